@@ -1,0 +1,9 @@
+//! One file per command, each with a `run` that takes the command's flags.
+
+pub(crate) mod completions;
+pub(crate) mod inspect;
+pub(crate) mod print;
+pub(crate) mod run;
+pub(crate) mod validate;
+pub(crate) mod wast;
+pub(crate) mod wat;

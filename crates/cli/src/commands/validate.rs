@@ -1,0 +1,41 @@
+//! `dunlin validate`: are these modules valid?
+
+use std::path::Path;
+
+use dunlin::{Config, Engine, Module};
+
+use crate::Exit;
+use crate::flags::ValidateFlags;
+use crate::input;
+use crate::plan;
+use crate::progress::Progress;
+use crate::report::{Failure, write_stdout};
+
+pub(crate) fn run(flags: &ValidateFlags) -> Result<Exit, Failure> {
+    let features = plan::features(&flags.features)?;
+    let engine = plan::engine(&Config { features, ..Config::default() })?;
+    let mut exit = Exit::DONE;
+    for path in &flags.files {
+        match check(&engine, path) {
+            Ok(name) if !flags.quiet => write_stdout(format!("{name}: valid\n"))?,
+            Ok(_) => {}
+            Err(failure) => {
+                // The others are checked all the same.
+                failure.print();
+                exit = failure.exit();
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// Checks one file and returns how to call it.
+fn check(engine: &Engine, path: &Path) -> Result<String, Failure> {
+    let input = input::load_binary(path)?;
+    let name = input.name();
+    let _progress = Progress::start("validating", Some(input.bytes.len() as u64));
+    match Module::from_shared(engine, input.bytes) {
+        Ok(_) => Ok(name.trim_matches('`').to_owned()),
+        Err(error) => Err(Failure::engine(Exit::Unreached, format!("{name} is not valid"), &error)),
+    }
+}

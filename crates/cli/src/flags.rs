@@ -1,0 +1,302 @@
+//! The command line as plain data: what was typed, parsed, and nothing decided yet.
+//!
+//! The comments on fields and variants are the texts of `--help`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::grant::{DirGrant, EnvGrant};
+use crate::quantity::{FuelAmount, Size, TimeSpan};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Yellow.on_default().bold())
+    .usage(AnsiColor::Yellow.on_default().bold())
+    .literal(AnsiColor::Green.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const MAIN_HELP: &str = "\
+Examples:
+  dunlin run hello.wasm                       run a program; it may touch nothing
+  dunlin run --dir ./data:ro app.wasm a b     let it read ./data, pass it two arguments
+  dunlin run --invoke add math.wasm 2 3       call one export and print its result
+  dunlin inspect app.wasm                     see what a module contains and will ask for
+
+`dunlin COMMAND --help` tells more about each command.";
+
+const RUN_HELP: &str = "\
+A program starts with nothing but its arguments and the terminal. Whatever else it needs is
+granted with a flag, and when it fails after being refused something, the flag is named.
+
+Exit codes:
+  the program's own, if it ran to its end or called exit
+    1  something could not be loaded, linked or reached
+    2  the command line is wrong
+  124  the time (--timeout) or the fuel (--fuel) ran out
+  130  stopped with Ctrl-C
+  134  the program trapped
+
+Examples:
+  dunlin run --dir .::/ app.wasm              the current directory is the program's root
+  dunlin run --dir in:ro --dir out app.wasm   read from one directory, write to another
+  dunlin run --env HOME --env DEBUG=1 app.wasm
+  dunlin run --timeout 2s --max-memory 64MiB untrusted.wasm
+  dunlin run --listen 127.0.0.1:8080 server.wasm
+  dunlin run --invoke add math.wat 0x10 -3
+  cat app.wasm | dunlin run -";
+
+/// Run any WebAssembly, sandboxed.
+#[derive(Parser, Debug)]
+#[command(
+    name = "dunlin",
+    version,
+    styles = STYLES,
+    after_help = MAIN_HELP,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a program, or call one function of a module.
+    Run(RunFlags),
+    /// Check that modules are valid, without running anything.
+    Validate(ValidateFlags),
+    /// Translate the text format to binary.
+    Wat(WatFlags),
+    /// Translate binary to the text format.
+    Print(PrintFlags),
+    /// Run test scripts (`.wast`), directive by directive.
+    Wast(WastFlags),
+    /// Show what a module contains, uses, and will ask for.
+    Inspect(InspectFlags),
+    /// Print a completion script for a shell.
+    Completions(CompletionsFlags),
+}
+
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "dunlin run [OPTIONS] FILE [ARGS]...",
+    after_long_help = RUN_HELP,
+    after_help = "`dunlin run --help` tells more, with examples and exit codes."
+)]
+pub(crate) struct RunFlags {
+    /// The module (binary or text; `-` reads it from stdin), and the program's own arguments.
+    ///
+    /// Everything after FILE belongs to the program, even if it looks like a flag.
+    #[arg(required = true, trailing_var_arg = true, value_names = ["FILE", "ARGS"])]
+    pub(crate) file_and_args: Vec<OsString>,
+
+    /// Call this export instead of starting the program, and print its results.
+    ///
+    /// The arguments after FILE are its values, read by its signature: integers in decimal or hex,
+    /// floats also as `inf`, `nan` or in hex, vectors as `i32x4:1,2,3,4` (any shape) or as one hex
+    /// number, references as `null`. One result is printed per line. A library that has to be
+    /// initialised (`_initialize`) is initialised first.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) invoke: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) grants: GrantFlags,
+    #[command(flatten)]
+    pub(crate) limits: LimitFlags,
+
+    /// Let function imports that nothing provides trap when they are called.
+    ///
+    /// Without it a module with such imports is not run. Memories, tables and globals that nothing
+    /// provides are made: as small as the module allows, zero or null.
+    #[arg(long, help_heading = "Engine")]
+    pub(crate) stub_unknown_imports: bool,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineFlags,
+}
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Grants")]
+pub(crate) struct GrantFlags {
+    /// Let the program use a directory, for reading only with `:ro` (repeatable).
+    ///
+    /// GUEST is the name the program sees, HOST itself if left out.
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = DirGrant::parser())]
+    pub(crate) dirs: Vec<DirGrant>,
+
+    /// Set an environment variable, or pass on that of this process (repeatable).
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<EnvGrant>,
+
+    /// Listen here and give the program the socket, after its directories (repeatable).
+    ///
+    /// ADDR is `HOST:PORT`; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+
+    /// Read the program's standard input from a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stdin: Option<PathBuf>,
+
+    /// Write the program's standard output to a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stdout: Option<PathBuf>,
+
+    /// Write the program's standard error to a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stderr: Option<PathBuf>,
+}
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitFlags {
+    /// Stop the program after this much work: about one unit per instruction.
+    #[arg(long, value_name = "N")]
+    pub(crate) fuel: Option<FuelAmount>,
+
+    /// Stop the program after this time, as in `500ms`, `2s`, `1m`.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) timeout: Option<TimeSpan>,
+
+    /// Most that all memories of the program may take together, as in `64MiB`.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_memory: Option<Size>,
+
+    /// Most that the program's call stack may take, as in `1MiB`.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_stack: Option<Size>,
+}
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Engine")]
+pub(crate) struct EngineFlags {
+    #[command(flatten)]
+    pub(crate) features: FeatureFlags,
+
+    /// How memories are laid out: fast with address space to spare, or small.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) memory: Option<MemoryFlag>,
+}
+
+/// How memories are laid out.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MemoryFlag {
+    /// Reserves gigabytes of address space per memory; no bounds checks in code.
+    Guard,
+    /// Takes only what is used; thousands of memories fit in little address space.
+    Compact,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ValidateFlags {
+    /// Modules, binary or text; `-` reads one from stdin.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Say nothing about valid modules.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) features: FeatureFlags,
+}
+
+/// Which proposals are on.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Engine")]
+pub(crate) struct FeatureFlags {
+    /// Which proposals of WebAssembly are on, as in `-gc,+threads`.
+    ///
+    /// A list of features to switch on (`+name`) and off (`-name`), or of sets to start from:
+    /// `mvp`, `wasm1`, `wasm2`, `wasm3`, `all`; without one, what this version knows. An unknown
+    /// name lists the known ones.
+    #[arg(long = "wasm", value_name = "FEATURES", allow_hyphen_values = true)]
+    pub(crate) features: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WatFlags {
+    /// A module in the text format; `-` reads it from stdin.
+    pub(crate) file: PathBuf,
+
+    /// Where to write the binary; `-` is stdout.
+    ///
+    /// Without it: to stdout when that is a pipe or a file, else beside FILE with the ending
+    /// `.wasm`.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PrintFlags {
+    /// A module in the binary format; `-` reads it from stdin.
+    pub(crate) file: PathBuf,
+
+    /// Where to write the text; stdout without it.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Nest instructions in parentheses where they allow it.
+    #[arg(long)]
+    pub(crate) fold: bool,
+
+    /// Leave out function bodies and data, to show the shape of the module only.
+    #[arg(long)]
+    pub(crate) skeleton: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WastFlags {
+    /// Scripts; `-` reads one from stdin.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Print a line for every directive, not only for those that do not pass.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Stop a directive after this time, as in `500ms`, `2s`, `1m`.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) timeout: Option<TimeSpan>,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineFlags,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectFlags {
+    /// A module, binary or text; `-` reads it from stdin.
+    pub(crate) file: PathBuf,
+
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsFlags {
+    /// The shell to complete for.
+    pub(crate) shell: Shell,
+}
+
+impl RunFlags {
+    /// FILE.
+    pub(crate) fn file(&self) -> &Path {
+        // The parser does not let the list be empty.
+        self.file_and_args.first().map_or(Path::new("-"), Path::new)
+    }
+
+    /// What the program sees as its name: the last part of FILE.
+    pub(crate) fn program(&self) -> &OsStr {
+        self.file().file_name().unwrap_or(self.file().as_os_str())
+    }
+
+    /// ARGS.
+    pub(crate) fn args(&self) -> &[OsString] {
+        self.file_and_args.get(1..).unwrap_or_default()
+    }
+}

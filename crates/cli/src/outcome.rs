@@ -1,0 +1,107 @@
+//! How a program ended: the exit code, what is said about it, and what could be done.
+
+use dunlin::wasi::host::Denials;
+use dunlin::wasi::p1;
+use dunlin::{Error, ErrorKind, LimitError, Limits, Resource, Trap};
+
+use crate::Exit;
+use crate::flags::LimitFlags;
+use crate::plan;
+use crate::quantity::Size;
+use crate::report::Failure;
+
+/// What is known about the run besides the error that ended it.
+pub(crate) struct Circumstances<'a> {
+    /// The module, as messages show it.
+    pub(crate) name: String,
+    pub(crate) flags: &'a LimitFlags,
+    pub(crate) limits: &'a Limits,
+    pub(crate) denials: Denials,
+    /// Whether the user asked it to stop.
+    pub(crate) ctrl_c: bool,
+}
+
+impl Circumstances<'_> {
+    /// Explains an error that came out of linking or running.
+    pub(crate) fn explain(&self, error: Error) -> Failure {
+        let failure = match error.downcast_ref::<p1::Exit>() {
+            Some(exit) => Failure::quiet(Exit::Guest(exit.0)),
+            None => self.failure(error),
+        };
+        self.with_denials(failure)
+    }
+
+    fn failure(&self, error: Error) -> Failure {
+        let name = &self.name;
+        let stopped = error.is::<p1::Interrupted>() || error.trap() == Some(Trap::Interrupted);
+        let (exit, attempt, help) = match error.trap() {
+            _ if stopped && self.ctrl_c => {
+                (Exit::Stopped, format!("{name} was stopped with Ctrl-C"), None)
+            }
+            _ if stopped => {
+                let time = self.flags.timeout.map(|time| format!(" of {time}"));
+                let time = time.unwrap_or_default();
+                let help = "give it more with `--timeout`".to_owned();
+                (Exit::Spent, format!("{name} did not end within its time{time}"), Some(help))
+            }
+            Some(Trap::OutOfFuel) => {
+                let fuel = self.flags.fuel.map(|fuel| format!(" of {}", fuel.0));
+                let fuel = fuel.unwrap_or_default();
+                let help = "give it more with `--fuel`".to_owned();
+                (Exit::Spent, format!("{name} did not end within its fuel{fuel}"), Some(help))
+            }
+            Some(Trap::StackOverflow) => {
+                let now = Size(plan::stack_bytes(self.limits));
+                let help = format!("allow a larger stack with `--max-stack`; now it is {now}");
+                (Exit::Trapped, format!("{name} trapped"), Some(help))
+            }
+            Some(_) => (Exit::Trapped, format!("{name} trapped"), self.advice(&error)),
+            // A host function that fails ends the program as a trap does.
+            None if error.backtrace().is_some_and(|trace| !trace.frames.is_empty()) => {
+                (Exit::Trapped, format!("{name} was ended by a failed call"), self.advice(&error))
+            }
+            None => (Exit::Unreached, format!("cannot run {name}"), self.advice(&error)),
+        };
+        let error = match help {
+            Some(help) => error.with_help(help),
+            None => error,
+        };
+        Failure::engine(exit, attempt, &error)
+    }
+
+    /// Advice in terms of flags, where the library's own speaks of its functions.
+    fn advice(&self, error: &Error) -> Option<String> {
+        if let Some(limit) = error.downcast_ref::<LimitError>() {
+            return match limit.resource() {
+                _ if limit.is_system() => None,
+                Resource::MemoryBytes => {
+                    let now = Size(self.limits.memory_bytes);
+                    Some(format!("allow more with `--max-memory`; now it is {now}"))
+                }
+                _ => Some("this limit cannot be changed from the command line".to_owned()),
+            };
+        }
+        match error.kind() {
+            ErrorKind::Link if error.backtrace().is_none() => Some(
+                "let unknown functions trap when they are called with `--stub-unknown-imports`"
+                    .to_owned(),
+            ),
+            ErrorKind::Bug => Some("this is a fault of Dunlin: please report it".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Adds what the program was refused: that may be why it failed.
+    fn with_denials(&self, mut failure: Failure) -> Failure {
+        if failure.exit() == Exit::DONE {
+            return failure;
+        }
+        for denial in self.denials.list() {
+            failure = failure.help(denial.to_string());
+        }
+        match self.denials.more() {
+            0 => failure,
+            more => failure.help(format!("{more} more requests of the guest were denied")),
+        }
+    }
+}

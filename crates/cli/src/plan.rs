@@ -1,0 +1,226 @@
+//! From what was typed to what the library is given: configuration, limits, grants.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::net::TcpListener;
+use std::path::Path;
+
+use dunlin::wasi::host::{Access, Input, Output};
+use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1};
+use dunlin::{Config, Engine, Features, Limits, MemoryKind};
+
+use crate::Exit;
+use crate::flags::{EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, RunFlags};
+use crate::report::{Failure, io_reason, quoted};
+
+/// Bytes of a slot of the value stack (`Limits::value_stack_slots`).
+const SLOT_BYTES: u64 = 8;
+
+pub(crate) fn features(flags: &FeatureFlags) -> Result<Features, Failure> {
+    match &flags.features {
+        None => Ok(Features::default()),
+        Some(list) => Features::parse(list).map_err(|error| {
+            Failure::new(Exit::Usage, format!("invalid value for `--wasm`: {error}"))
+        }),
+    }
+}
+
+/// The configuration of an engine that nothing limits or stops.
+pub(crate) fn config(flags: &EngineFlags) -> Result<Config, Failure> {
+    let mut config = Config { features: features(&flags.features)?, ..Config::default() };
+    if let Some(memory) = flags.memory {
+        config.memory.kind = match memory {
+            MemoryFlag::Guard => MemoryKind::Guard,
+            MemoryFlag::Compact => MemoryKind::Compact,
+        };
+    }
+    Ok(config)
+}
+
+/// The configuration of an engine that runs one program.
+pub(crate) fn run_config(flags: &RunFlags) -> Result<Config, Failure> {
+    let mut config = config(&flags.engine)?;
+    config.execution.fuel = flags.limits.fuel.is_some();
+    // For Ctrl-C, even without a time limit.
+    config.execution.interruptible = true;
+    config.limits = limits(&flags.limits);
+    Ok(config)
+}
+
+fn limits(flags: &LimitFlags) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(memory) = flags.max_memory {
+        limits.memory_bytes = memory.0;
+    }
+    if let Some(stack) = flags.max_stack {
+        limits.value_stack_slots = usize::try_from(stack.0 / SLOT_BYTES).unwrap_or(usize::MAX);
+    }
+    limits
+}
+
+/// How much stack these limits give a program.
+pub(crate) fn stack_bytes(limits: &Limits) -> u64 {
+    (limits.value_stack_slots as u64).saturating_mul(SLOT_BYTES)
+}
+
+pub(crate) fn engine(config: &Config) -> Result<Engine, Failure> {
+    Engine::new(config)
+        .map_err(|error| Failure::engine(Exit::Usage, "cannot run with these flags", &error))
+}
+
+/// Whether every program is provided with this import.
+pub(crate) fn is_provided(module: &str, name: &str) -> bool {
+    match module {
+        p1::MODULE => p1::FUNCTIONS.contains(&name),
+        p1::MODULE_UNSTABLE => p1::FUNCTIONS.contains(&name) && name != "sock_accept",
+        _ => false,
+    }
+}
+
+/// The world of the program: what the flags grant and nothing else.
+pub(crate) fn world(flags: &RunFlags) -> Result<WasiCtx, Failure> {
+    let mut builder = WasiCtx::builder().arg(unicode("program name", flags.program())?);
+    // With a function to call, they are its values.
+    if flags.invoke.is_none() {
+        for arg in flags.args() {
+            builder = builder.arg(unicode("argument", arg)?);
+        }
+    }
+    builder = environment(builder, &flags.grants)?;
+    builder = streams(builder, &flags.grants)?;
+    for dir in &flags.grants.dirs {
+        let access = if dir.read_only { Access::Read } else { Access::ReadWrite };
+        builder = builder.dir(&dir.host, &dir.guest, access);
+    }
+    for address in &flags.grants.listen {
+        let listener = TcpListener::bind(address).map_err(|error| {
+            let message = format!("cannot listen on {}", quoted(address));
+            Failure::new(Exit::Unreached, format!("{message}: {}", io_reason(&error)))
+        })?;
+        builder = builder.listener(listener);
+    }
+    builder.build().map_err(|error| Failure::new(Exit::Unreached, error.to_string()))
+}
+
+fn environment(
+    mut builder: WasiCtxBuilder,
+    grants: &GrantFlags,
+) -> Result<WasiCtxBuilder, Failure> {
+    for grant in &grants.env {
+        let value = match &grant.value {
+            Some(value) => value.clone(),
+            None => {
+                let value = std::env::var_os(&grant.name).ok_or_else(|| {
+                    let name = quoted(&grant.name);
+                    let message = format!("cannot pass on {name}: it is not set in this process");
+                    Failure::new(Exit::Usage, message)
+                        .help(format!("give it a value: `--env {}=VALUE`", grant.name))
+                })?;
+                unicode("environment variable", &value)?
+            }
+        };
+        builder = builder.env(&grant.name, value);
+    }
+    Ok(builder)
+}
+
+fn streams(builder: WasiCtxBuilder, grants: &GrantFlags) -> Result<WasiCtxBuilder, Failure> {
+    let stdin = match &grants.stdin {
+        Some(path) => Input::file(open("read", path, File::open)?),
+        None => Input::inherit(),
+    };
+    let (stdout, stderr) = match (&grants.stdout, &grants.stderr) {
+        // Opened once: two places in one file would write over each other.
+        (Some(out), Some(err)) if out == err => {
+            let file = open("write", out, File::create)?;
+            let again = open("write", err, |_| file.try_clone())?;
+            (Output::file(file), Output::file(again))
+        }
+        (out, err) => {
+            let output = |path: &Option<_>, inherited| match path {
+                Some(path) => open("write", path, File::create).map(Output::file),
+                None => Ok(inherited),
+            };
+            (output(out, Output::inherit_stdout())?, output(err, Output::inherit_stderr())?)
+        }
+    };
+    Ok(builder.stdin(stdin).stdout(stdout).stderr(stderr))
+}
+
+fn open<'a, P: AsRef<Path>>(
+    what: &str,
+    path: &'a P,
+    open: impl FnOnce(&'a P) -> io::Result<File>,
+) -> Result<File, Failure> {
+    open(path).map_err(|error| {
+        let name = quoted(&path.as_ref().to_string_lossy());
+        let message = format!("cannot {what} {name}: {}", io_reason(&error));
+        Failure::new(Exit::Unreached, message)
+    })
+}
+
+/// Text for a guest, which has to be Unicode.
+fn unicode(what: &str, text: &OsStr) -> Result<String, Failure> {
+    OsString::from(text).into_string().map_err(|text| {
+        let text = quoted(&text.to_string_lossy());
+        Failure::new(Exit::Usage, format!("the {what} {text} is not Unicode"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{Command, Flags};
+    use clap::Parser;
+
+    fn run_flags(line: &str) -> RunFlags {
+        match Flags::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Run(flags) => flags,
+            other => panic!("no run: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_set_the_fields_they_are_named_after() {
+        let flags = run_flags(
+            "dunlin run --fuel 5 --max-memory 1MiB --max-stack 64KiB --wasm -gc --memory compact f",
+        );
+        let config = run_config(&flags).unwrap();
+        assert!(config.execution.fuel);
+        assert_eq!(config.limits.memory_bytes, 1 << 20);
+        assert_eq!(config.limits.value_stack_slots, 8192);
+        assert_eq!(stack_bytes(&config.limits), 64 << 10);
+        assert!(!config.features.gc);
+        assert_eq!(config.memory.kind, MemoryKind::Compact);
+    }
+
+    #[test]
+    fn no_flags_mean_the_defaults() {
+        let config = run_config(&run_flags("dunlin run f")).unwrap();
+        let default = Config::default();
+        assert!(!config.execution.fuel);
+        assert_eq!(config.limits, default.limits);
+        assert_eq!(config.features, default.features);
+        assert_eq!(config.memory.kind, default.memory.kind);
+    }
+
+    #[test]
+    fn everything_after_the_file_is_the_programs() {
+        let flags = run_flags("dunlin run --fuel 5 dir/f.wasm --fuel 6 -x --help -- a");
+        assert_eq!(flags.program(), "f.wasm");
+        assert_eq!(flags.args(), ["--fuel", "6", "-x", "--help", "--", "a"]);
+        assert_eq!(flags.limits.fuel.map(|fuel| fuel.0), Some(5));
+        assert_eq!(run_flags("dunlin run - -").program(), "-");
+    }
+
+    #[test]
+    fn the_older_interface_has_no_accept() {
+        assert!(is_provided("wasi_snapshot_preview1", "sock_accept"));
+        assert!(is_provided("wasi_unstable", "fd_write"));
+        assert!(is_provided("wasi_unstable", "proc_exit"));
+        assert!(!is_provided("wasi_unstable", "sock_accept"));
+        assert!(!is_provided("env", "fd_write"));
+        assert!(!is_provided("wasi_snapshot_preview1", "fd_frob"));
+    }
+}

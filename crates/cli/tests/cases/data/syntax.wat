@@ -1,0 +1,4 @@
+(module
+  (func $f (param i32) (result i32)
+    (i32.add (local.get 0) (i32.const 1)
+  (export "f" (func $f)))

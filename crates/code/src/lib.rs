@@ -1,0 +1,23 @@
+//! Code at rest: nothing here runs.
+//!
+//! - *In*: a validated function body of a [`Module`](dunlin_module::Module).
+//! - *Out*: [`Bytecode`], and the contracts between code and the runtime that executes it.
+//! - *Never knows about*: stores, instances, memories, handlers, addresses.
+//! - *Start reading at*: [`op`], the table of instructions, then [`lower`].
+
+#![forbid(unsafe_code)]
+
+pub mod bytecode;
+pub mod check;
+pub mod frame;
+pub mod lower;
+pub mod op;
+pub mod sem;
+mod settings;
+mod trap;
+
+pub use bytecode::Bytecode;
+pub use check::check;
+pub use lower::{LowerError, lower};
+pub use settings::{MemoryKind, Settings};
+pub use trap::Trap;

@@ -1,0 +1,205 @@
+//! Lowering: one validated function body to bytecode, in one pass.
+//!
+//! The pass keeps a picture of the operand stack ([`stack`]) in which an operand may still be an
+//! unread `local.get` or a constant, or a value that so far is only in an accumulator. Reading it so
+//! costs no instruction. The picture is made true ([`emit`]) where the frame must be canonical: see
+//! [`crate::frame`].
+//!
+//! | part | what |
+//! |---|---|
+//! | [`stack`] | the picture of the operand stack |
+//! | [`emit`] | words, labels, accumulators, moving values to their home slots |
+//! | `control` `call` `numeric` `memory` `table` `simd` | one family of instructions each |
+
+mod call;
+mod control;
+mod emit;
+mod memory;
+mod numeric;
+mod simd;
+mod stack;
+mod table;
+
+use dunlin_module::op::{Operator, ReadError};
+use dunlin_module::{DefinedFuncIndex, Module, ValType};
+
+use crate::bytecode::{Bytecode, field};
+use crate::frame::{FRAME_SLOTS_MAX, FrameLayout};
+use crate::op::{Op, PlainOp};
+use crate::{Settings, Trap};
+use control::Control;
+use emit::Code;
+use stack::Stack;
+
+/// Why a function cannot be lowered.
+#[derive(Debug)]
+pub enum LowerError {
+    /// An instruction this version does not execute, by name.
+    Unsupported(String),
+    /// The frame would have more than [`FRAME_SLOTS_MAX`] slots.
+    FrameTooLarge,
+    /// The body does not parse; impossible for a validated module.
+    Malformed(ReadError),
+}
+
+impl LowerError {
+    /// What executing the function does.
+    pub fn trap(&self) -> Trap {
+        match self {
+            LowerError::Unsupported(_) => Trap::Unsupported,
+            LowerError::FrameTooLarge => Trap::StackOverflow,
+            LowerError::Malformed(_) => Trap::Bug,
+        }
+    }
+}
+
+impl std::fmt::Display for LowerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LowerError::Unsupported(op) => write!(f, "the instruction `{op}` is not supported"),
+            LowerError::FrameTooLarge => {
+                write!(f, "the frame would have more than {FRAME_SLOTS_MAX} slots")
+            }
+            LowerError::Malformed(e) => write!(f, "the body does not parse: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for LowerError {}
+
+impl From<ReadError> for LowerError {
+    fn from(e: ReadError) -> LowerError {
+        LowerError::Malformed(e)
+    }
+}
+
+/// Told where each wasm instruction begins in the bytecode.
+pub trait Observer {
+    /// The instruction at byte `offset` of the module is lowered to words from `word` on.
+    fn instruction(&mut self, word: usize, offset: u64);
+}
+
+impl Observer for () {
+    #[inline]
+    fn instruction(&mut self, _word: usize, _offset: u64) {}
+}
+
+/// Lowers function `func` of `module`.
+pub fn lower(
+    module: &Module,
+    func: DefinedFuncIndex,
+    settings: &Settings,
+) -> Result<Bytecode, LowerError> {
+    lower_observed(module, func, settings, &mut ())
+}
+
+/// Lowers function `func` of `module`, telling `observer` where its instructions went. The bytecode
+/// is the same as without an observer.
+pub fn lower_observed(
+    module: &Module,
+    func: DefinedFuncIndex,
+    settings: &Settings,
+    observer: &mut impl Observer,
+) -> Result<Bytecode, LowerError> {
+    let body = module.body(func);
+    let ty = module.func_type(module.func_index(func));
+    let mut locals = Vec::new();
+    for group in body.get_locals_reader()? {
+        let (count, ty) = group?;
+        locals.push((count, module.val_type(ty)));
+    }
+    let locals = locals.into_iter().flat_map(|(n, ty)| std::iter::repeat_n(ty, n as usize));
+    let body_bytes = module.bodies[func.index()].len();
+    let layout = FrameLayout::new(ty, locals, body_bytes);
+    let mut lower = Lower {
+        module,
+        settings: *settings,
+        results: &ty.results,
+        stack: Stack::new(layout.local_count(), layout.operands),
+        code: Code::new(layout.scratch),
+        layout,
+        control: Vec::new(),
+        unreachable: false,
+        skipped: 0,
+        fuel_at: None,
+    };
+    lower.enter_function();
+    let mut reader = body.get_operators_reader()?;
+    while !reader.eof() {
+        let offset = reader.original_position();
+        observer.instruction(lower.code.here(), offset);
+        let op = reader.read()?;
+        lower.operator(&op)?;
+    }
+    lower.finish()
+}
+
+struct Lower<'m> {
+    module: &'m Module,
+    settings: Settings,
+    results: &'m [ValType],
+    layout: FrameLayout,
+    stack: Stack,
+    code: Code,
+    control: Vec<Control>,
+    /// Whether the code at this point can never run.
+    unreachable: bool,
+    /// Blocks opened in unreachable code and not closed yet.
+    skipped: u32,
+    /// Word of the last fuel instruction, whose cost grows as instructions follow.
+    fuel_at: Option<usize>,
+}
+
+type Result<T = (), E = LowerError> = std::result::Result<T, E>;
+
+impl<'m> Lower<'m> {
+    fn operator(&mut self, op: &Operator<'m>) -> Result {
+        if self.unreachable && self.skip(op) {
+            return Ok(());
+        }
+        self.code.begin();
+        self.count_fuel(op);
+        if self.numeric(op) || self.memory(op) || self.table(op) || self.simd(op) {
+            return Ok(());
+        }
+        if self.control(op)? || self.call(op) {
+            return Ok(());
+        }
+        let name = format!("{op:?}");
+        let name = name.split([' ', '{', '(']).next().unwrap_or_default();
+        Err(LowerError::Unsupported(name.to_owned()))
+    }
+
+    fn begin_fuel(&mut self) {
+        if self.settings.fuel {
+            self.fuel_at = Some(self.code.here() + 1);
+            self.code.op(Op::plain(PlainOp::Fuel), &[field::ab_hi(0, 0, 0)]);
+        }
+    }
+
+    fn count_fuel(&mut self, op: &Operator<'_>) {
+        use Operator::{Block, Else, End, Loop, Nop};
+        if let Some(at) = self.fuel_at
+            && !matches!(op, Nop | Block { .. } | Loop { .. } | Else | End)
+        {
+            let word = &mut self.code.words[at];
+            *word = field::ab_hi(0, 0, field::hi(*word).saturating_add(1));
+        }
+    }
+
+    fn finish(self) -> Result<Bytecode> {
+        let frame_slots = self.stack.slots_max() + 4;
+        if frame_slots > FRAME_SLOTS_MAX {
+            return Err(LowerError::FrameTooLarge);
+        }
+        if self.code.far_without_scratch {
+            return Err(LowerError::FrameTooLarge);
+        }
+        Ok(Bytecode {
+            words: self.code.finish(),
+            frame_slots,
+            header_slot: self.layout.header,
+            zero_slots: self.layout.local_slots,
+        })
+    }
+}

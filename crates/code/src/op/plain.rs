@@ -1,0 +1,177 @@
+//! The instructions that come in one form only, and their operand words.
+
+macro_rules! plain {
+    ($($(#[$doc:meta])* $name:ident $words:literal,)*) => {
+        /// An instruction with operands in fixed places. In the descriptions `lo` and `hi` are the
+        /// 32-bit halves of a word; `base` is the first of consecutive home slots that hold the
+        /// wasm operands and receive the results.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u16)]
+        pub enum PlainOp { $($(#[$doc])* $name),* }
+
+        impl PlainOp {
+            /// All of them, in order of their encoding.
+            pub const ALL: &'static [PlainOp] = &[$(PlainOp::$name),*];
+            pub(super) const COUNT: u16 = Self::ALL.len() as u16;
+
+            /// Words of the instruction, without the table of `br_table`.
+            pub const fn words(self) -> usize {
+                match self { $(PlainOp::$name => $words),* }
+            }
+        }
+    };
+}
+
+plain! {
+    /// Trap with the code in hi.
+    Trap 2,
+    /// Spend hi units of fuel.
+    Fuel 2,
+    /// Jump by hi words.
+    BrFwd 2,
+    /// Jump back by hi words, looking for interruption.
+    BrBack 2,
+    /// Jump through a table: index in the accumulator, hi = last entry (the default); entries are
+    /// 32-bit word offsets from this instruction, two to a word.
+    BrTableR 2,
+    /// The same, index in slot a.
+    BrTableS 2,
+    /// Slot a = slot b.
+    Copy 2,
+    /// Slot a = slot b, then slot c = slot d.
+    Copy2 2,
+    /// Slot lo = slot hi, any slots.
+    CopyWide 2,
+    /// Slots from lo = as many slots from hi, as second word lo says; ranges may overlap.
+    CopySpan 3,
+    /// Slot a = hi, zero-extended.
+    Const32 2,
+    /// Slot a = the second word.
+    Const64 3,
+    /// Slots a, a+1 = the two words that follow.
+    ConstVec 4,
+    /// Slot lo = the integer accumulator.
+    SpillInt 2,
+    /// Slot lo = the `f32` accumulator.
+    SpillF32 2,
+    /// Slot lo = the `f64` accumulator.
+    SpillF64 2,
+    /// Integer accumulator = global hi.
+    GlobalGetInt 2,
+    /// The same, stored to slot a too.
+    GlobalGetIntSlot 2,
+    /// `f32` accumulator = global hi.
+    GlobalGetF32 2,
+    /// The same, stored to slot a too.
+    GlobalGetF32Slot 2,
+    /// `f64` accumulator = global hi.
+    GlobalGetF64 2,
+    /// The same, stored to slot a too.
+    GlobalGetF64Slot 2,
+    /// Slots a, a+1 = global hi.
+    GlobalGetVec 2,
+    /// Global hi = slot a.
+    GlobalSet 2,
+    /// Global hi = the integer accumulator.
+    GlobalSetInt 2,
+    /// Global hi = the `f32` accumulator.
+    GlobalSetF32 2,
+    /// Global hi = the `f64` accumulator.
+    GlobalSetF64 2,
+    /// Global hi = slots a, a+1.
+    GlobalSetVec 2,
+    /// Call defined function lo with the frame at slot hi.
+    Call 2,
+    /// Call imported function lo with the frame at slot hi.
+    CallImport 2,
+    /// Call through a table: index in the accumulator, hi = frame; second word: lo = table,
+    /// hi = module type index.
+    CallIndirectR 3,
+    /// The same, index in slot a.
+    CallIndirectS 3,
+    /// Call the reference in slot a, hi = frame.
+    CallRef 2,
+    /// Tail call of defined function lo, arguments from slot hi; second word: lo = argument slots,
+    /// hi = header slot of this frame.
+    ReturnCall 3,
+    /// Tail call of imported function lo, otherwise as above.
+    ReturnCallImport 3,
+    /// Tail call through a table: index in slot a, hi = arguments; second word: lo = table,
+    /// hi = type; third word: lo = argument slots, hi = header slot.
+    ReturnCallIndirect 4,
+    /// Tail call of the reference in slot a, hi = arguments; second word: lo = argument slots,
+    /// hi = header slot.
+    ReturnCallRef 3,
+    /// Return nothing; hi = header slot.
+    Return 2,
+    /// Return the integer accumulator; hi = header slot.
+    ReturnIntR 2,
+    /// Return the integer in slot a; hi = header slot.
+    ReturnIntS 2,
+    /// Return the `f32` accumulator; hi = header slot.
+    ReturnF32R 2,
+    /// Return the `f32` in slot a; hi = header slot.
+    ReturnF32S 2,
+    /// Return the `f64` accumulator; hi = header slot.
+    ReturnF64R 2,
+    /// Return the `f64` in slot a; hi = header slot.
+    ReturnF64S 2,
+    /// Return hi slots from slot lo; second word: lo = header slot.
+    ReturnSpan 3,
+    /// Leave the interpreter: where the outermost frame returns to.
+    Exit 1,
+    /// Slot a = pages of memory b, hi = base-two logarithm of the page size.
+    MemorySize 2,
+    /// base a, memory b, c = 1 if the index type is 64-bit.
+    MemoryGrow 2,
+    /// base a, memory b.
+    MemoryFill 2,
+    /// base a, destination memory b, source memory c.
+    MemoryCopy 2,
+    /// base a, memory b, hi = data segment.
+    MemoryInit 2,
+    /// hi = data segment.
+    DataDrop 2,
+    /// base a, table b.
+    TableGet 2,
+    /// base a, table b.
+    TableSet 2,
+    /// Slot a = elements of table b.
+    TableSize 2,
+    /// base a, table b, c = 1 if the index type is 64-bit.
+    TableGrow 2,
+    /// base a, table b.
+    TableFill 2,
+    /// base a, destination table b, source table c.
+    TableCopy 2,
+    /// base a, table b, hi = element segment.
+    TableInit 2,
+    /// hi = element segment.
+    ElemDrop 2,
+    /// Slot a = reference to function hi.
+    RefFunc 2,
+    /// Trap if slot a is null.
+    RefAsNonNull 2,
+    /// Slots a, a+1 = condition in slot b ? slots c, c+1 : slots d, d+1.
+    SelectVec 2,
+    /// base a: two 128-bit integers to their sum.
+    I64Add128 2,
+    /// base a: two 128-bit integers to their difference.
+    I64Sub128 2,
+    /// base a: two signed 64-bit integers to their 128-bit product.
+    I64MulWideS 2,
+    /// base a: two unsigned 64-bit integers to their 128-bit product.
+    I64MulWideU 2,
+}
+
+impl PlainOp {
+    /// The variant that stores its result to slot a too.
+    pub const fn with_slot(self) -> Option<PlainOp> {
+        Some(match self {
+            PlainOp::GlobalGetInt => PlainOp::GlobalGetIntSlot,
+            PlainOp::GlobalGetF32 => PlainOp::GlobalGetF32Slot,
+            PlainOp::GlobalGetF64 => PlainOp::GlobalGetF64Slot,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! What an engine is built from: plain data, checked as a whole when the engine is made.
+
+use dunlin_code::Settings;
+pub use dunlin_code::MemoryKind;
+pub use dunlin_module::{Features, Proposal};
+pub use dunlin_vm::Limits;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How an [`Engine`](crate::Engine) behaves.
+///
+/// Plain data with public fields; the default runs everything this version knows, within sensible
+/// [limits](Limits), and counts nothing.
+///
+/// ```
+/// use dunlin_engine::{Config, Engine};
+///
+/// let mut config = Config::default();
+/// config.execution.fuel = true;
+/// let engine = Engine::new(&config)?;
+/// # Ok::<(), dunlin_engine::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Which proposals modules may use.
+    pub features: Features,
+    /// How linear memories are held.
+    pub memory: MemoryConfig,
+    /// How code runs.
+    pub execution: ExecutionConfig,
+    /// What a store may take from the host, unless it is given limits of its own.
+    pub limits: Limits,
+}
+
+/// How linear memories are held. Has no effect on results.
+#[derive(Clone, Debug)]
+pub struct MemoryConfig {
+    /// How accesses are kept inside a memory.
+    ///
+    /// Guard memories, the default where there are any, are faster and take 4 GiB of address space
+    /// each; compact ones take what they hold.
+    pub kind: MemoryKind,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> MemoryConfig {
+        let kind = if dunlin_vm::GUARD { MemoryKind::Guard } else { MemoryKind::Compact };
+        MemoryConfig { kind }
+    }
+}
+
+/// How code runs.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionConfig {
+    /// Whether code counts fuel; see [`Store::set_fuel`](crate::Store::set_fuel).
+    pub fuel: bool,
+    /// Whether a running guest can be stopped: by a deadline
+    /// ([`Store::set_deadline`](crate::Store::set_deadline)) or from another thread
+    /// ([`Store::interrupt_handle`](crate::Store::interrupt_handle)).
+    pub interruptible: bool,
+}
+
+/// The smallest value stack with which a call of a small function succeeds.
+const VALUE_STACK_SLOTS_MIN: usize = 64;
+
+/// The largest value stack: 8 GiB.
+const VALUE_STACK_SLOTS_MAX: usize = 1 << 30;
+
+impl Config {
+    /// What code is made for, or every reason why this configuration cannot work.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let mut conflicts = Vec::new();
+        self.feature_conflicts(&mut conflicts);
+        if self.memory.kind == MemoryKind::Guard && !dunlin_vm::GUARD {
+            let text = "`memory.kind`: expected compact memories, found guard ones, which this \
+                        build does not have";
+            conflicts.push(text.to_string());
+        }
+        limit_conflicts(&self.limits, &mut conflicts);
+        if !conflicts.is_empty() {
+            return Err(Error::list(ErrorKind::Misuse, "cannot build an engine", conflicts));
+        }
+        Ok(Settings {
+            memory_kind: self.memory.kind,
+            fuel: self.execution.fuel,
+            interruptible: self.execution.interruptible,
+        })
+    }
+
+    fn feature_conflicts(&self, conflicts: &mut Vec<String>) {
+        for proposal in Proposal::ALL.iter().filter(|p| self.features.contains(**p)) {
+            for need in proposal.needs().iter().filter(|need| !self.features.contains(**need)) {
+                let (name, need) = (proposal.name(), need.name());
+                conflicts.push(format!("`features`: `{name}` needs `{need}`, which is off"));
+            }
+        }
+    }
+}
+
+/// Limits are the embedder's choice; only those with which nothing can run are refused.
+pub(crate) fn limit_conflicts(limits: &Limits, conflicts: &mut Vec<String>) {
+    let slots = limits.value_stack_slots;
+    if !(VALUE_STACK_SLOTS_MIN..=VALUE_STACK_SLOTS_MAX).contains(&slots) {
+        conflicts.push(format!(
+            "`limits.value_stack_slots`: expected {VALUE_STACK_SLOTS_MIN} to \
+             {VALUE_STACK_SLOTS_MAX}, found {slots}"
+        ));
+    }
+}

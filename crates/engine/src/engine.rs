@@ -1,0 +1,82 @@
+//! The engine: what modules and stores that work together have in common.
+
+use std::fmt;
+use std::sync::Arc;
+
+use dunlin_code::Settings;
+use dunlin_module::{Features, TypeRegistry};
+use dunlin_vm::Limits;
+
+use crate::config::Config;
+use crate::error::Result;
+
+/// Settings and canonical types shared by modules and stores.
+///
+/// Cheap to clone, and shared between threads freely. A module and a store work together only if
+/// they were made from clones of one engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    features: Features,
+    settings: Settings,
+    limits: Limits,
+    types: TypeRegistry,
+}
+
+impl Engine {
+    /// An engine with this configuration.
+    ///
+    /// # Errors
+    ///
+    /// Lists everything in the configuration that cannot work.
+    pub fn new(config: &Config) -> Result<Engine> {
+        Ok(Engine(Arc::new(Shared {
+            settings: config.settings()?,
+            features: config.features,
+            limits: config.limits.clone(),
+            types: TypeRegistry::default(),
+        })))
+    }
+
+    /// Whether both are clones of one engine.
+    pub fn same(a: &Engine, b: &Engine) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
+    }
+
+    /// The proposals that modules of this engine may use.
+    pub fn features(&self) -> Features {
+        self.0.features
+    }
+
+    /// The limits of stores that are not given their own.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.0.settings
+    }
+
+    pub(crate) fn types(&self) -> &TypeRegistry {
+        &self.0.types
+    }
+}
+
+/// An engine with the default [`Config`].
+impl Default for Engine {
+    #[expect(clippy::expect_used, reason = "a test makes an engine of the default configuration")]
+    fn default() -> Engine {
+        Engine::new(&Config::default()).expect("the default configuration has no conflicts")
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("features", &self.0.features)
+            .field("settings", &self.0.settings)
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! The typed API over the virtual machine: engines, modules, stores, and what lives in them.
+//!
+//! - *In*: a [`Config`], modules as bytes, closures of the host.
+//! - *Out*: typed calls, and errors that say whose fault it is.
+//! - *Never knows about*: how code is lowered or executed, raw pointers, WASI, text formats.
+//! - *Start reading at*: [`Store`], then [`Func`].
+//!
+//! ```text
+//!  Config ─► Engine ─► Module ─┐
+//!               │              ├─► Instance ─► Func, Memory, Table, Global
+//!               └────► Store ──┤                 │
+//!                      Linker ─┘                 └─► TypedFunc
+//! ```
+//!
+//! Handles to live things are small and `Copy`. They name a place in one store, and every operation
+//! takes the store they belong to; with another store it is an error, never undefined behaviour.
+
+#![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod buffer;
+mod caller;
+mod config;
+mod context;
+mod engine;
+mod error;
+mod externs;
+mod func;
+mod global;
+mod instance;
+mod linker;
+mod memory;
+mod module;
+mod quote;
+mod store;
+mod table;
+mod tag;
+mod value;
+
+pub use caller::Caller;
+pub use config::{Config, ExecutionConfig, Limits, MemoryConfig, MemoryKind};
+pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
+pub use dunlin_code::Trap;
+pub use dunlin_module::{
+    ExternType, Features, FuncType, GlobalType, HeapType, MemoryType, Proposal, RefType, TableType,
+    TagType, ValType,
+};
+pub use dunlin_vm::{Backtrace, Frame, LimitError, Location, Resource};
+pub use engine::Engine;
+pub use error::{Error, ErrorKind, Result};
+pub use externs::{Export, Extern};
+pub use func::{Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub use global::Global;
+pub use instance::Instance;
+pub use linker::Linker;
+pub use memory::{Memory, MemoryAccessError};
+pub use module::{ExportType, ImportType, Module};
+pub use store::{InterruptHandle, Store};
+pub use table::Table;
+pub use tag::Tag;
+pub use value::{ExternRef, Ref, Val};

@@ -1,0 +1,496 @@
+//! Runs the directives of a script, one after the other, in one store.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_engine::{Config, Engine, Error, ErrorKind, Extern, Instance, Module, Store, Trap, Val};
+use dunlin_engine::{ExternRef, HeapType};
+use dunlin_module::escape;
+
+use crate::report::{Outcome, Report, Summary};
+use crate::script::{Action, Command, Directive, Script, Source};
+use crate::spectest::Spectest;
+use crate::text::wat_to_wasm;
+use crate::value::{Argument, Expected, Found, Wanted};
+
+/// Takes what a script prints through the functions of the `spectest` module.
+pub type PrintSink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How to run a script.
+#[derive(Clone, Default)]
+pub struct RunOptions {
+    /// The engine to run it on.
+    pub config: Config,
+    /// How long one directive may take; needs
+    /// [`ExecutionConfig::interruptible`](dunlin_engine::ExecutionConfig::interruptible).
+    pub timeout: Option<Duration>,
+    /// Where `spectest.print…` writes; nowhere if there is none.
+    pub print: Option<PrintSink>,
+}
+
+impl Script {
+    /// Runs the directives in order and tells `on_directive` how each ended.
+    ///
+    /// A directive that fails, or that makes the engine panic, does not stop those after it.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no engine or store with this configuration.
+    pub fn run(
+        &self,
+        options: &RunOptions,
+        mut on_directive: impl FnMut(&Report),
+    ) -> Result<Summary, Error> {
+        let mut runner = Runner::new(options)?;
+        let mut summary = Summary::default();
+        for directive in self.directives() {
+            let outcome = runner.run_contained(directive)?;
+            summary.add(&outcome);
+            on_directive(&Report {
+                line: directive.line,
+                column: directive.column,
+                directive: directive.keyword.clone(),
+                outcome,
+            });
+        }
+        Ok(summary)
+    }
+}
+
+/// What a name in a script stands for.
+#[derive(Clone)]
+enum Slot<T> {
+    Live(T),
+    /// It would need this feature.
+    Unsupported(String),
+    /// There is none, and this says why.
+    Missing(String),
+}
+
+/// Why an action has no results.
+enum Stop {
+    Error(Error),
+    Unlinkable(String),
+    Unsupported(String),
+    /// The directive makes no sense, or one before it failed.
+    Unusable(String),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        match unsupported_feature(&error) {
+            Some(feature) => Stop::Unsupported(feature),
+            None => Stop::Error(error),
+        }
+    }
+}
+
+/// The feature for want of which the engine refuses something, if that is why it does.
+fn unsupported_feature(error: &Error) -> Option<String> {
+    if let Some(invalid) = error.downcast_ref::<dunlin_module::Error>() {
+        return match invalid.kind() {
+            dunlin_module::ErrorKind::Unsupported(Some(proposal)) => {
+                Some(proposal.name().to_string())
+            }
+            _ => None,
+        };
+    }
+    match error.trap() {
+        Some(Trap::Unsupported) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
+struct Runner<'a> {
+    options: &'a RunOptions,
+    engine: Engine,
+    store: Store<()>,
+    spectest: Spectest,
+    definitions: Names<Module>,
+    instances: Names<Instance>,
+    registered: HashMap<String, Slot<Instance>>,
+}
+
+/// Things a script can name, and the one it gets without naming any.
+struct Names<T> {
+    latest: Slot<T>,
+    named: HashMap<String, Slot<T>>,
+}
+
+impl<T: Clone> Names<T> {
+    fn new(kind: &str) -> Names<T> {
+        let latest = Slot::Missing(format!("no {kind} before this directive"));
+        Names { latest, named: HashMap::new() }
+    }
+
+    fn define(&mut self, name: Option<&String>, slot: Slot<T>) {
+        if let Some(name) = name {
+            self.named.insert(name.clone(), slot.clone());
+        }
+        self.latest = slot;
+    }
+
+    fn get(&self, name: Option<&String>) -> Result<T, Stop> {
+        let slot = match name {
+            None => &self.latest,
+            Some(name) => match self.named.get(name) {
+                Some(slot) => slot,
+                None => {
+                    return Err(Stop::Unusable(format!("nothing called `${}`", escape(name))));
+                }
+            },
+        };
+        slot.live()
+    }
+
+    /// Forgets everything for this reason.
+    fn lose(&mut self, reason: &str) {
+        self.latest.lose(reason);
+        self.named.values_mut().for_each(|slot| slot.lose(reason));
+    }
+}
+
+impl<T: Clone> Slot<T> {
+    fn live(&self) -> Result<T, Stop> {
+        match self {
+            Slot::Live(value) => Ok(value.clone()),
+            Slot::Unsupported(feature) => Err(Stop::Unsupported(feature.clone())),
+            Slot::Missing(reason) => Err(Stop::Unusable(reason.clone())),
+        }
+    }
+
+    fn lose(&mut self, reason: &str) {
+        if matches!(self, Slot::Live(_)) {
+            *self = Slot::Missing(reason.to_string());
+        }
+    }
+}
+
+impl<'a> Runner<'a> {
+    fn new(options: &'a RunOptions) -> Result<Runner<'a>, Error> {
+        let engine = Engine::new(&options.config)?;
+        let store = Store::try_new(&engine, ())?;
+        Ok(Runner {
+            options,
+            engine,
+            store,
+            spectest: Spectest::new(options.print.clone()),
+            definitions: Names::new("module definition"),
+            instances: Names::new("module"),
+            registered: HashMap::new(),
+        })
+    }
+
+    /// Runs a directive; a panic is an outcome like others.
+    fn run_contained(&mut self, directive: &Directive) -> Result<Outcome, Error> {
+        let command = match &directive.command {
+            Ok(command) => command,
+            Err(error) => return Ok(fail("a directive", format!("malformed text: {error}"))),
+        };
+        if self.options.config.execution.fuel {
+            self.store.set_fuel(u64::MAX)?;
+        }
+        if let Some(timeout) = self.options.timeout {
+            self.store.set_deadline(timeout)?;
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| self.run(directive, command)));
+        match result {
+            Ok(outcome) => {
+                self.store.clear_deadline();
+                Ok(outcome)
+            }
+            Err(panic) => {
+                let reason = format!("lost to the panic at line {}", directive.line);
+                self.start_anew(&reason)?;
+                Ok(fail("no panic", format!("panic: {}", panic_message(&*panic))))
+            }
+        }
+    }
+
+    /// Replaces the store, whose state nobody knows after a panic.
+    fn start_anew(&mut self, reason: &str) -> Result<(), Error> {
+        let store = Store::try_new(&self.engine, ())?;
+        // Dropping it could panic again.
+        mem::forget(mem::replace(&mut self.store, store));
+        self.spectest = Spectest::new(self.options.print.clone());
+        self.instances.lose(reason);
+        self.registered.values_mut().for_each(|slot| slot.lose(reason));
+        Ok(())
+    }
+
+    fn run(&mut self, directive: &Directive, command: &Command) -> Outcome {
+        match command {
+            Command::Module { name, source } => {
+                let defined = self.define(source);
+                self.definitions.define(name.as_ref(), slot(&defined, directive));
+                let instance = defined.and_then(|module| self.instantiate(&module));
+                self.instances.define(name.as_ref(), slot(&instance, directive));
+                succeed("an instance", instance)
+            }
+            Command::Definition { name, source } => {
+                let defined = self.define(source);
+                self.definitions.define(name.as_ref(), slot(&defined, directive));
+                succeed("a valid module", defined)
+            }
+            Command::Instance { name, definition } => {
+                let defined = self.definitions.get(definition.as_ref());
+                let instance = defined.and_then(|module| self.instantiate(&module));
+                self.instances.define(name.as_ref(), slot(&instance, directive));
+                succeed("an instance", instance)
+            }
+            Command::Register { name, instance } => {
+                let instance = self.instances.get(instance.as_ref());
+                self.registered.insert(name.clone(), slot(&instance, directive));
+                succeed("an instance", instance)
+            }
+            Command::Action(action) => {
+                let result = self.execute(action);
+                succeed("no trap", result)
+            }
+            Command::AssertReturn(action, expected) => {
+                let result = self.execute(action);
+                self.assert_return(expected, result)
+            }
+            Command::AssertTrap(action, message) => {
+                let result = self.execute(action);
+                self.assert_trap(message, result)
+            }
+            Command::AssertException(action) => {
+                let result = self.execute(action);
+                self.unexpected("an exception", result)
+            }
+            Command::AssertRejected(source, message) => self.assert_rejected(source, message),
+            Command::AssertUnlinkable(source, message) => self.assert_unlinkable(source, message),
+            Command::Unsupported(feature) => {
+                Outcome::Unsupported { feature: feature.to_string() }
+            }
+        }
+    }
+
+    fn define(&self, source: &Source) -> Result<Module, Stop> {
+        let quoted;
+        let bytes = match source {
+            Source::Binary(bytes) => bytes,
+            Source::Malformed(error) => return Err(Stop::Unusable(error.to_string())),
+            Source::Component => return Err(Stop::Unsupported("component-model".to_string())),
+            Source::Quote(text) => {
+                quoted = encode_quoted(text).map_err(Stop::Unusable)?;
+                &quoted
+            }
+        };
+        Ok(Module::new(&self.engine, bytes)?)
+    }
+
+    fn instantiate(&mut self, module: &Module) -> Result<Instance, Stop> {
+        let mut imports = Vec::with_capacity(module.imports().len());
+        for import in module.imports() {
+            match self.resolve(import.module(), import.name())? {
+                Some(item) => imports.push(item),
+                None => {
+                    return Err(Stop::Unlinkable(format!(
+                        "unknown import: `{}::{}`",
+                        escape(import.module()),
+                        escape(import.name())
+                    )));
+                }
+            }
+        }
+        Ok(Instance::new(&mut self.store, module, &imports)?)
+    }
+
+    fn resolve(&mut self, module: &str, name: &str) -> Result<Option<Extern>, Stop> {
+        match self.registered.get(module) {
+            Some(slot) => Ok(slot.live()?.get_export(&mut self.store, name)),
+            None if module == "spectest" => {
+                Ok(self.spectest.item(&mut self.store, name)?)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn execute(&mut self, action: &Action) -> Result<Vec<Val>, Stop> {
+        match action {
+            Action::Invoke { instance, export, arguments } => {
+                let instance = self.instances.get(instance.as_ref())?;
+                let Some(func) = instance.get_func(&mut self.store, export) else {
+                    return Err(Stop::Unusable(no_export("function", export)));
+                };
+                let arguments: Result<Vec<Val>, Stop> =
+                    arguments.iter().map(|argument| self.value(argument)).collect();
+                let mut results = vec![Val::I32(0); func.ty(&self.store).results.len()];
+                func.call(&mut self.store, &arguments?, &mut results)?;
+                Ok(results)
+            }
+            Action::Get { instance, export } => {
+                let instance = self.instances.get(instance.as_ref())?;
+                match instance.get_global(&mut self.store, export) {
+                    Some(global) => Ok(vec![global.get(&mut self.store)]),
+                    None => Err(Stop::Unusable(no_export("global", export))),
+                }
+            }
+            Action::Instantiate(source) => {
+                let module = self.define(source)?;
+                self.instantiate(&module).map(|_| Vec::new())
+            }
+            Action::Unsupported(feature) => Err(Stop::Unsupported(feature.to_string())),
+        }
+    }
+
+    fn value(&mut self, argument: &Argument) -> Result<Val, Stop> {
+        Ok(match *argument {
+            Argument::I32(value) => Val::I32(value),
+            Argument::I64(value) => Val::I64(value),
+            Argument::F32(bits) => Val::F32(bits),
+            Argument::F64(bits) => Val::F64(bits),
+            Argument::V128(value) => Val::V128(value),
+            Argument::Null(HeapType::Func | HeapType::NoFunc) => Val::FuncRef(None),
+            Argument::Null(HeapType::Extern | HeapType::NoExtern) => Val::ExternRef(None),
+            Argument::Null(HeapType::Exn | HeapType::NoExn) => {
+                return Err(Stop::Unsupported("exceptions".to_string()));
+            }
+            Argument::Null(_) | Argument::Host(_) => {
+                return Err(Stop::Unsupported("gc".to_string()));
+            }
+            Argument::Extern(number) => {
+                Val::ExternRef(Some(ExternRef::new(&mut self.store, number)?))
+            }
+        })
+    }
+
+    fn assert_return(&self, expected: &[Expected], result: Result<Vec<Val>, Stop>) -> Outcome {
+        let found = match result {
+            Ok(found) => found,
+            Err(stop) => return stop.outcome(Wanted(expected).to_string()),
+        };
+        let matches = expected.len() == found.len()
+            && expected.iter().zip(&found).all(|(e, f)| e.matches(f, &self.store));
+        if matches {
+            return Outcome::Pass;
+        }
+        let found = Found { values: &found, store: &self.store };
+        fail(Wanted(expected).to_string(), found.to_string())
+    }
+
+    fn assert_trap(&self, message: &str, result: Result<Vec<Val>, Stop>) -> Outcome {
+        match &result {
+            // Scripts may say less than the trap does, and older ones say more.
+            Err(Stop::Error(error)) => match error.trap().map(Trap::message) {
+                Some(trap) if trap.starts_with(message) || message.starts_with(trap) => {
+                    Outcome::Pass
+                }
+                _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
+            },
+            _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
+        }
+    }
+
+    /// The outcome of a result that is not the one wanted.
+    fn unexpected(&self, wanted: &str, result: Result<Vec<Val>, Stop>) -> Outcome {
+        match result {
+            Ok(found) => {
+                fail(wanted, Found { values: &found, store: &self.store }.to_string())
+            }
+            Err(stop) => stop.outcome(wanted.to_string()),
+        }
+    }
+
+    fn assert_rejected(&self, source: &Source, message: &str) -> Outcome {
+        let quoted;
+        let bytes = match source {
+            Source::Malformed(_) => return Outcome::Pass,
+            Source::Component => {
+                return Outcome::Unsupported { feature: "component-model".to_string() };
+            }
+            Source::Binary(bytes) => bytes,
+            Source::Quote(text) => match encode_quoted(text) {
+                Ok(bytes) => {
+                    quoted = bytes;
+                    &quoted
+                }
+                Err(_) => return Outcome::Pass,
+            },
+        };
+        match Module::validate(&self.engine, bytes) {
+            Err(error) if error.kind() == ErrorKind::Invalid => Outcome::Pass,
+            Err(error) => fail(rejected(message), error.to_string()),
+            Ok(()) => fail(rejected(message), "a valid module"),
+        }
+    }
+
+    fn assert_unlinkable(&mut self, source: &Source, message: &str) -> Outcome {
+        let wanted = format!("link error `{}`", escape(message));
+        match self.define(source).and_then(|module| self.instantiate(&module)) {
+            Err(Stop::Unlinkable(_)) => Outcome::Pass,
+            Err(Stop::Error(error)) if error.kind() == ErrorKind::Link => Outcome::Pass,
+            Err(stop) => stop.outcome(wanted),
+            Ok(_) => fail(wanted, "an instance"),
+        }
+    }
+}
+
+impl Stop {
+    fn outcome(self, expected: String) -> Outcome {
+        match self {
+            Stop::Unsupported(feature) => Outcome::Unsupported { feature },
+            Stop::Error(error) => fail(expected, error.to_string()),
+            Stop::Unlinkable(found) | Stop::Unusable(found) => fail(expected, found),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Stop::Unsupported(feature) => format!("needs `{feature}`"),
+            Stop::Error(error) => error.to_string(),
+            Stop::Unlinkable(reason) | Stop::Unusable(reason) => reason.clone(),
+        }
+    }
+}
+
+/// What later directives find under the name of this result.
+fn slot<T: Clone>(result: &Result<T, Stop>, directive: &Directive) -> Slot<T> {
+    match result {
+        Ok(value) => Slot::Live(value.clone()),
+        Err(Stop::Unsupported(feature)) => Slot::Unsupported(feature.clone()),
+        Err(stop) => {
+            let (line, reason) = (directive.line, stop.describe());
+            Slot::Missing(format!("nothing, because line {line} failed: {reason}"))
+        }
+    }
+}
+
+fn succeed<T>(expected: &str, result: Result<T, Stop>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Pass,
+        Err(stop) => stop.outcome(expected.to_string()),
+    }
+}
+
+fn fail(expected: impl Into<String>, found: impl Into<String>) -> Outcome {
+    Outcome::Fail { expected: expected.into(), found: found.into() }
+}
+
+fn rejected(message: &str) -> String {
+    format!("rejection with `{}`", escape(message))
+}
+
+fn no_export(kind: &str, name: &str) -> String {
+    format!("no exported {kind} `{}`", escape(name))
+}
+
+fn encode_quoted(text: &[u8]) -> Result<Vec<u8>, String> {
+    let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+    wat_to_wasm(text, None).map_err(|error| error.message().to_string())
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message");
+    escape(text).to_string()
+}

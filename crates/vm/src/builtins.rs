@@ -1,0 +1,492 @@
+//! The slow paths of guest code: what one instruction needs of the store beyond its context, and
+//! the one boundary through which guests call the host.
+//!
+//! All are called while guest code runs: raw pointers in, and no reference to anything of the store
+//! is left behind (V9). Indices come from validated code (V3). Bulk operations work in steps,
+//! between which they look for interruption; it can only end the guest, so that nobody sees what is
+//! half done.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
+use std::sync::atomic::Ordering;
+
+use dunlin_code::Trap;
+use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId, ValType};
+
+use crate::func::{HostCall, HostFunc};
+use crate::instance::element;
+use crate::store::{Misuse, Store};
+use crate::vmctx::{FuncRecord, Rt, TableDef, VmCtx};
+
+/// Bytes of a bulk operation between two looks for interruption: some tens of microseconds.
+const STEP_BYTES: usize = 1 << 20;
+/// The same in elements of 8 bytes.
+const STEP_ELEMENTS: usize = STEP_BYTES / 8;
+
+/// Bytes of a bulk operation that cost one unit of fuel, beside the instruction's own.
+const FUEL_BYTES: u64 = 64;
+
+/// The store of a context.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code. The reference is gone before that code goes on.
+unsafe fn store<'a>(vmctx: *mut VmCtx) -> &'a mut Store {
+    // SAFETY: V2: while guest code runs, its store is reached through `rt.store` alone.
+    unsafe { &mut *(*(*vmctx).rt).store }
+}
+
+/// Ends a bulk operation that somebody wants to stop.
+unsafe fn check_interrupt(vmctx: *mut VmCtx) -> Result<(), Trap> {
+    // SAFETY: V2.
+    match unsafe { (*(*vmctx).rt).interrupt.load(Ordering::Relaxed) } {
+        0 => Ok(()),
+        _ => Err(Trap::Interrupted),
+    }
+}
+
+/// Pays for a bulk operation on `bytes` bytes, which are in bounds.
+unsafe fn spend(vmctx: *mut VmCtx, bytes: u64) -> Result<(), Trap> {
+    let cost = bytes / FUEL_BYTES;
+    // SAFETY: V2.
+    unsafe {
+        if cost == 0 || !store(vmctx).settings().fuel {
+            return Ok(());
+        }
+        let rt = (*vmctx).rt;
+        (*rt).fuel = (*rt).fuel.saturating_sub_unsigned(cost);
+        if (*rt).fuel < 0 { Err(Trap::OutOfFuel) } else { Ok(()) }
+    }
+}
+
+/// `start` as an array index, if `count` items from there on are among `len`.
+fn in_bounds(start: u64, count: u64, len: u64) -> Option<usize> {
+    let end = start.checked_add(count)?;
+    // What is in bounds of something in memory fits an index.
+    (end <= len).then_some(start as usize)
+}
+
+/// Grows memory `memory` by `delta` pages: the old size in pages, or `u64::MAX` on failure.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a memory.
+pub(crate) unsafe fn memory_grow(vmctx: *mut VmCtx, memory: u32, delta: u64) -> u64 {
+    // SAFETY: V2, V3 (caller).
+    let store = unsafe { store(vmctx) };
+    // SAFETY: as above.
+    let position = unsafe { store.instance_of(vmctx) }.memories[memory as usize];
+    let memory = &mut store.memories[position as usize];
+    memory.grow(delta, &mut store.budget).unwrap_or(u64::MAX)
+}
+
+/// Where `len` bytes of a memory are.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a memory.
+unsafe fn bytes(vmctx: *mut VmCtx, memory: u32, start: u64, len: u64) -> Result<*mut u8, Trap> {
+    // SAFETY: V3: the array covers all memories, and definitions are true.
+    unsafe {
+        let def = *(*vmctx).memories.add(memory as usize);
+        let start = in_bounds(start, len, (*def).len).ok_or(Trap::MemoryOutOfBounds)?;
+        Ok((*def).base.add(start))
+    }
+}
+
+/// `memory.copy`; regions may overlap.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such memories.
+pub(crate) unsafe fn memory_copy(
+    vmctx: *mut VmCtx,
+    dst_memory: u32,
+    src_memory: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), Trap> {
+    // SAFETY: both regions are checked to be inside their memories before anything is copied.
+    unsafe {
+        let from = bytes(vmctx, src_memory, src, len)?;
+        let to = bytes(vmctx, dst_memory, dst, len)?;
+        spend(vmctx, len)?;
+        copy_steps(vmctx, to, from, len as usize, STEP_BYTES)
+    }
+}
+
+/// Copies `count` items in steps, in the order in which none is overwritten before it is read.
+///
+/// # Safety
+///
+/// Both regions hold that many items; `vmctx` is the context of running code.
+unsafe fn copy_steps<T>(
+    vmctx: *mut VmCtx,
+    to: *mut T,
+    from: *const T,
+    count: usize,
+    step: usize,
+) -> Result<(), Trap> {
+    let forward = to.cast_const() <= from;
+    let mut done = 0;
+    while done < count {
+        let now = step.min(count - done);
+        let at = if forward { done } else { count - done - now };
+        // SAFETY: `at + now <= count` (caller).
+        unsafe { to.add(at).copy_from(from.add(at), now) };
+        done += now;
+        if done < count {
+            // SAFETY: as for the caller.
+            unsafe { check_interrupt(vmctx) }?;
+        }
+    }
+    Ok(())
+}
+
+/// `memory.fill`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a memory.
+pub(crate) unsafe fn memory_fill(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    dst: u64,
+    value: u8,
+    len: u64,
+) -> Result<(), Trap> {
+    // SAFETY: the region is checked to be inside the memory before anything is written.
+    unsafe {
+        let to = bytes(vmctx, memory, dst, len)?;
+        spend(vmctx, len)?;
+        let (mut done, len) = (0, len as usize);
+        while done < len {
+            let now = STEP_BYTES.min(len - done);
+            to.add(done).write_bytes(value, now);
+            done += now;
+            if done < len {
+                check_interrupt(vmctx)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `memory.init`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a segment and memory.
+pub(crate) unsafe fn memory_init(
+    vmctx: *mut VmCtx,
+    data: u32,
+    memory: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), Trap> {
+    // SAFETY: as for this function.
+    unsafe {
+        write_data(store(vmctx), vmctx, data, memory, dst, src, len)?;
+        spend(vmctx, len)
+    }
+}
+
+/// Copies from a data segment to a memory of the instance of `vmctx`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of an instance of `store`, which has such a segment and memory.
+pub(crate) unsafe fn write_data(
+    store: &mut Store,
+    vmctx: *mut VmCtx,
+    data: u32,
+    memory: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), Trap> {
+    let data = DataIndex(data);
+    // SAFETY: an instance of this store (caller).
+    let instance = unsafe { store.instance_of(vmctx) };
+    let segment = match instance.data_is_dropped(data) {
+        true => &[],
+        false => instance.module().data_bytes(data),
+    };
+    let start = in_bounds(src, len, segment.len() as u64).ok_or(Trap::MemoryOutOfBounds)?;
+    let segment = &segment[start..start + len as usize];
+    // SAFETY: V3 (caller); the region is checked to be inside the memory. Segments are bytes of
+    // a module, never of a memory.
+    unsafe {
+        let to = bytes(vmctx, memory, dst, len)?;
+        to.copy_from_nonoverlapping(segment.as_ptr(), segment.len());
+    }
+    Ok(())
+}
+
+/// `data.drop`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a segment.
+pub(crate) unsafe fn data_drop(vmctx: *mut VmCtx, data: u32) {
+    // SAFETY: V2, V3 (caller).
+    unsafe { store(vmctx).instance_of(vmctx).drop_data(DataIndex(data)) };
+}
+
+/// Grows table `table` by `delta` elements that are all `init`: the old length, or `u64::MAX` on
+/// failure.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a table, and `init` is of its type.
+pub(crate) unsafe fn table_grow(vmctx: *mut VmCtx, table: u32, init: u64, delta: u64) -> u64 {
+    // SAFETY: V2, V3 (caller).
+    let store = unsafe { store(vmctx) };
+    // SAFETY: as above.
+    let position = unsafe { store.instance_of(vmctx) }.tables[table as usize];
+    let table = &mut store.tables[position as usize];
+    table.grow(delta, init, &mut store.budget).unwrap_or(u64::MAX)
+}
+
+/// Where `len` elements of a table are.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a table.
+unsafe fn elements(vmctx: *mut VmCtx, table: u32, start: u64, len: u64) -> Result<*mut u64, Trap> {
+    // SAFETY: V3: the array covers all tables, and definitions are true.
+    unsafe {
+        let def: *mut TableDef = *(*vmctx).tables.add(table as usize);
+        let start = in_bounds(start, len, (*def).len).ok_or(Trap::TableOutOfBounds)?;
+        Ok((*def).base.add(start))
+    }
+}
+
+/// `table.fill`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a table, and `value` is of its type.
+pub(crate) unsafe fn table_fill(
+    vmctx: *mut VmCtx,
+    table: u32,
+    start: u64,
+    value: u64,
+    len: u64,
+) -> Result<(), Trap> {
+    // SAFETY: the region is checked to be inside the table before anything is written; V3: its
+    // elements are initialised.
+    unsafe {
+        let to = elements(vmctx, table, start, len)?;
+        spend(vmctx, len.saturating_mul(8))?;
+        let (mut done, len) = (0, len as usize);
+        while done < len {
+            let now = STEP_ELEMENTS.min(len - done);
+            slice::from_raw_parts_mut(to.add(done), now).fill(value);
+            done += now;
+            if done < len {
+                check_interrupt(vmctx)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `table.copy`; regions may overlap.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such tables with fitting types.
+pub(crate) unsafe fn table_copy(
+    vmctx: *mut VmCtx,
+    dst_table: u32,
+    src_table: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), Trap> {
+    // SAFETY: both regions are checked to be inside their tables before anything is copied.
+    unsafe {
+        let from = elements(vmctx, src_table, src, len)?;
+        let to = elements(vmctx, dst_table, dst, len)?;
+        spend(vmctx, len.saturating_mul(8))?;
+        copy_steps(vmctx, to, from, len as usize, STEP_ELEMENTS)
+    }
+}
+
+/// `table.init`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a segment and table with fitting types.
+pub(crate) unsafe fn table_init(
+    vmctx: *mut VmCtx,
+    elem: u32,
+    table: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), Trap> {
+    // SAFETY: as for this function.
+    unsafe {
+        write_elements(store(vmctx), vmctx, elem, table, dst, src, len)?;
+        spend(vmctx, len.saturating_mul(8))
+    }
+}
+
+/// Copies from an element segment to a table of the instance of `vmctx`. Segments hold what they
+/// were declared with: their expressions have the same value whenever they are evaluated, because
+/// the globals they may read are constant.
+///
+/// # Safety
+///
+/// `vmctx` is the context of an instance of `store`, which has such a segment and table with fitting
+/// types.
+pub(crate) unsafe fn write_elements(
+    store: &mut Store,
+    vmctx: *mut VmCtx,
+    elem: u32,
+    table: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), Trap> {
+    let elem = ElemIndex(elem);
+    // SAFETY: an instance of this store (caller).
+    let instance = unsafe { store.instance_of(vmctx) };
+    let module = instance.module().clone();
+    let items = &module.elems[elem.index()].items;
+    let count = if instance.elem_is_dropped(elem) { 0 } else { items.len() as u64 };
+    let start = in_bounds(src, len, count).ok_or(Trap::TableOutOfBounds)?;
+    // SAFETY: V3 (caller).
+    let to = unsafe { elements(vmctx, table, dst, len) }?;
+    for i in 0..len as usize {
+        let value = element(store, vmctx, items, start + i).map_err(|_| Trap::Unsupported)?;
+        // SAFETY: the region is checked to be inside the table; evaluation never moves a table.
+        unsafe { to.add(i).write(value) };
+        if (i + 1).is_multiple_of(STEP_ELEMENTS) {
+            // SAFETY: V2.
+            unsafe { check_interrupt(vmctx) }?;
+        }
+    }
+    Ok(())
+}
+
+/// `elem.drop`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a segment.
+pub(crate) unsafe fn elem_drop(vmctx: *mut VmCtx, elem: u32) {
+    // SAFETY: V2, V3 (caller).
+    unsafe { store(vmctx).instance_of(vmctx).drop_elem(ElemIndex(elem)) };
+}
+
+/// The reference to function `func`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a function.
+pub(crate) unsafe fn ref_func(vmctx: *mut VmCtx, func: u32) -> *const FuncRecord {
+    // SAFETY: V2, V3 (caller).
+    unsafe { store(vmctx) }.record_for(vmctx, FuncIndex(func))
+}
+
+/// Whether canonical function type `found` is a subtype of `expected`.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code.
+pub(crate) unsafe fn is_func_subtype(vmctx: *mut VmCtx, found: u32, expected: u32) -> bool {
+    // SAFETY: V2 (caller).
+    unsafe { store(vmctx) }.types().is_subtype(TypeId(found), TypeId(expected))
+}
+
+/// Slots of the results of a host function.
+///
+/// # Safety
+///
+/// `func` is the record of a host function of the store whose code runs.
+pub(crate) unsafe fn result_slots(func: *const FuncRecord) -> u32 {
+    // SAFETY: V4 (caller); V2: host functions stay.
+    unsafe { (&*host_func(store((*func).vmctx), func)).signature.result_slots }
+}
+
+/// The host function of a record.
+///
+/// # Safety
+///
+/// `func` is the record of a host function of `store`.
+unsafe fn host_func(store: &Store, func: *const FuncRecord) -> *const HostFunc {
+    // SAFETY: V4 (caller).
+    let index = unsafe { (*func).index };
+    store.host_funcs[index as usize].as_ptr()
+}
+
+/// Calls the host: parameters are at `fp`, results are left there. This is the one place where
+/// guests leave the sandbox.
+///
+/// # Safety
+///
+/// `func` is the record of a host function of the store of `rt`, whose code runs; `caller` is the
+/// context of the calling instance, or null if the host calls itself; from `fp` on the value stack
+/// holds the arguments and is free behind them.
+pub(crate) unsafe fn host_call(
+    rt: *mut Rt,
+    func: *const FuncRecord,
+    caller: *mut VmCtx,
+    fp: *mut u64,
+) -> Result<(), Trap> {
+    // SAFETY: V2, V4 (caller). The host function stays where it is (V2), whatever is done to the
+    // store meanwhile, and is only ever read. `args` are slots below `stack_top`, which nested calls
+    // leave alone; the slots are initialised (V6).
+    let (store, func, args) = unsafe {
+        let store = &mut *(*rt).store;
+        let func = &*host_func(store, func);
+        let slots = func.signature.slots() as usize;
+        if (*rt).stack_end.offset_from_unsigned(fp) < slots {
+            return Err(Trap::StackOverflow);
+        }
+        (*rt).stack_top = fp.add(slots);
+        (store, func, slice::from_raw_parts_mut(fp, slots))
+    };
+    let caller = match caller.is_null() {
+        true => None,
+        // SAFETY: the context of an instance of this store.
+        false => Some(store.instance_handle(unsafe { (*caller).instance })),
+    };
+    // After a panic nothing runs in this store any more; what the closure saw half changed is of
+    // the host alone, which may look at its own data.
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        (func.call)(&mut HostCall { store: &mut *store, caller, args: &mut *args })
+    }));
+    match result {
+        // Something it called panicked, and it chose to go on: the guest must not.
+        Ok(Ok(())) if store.is_poisoned() => Err(Trap::HostPanic),
+        Ok(Ok(())) if !func.signature.result_refs => Ok(()),
+        Ok(Ok(())) => match store.check_values(args, &func.signature.ty.results) {
+            Ok(_) => Ok(()),
+            Err(misuse) => Err(wrong_result(store, misuse)),
+        },
+        Ok(Err(error)) => {
+            store.pending_error = Some(error);
+            Err(Trap::Host)
+        }
+        Err(payload) => {
+            store.poison();
+            let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
+            store.panic_message = text.or_else(|| payload.downcast::<String>().ok().map(|s| *s));
+            Err(Trap::HostPanic)
+        }
+    }
+}
+
+/// A host function left something that is no reference of its result type.
+#[cold]
+fn wrong_result(store: &mut Store, misuse: Misuse) -> Trap {
+    debug_assert!(matches!(misuse, Misuse::WrongType(ValType::Ref(_))));
+    store.pending_error = Some(Box::new(misuse));
+    Trap::Host
+}

@@ -1,0 +1,182 @@
+//! Functions as values: records of both kinds, and functions of the host.
+
+use std::any::Any;
+use std::fmt;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU32};
+
+use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry};
+
+use crate::interp;
+use crate::store::{InstanceHandle, Store};
+use crate::vmctx::{CodeEntry, FuncRecord, VmCtx};
+
+/// A function of the host. Parameters are found in, and results left in, [`HostCall::args`].
+pub type HostFn = Box<dyn Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync>;
+
+/// An error of a host function, which ends the guest's call and is handed on untouched.
+pub type HostError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A call from a guest, as the host function sees it.
+pub struct HostCall<'a> {
+    /// The store the call happens in.
+    pub store: &'a mut Store,
+    /// The instance that calls; `None` if the host called its own function.
+    pub caller: Option<InstanceHandle>,
+    /// Slots of the parameters on entry, of the results on return; as many as the longer of both
+    /// needs. Slots that are no parameters have unspecified contents.
+    pub args: &'a mut [u64],
+}
+
+impl HostCall<'_> {
+    /// The data of the host that the store was made with.
+    pub fn data_mut(&mut self) -> &mut (dyn Any + Send) {
+        self.store.data_mut()
+    }
+}
+
+impl fmt::Debug for HostCall<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostCall").field("caller", &self.caller).field("args", &self.args).finish()
+    }
+}
+
+/// A function type made canonical once, to make any number of host functions from.
+#[derive(Debug)]
+pub struct Signature {
+    pub(crate) ty: Arc<FuncType>,
+    pub(crate) id: TypeId,
+    pub(crate) hold: TypeHold,
+    pub(crate) param_slots: u32,
+    pub(crate) result_slots: u32,
+    pub(crate) result_refs: bool,
+}
+
+impl Signature {
+    /// Makes `ty` canonical in `types`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypeRegistry::intern_func`].
+    pub fn new(types: &TypeRegistry, ty: &FuncType) -> Result<Signature, dunlin_module::Error> {
+        let (id, hold) = types.intern_func(ty)?;
+        Ok(Signature {
+            id,
+            hold,
+            param_slots: ty.param_slots(),
+            result_slots: ty.result_slots(),
+            result_refs: ty.results.iter().any(|r| r.is_ref()),
+            ty: Arc::new(ty.clone()),
+        })
+    }
+
+    /// The signature.
+    pub fn ty(&self) -> &Arc<FuncType> {
+        &self.ty
+    }
+
+    /// Slots for the longer of parameters and results.
+    pub(crate) fn slots(&self) -> u32 {
+        self.param_slots.max(self.result_slots)
+    }
+}
+
+/// A host function in a store, at a fixed address.
+pub(crate) struct HostFunc {
+    pub(crate) call: HostFn,
+    pub(crate) signature: Arc<Signature>,
+    /// What the function's record names as its code.
+    pub(crate) entry: CodeEntry,
+}
+
+impl HostFunc {
+    pub(crate) fn new(signature: Arc<Signature>, call: HostFn) -> HostFunc {
+        let header = signature.slots();
+        let entry = CodeEntry {
+            ip: AtomicPtr::new(interp::host_code().cast_mut()),
+            frame_slots: AtomicU32::new(header + dunlin_code::frame::HEADER_SLOTS),
+            header_slot: AtomicU32::new(header),
+            zero_slots: AtomicU32::new(0),
+            heat: AtomicU32::new(0),
+        };
+        HostFunc { call, signature, entry }
+    }
+}
+
+impl fmt::Debug for HostFunc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostFunc").field("ty", &self.signature.ty).finish_non_exhaustive()
+    }
+}
+
+/// Function records, each at a fixed address until the store is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct RecordArena {
+    /// No chunk ever exceeds its first capacity; each holds twice as many records as the last.
+    chunks: Vec<Vec<FuncRecord>>,
+}
+
+const FIRST_CHUNK_RECORDS: usize = 16;
+
+impl RecordArena {
+    /// Puts `record` where it stays.
+    pub(crate) fn add(&mut self, record: FuncRecord) -> *mut FuncRecord {
+        let full = |chunk: &Vec<FuncRecord>| chunk.len() == chunk.capacity();
+        if self.chunks.last().is_none_or(full) {
+            let records = FIRST_CHUNK_RECORDS << self.chunks.len().min(16);
+            self.chunks.push(Vec::with_capacity(records));
+        }
+        let last = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[last];
+        chunk.push(record);
+        let at = chunk.len() - 1;
+        // SAFETY: `at` is inside the chunk, whose buffer never moves: it is not pushed to when full.
+        let address = unsafe { chunk.as_mut_ptr().add(at) };
+        address.expose_provenance();
+        address
+    }
+
+    /// The record at address `raw`, if there is one.
+    pub(crate) fn find(&self, raw: u64) -> Option<*mut FuncRecord> {
+        let address = usize::try_from(raw).ok()?;
+        self.chunks.iter().rev().find_map(|chunk| {
+            let offset = address.checked_sub(chunk.as_ptr().addr())?;
+            let at = offset / size_of::<FuncRecord>();
+            let exact = offset.is_multiple_of(size_of::<FuncRecord>());
+            (exact && at < chunk.len()).then(|| ptr::with_exposed_provenance_mut(address))
+        })
+    }
+}
+
+/// A record of nothing yet, for the fields that both kinds of functions share.
+pub(crate) fn record(
+    code: *const CodeEntry,
+    vmctx: *mut VmCtx,
+    type_id: TypeId,
+    index: u32,
+    host: bool,
+) -> FuncRecord {
+    FuncRecord { code, vmctx, type_id: type_id.0, index, handle: 0, host }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_stay_and_are_found_by_their_address_alone() {
+        let mut arena = RecordArena::default();
+        let make = |index| record(ptr::null(), ptr::null_mut(), TypeId(7), index, false);
+        let made: Vec<_> = (0..1000).map(|index| arena.add(make(index))).collect();
+        for (index, address) in made.iter().enumerate() {
+            let raw = address.expose_provenance() as u64;
+            assert_eq!(arena.find(raw), Some(*address));
+            // SAFETY: just made, the arena is alive.
+            assert_eq!(unsafe { (**address).index }, index as u32);
+            assert_eq!(arena.find(raw + 8), None);
+        }
+        assert_eq!(arena.find(0), None);
+        assert_eq!(arena.find(u64::MAX), None);
+    }
+}

@@ -1,0 +1,8 @@
+//! The handlers, one file per family of instructions.
+
+pub(super) mod call;
+pub(super) mod control;
+pub(super) mod memory;
+pub(super) mod numeric;
+pub(super) mod simd;
+pub(super) mod table;

@@ -1,0 +1,78 @@
+//! Everything that lives, and what runs in it.
+//!
+//! - *In*: a validated [`Module`](dunlin_module::Module), lowered by [`dunlin_code`].
+//! - *Out*: a [`Store`] with instances in it, calls into them, and [`CallError`]s out of them.
+//! - *Never knows about*: binary formats, native compilers, Rust types of arguments, files, sockets.
+//! - *Start reading at*: [`vmctx`], the structures that running code reads; then `store.rs` for
+//!   ownership and `interp.rs` for execution.
+//!
+//! Order: `vmctx` → `sys` → `budget` → `memory`, `table`, `func` → `instance` → `store` → `builtins`
+//! ↔ `interp`, `module_code` → `backtrace`, `deadline`.
+//!
+//! Values cross the boundary as *slots*, raw `u64`: an `i32` zero-extended, floats by their bits, a
+//! `v128` as two slots with the low one first; a `funcref` is the address of a function record or 0,
+//! an `externref` is its position plus one or 0. References from outside are checked.
+//!
+//! # Invariants
+//!
+//! This crate is the home of `unsafe`. Its safety comments cite these facts:
+//!
+//! - **V1, one thread.** A store and all it owns are used by whoever holds a reference to it, under
+//!   Rust's rules. Other threads touch only `Rt::interrupt`, which is an atomic, through `Shared`.
+//! - **V2, everything stays.** Contexts, function records, definitions of memories and tables,
+//!   storage of globals, host functions, entry tables and published code keep their address and live
+//!   until the store is dropped; so does the runtime record. While guest code runs, the store is
+//!   reached only through `Rt::store`, set by `Store::enter` from the one `&mut Store` that there is.
+//! - **V3, contexts are complete and true.** Each array of a context has an entry for every item of
+//!   the index space it stands for, set before the context is connected. Code is made only from
+//!   validated modules, so that indices in it are inside. A `MemoryDef` or `TableDef` describes
+//!   owned, initialised memory of exactly that size whenever guest code runs.
+//! - **V4, references are real.** A function reference in a slot, table or global is 0 or the address
+//!   of a record of the same store, of the type that validation expects; so it is checked wherever
+//!   a value comes from outside (`Store::check_value`).
+//! - **V5, guarded accesses stay inside.** Code for guard memories runs only in stores with guard
+//!   memories. A guarded access touches the `MemoryDef::guarded` bytes after the base and nothing
+//!   else; if it faults, the context is in the register that the handler reads it from.
+//! - **V6, frames are inside.** A frame is entered only if it ends before `Rt::stack_end`; all slots
+//!   of the value stack are initialised; the header of a live frame is at its header slot, and the
+//!   outermost one leads to `exit_code`.
+//! - **V7, handlers.** A handler runs with the registers of running code: `ip` at an instruction of
+//!   published code that it is the handler of, `fp` the base of a frame (V6) of that function, `cx`
+//!   its context (V3), `rt` the runtime record (V2). Operands name slots of that frame.
+//! - **V8, publication.** The fields of a code entry and the words of its code are written before its
+//!   `ip`, with release ordering, and never change afterwards.
+//! - **V9, no borrows across.** No Rust reference to anything guest code may change is alive while
+//!   guest code runs: slow paths get raw pointers, and end their references before they return.
+//! - **V10, no unwinding across.** A panic of a host function ends at `host_call`; nothing else that
+//!   guest code calls panics.
+
+mod backtrace;
+mod budget;
+mod bug;
+mod builtins;
+mod deadline;
+mod func;
+mod instance;
+mod interp;
+mod memory;
+mod module_code;
+mod store;
+mod sys;
+mod table;
+pub mod vmctx;
+
+pub use dunlin_code::{MemoryKind, Settings, Trap};
+
+pub use self::backtrace::{Backtrace, Frame, Location};
+pub use self::budget::{Budget, LimitError, Limits, Resource};
+pub use self::func::{HostCall, HostError, HostFn, Signature};
+pub use self::instance::{InstantiateError, LinkError, LinkErrorKind};
+pub use self::memory::is_guarded;
+pub use self::module_code::ModuleCode;
+pub use self::store::{
+    CallError, Extern, ExternRef, Func, Global, InstanceHandle, InterruptHandle, Memory, Misuse,
+    Store, StoreError, StoreId, Table, Tag, TrapReport,
+};
+
+/// Whether this build has memories of guard kind.
+pub const GUARD: bool = sys::FAULTS_TRAP;

@@ -1,0 +1,213 @@
+//! The code of a module: shared by its instances, made function by function at the first call.
+//!
+//! ```text
+//!  entry.ip null ──first call──► lower (code::lower) ──► publish: numbers → handlers
+//!                                                        └─► keep the words, set entry, entry.ip last
+//! ```
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::collections::BTreeMap;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dunlin_code::bytecode::field;
+use dunlin_code::lower::{Observer, lower_observed};
+use dunlin_code::op::{Op, PlainOp};
+use dunlin_code::{Bytecode, LowerError, Settings, Trap, lower};
+use dunlin_module::{DefinedFuncIndex, Module};
+
+use crate::interp;
+use crate::vmctx::CodeEntry;
+
+/// A module, what its code is made for, and the code made so far.
+#[derive(Debug)]
+pub struct ModuleCode {
+    module: Arc<Module>,
+    settings: Settings,
+    entries: Entries,
+    published: Mutex<Published>,
+}
+
+/// Published code, by the address of its first word, so that an instruction's function is found.
+#[derive(Debug, Default)]
+struct Published {
+    by_address: BTreeMap<usize, Body>,
+    errors: BTreeMap<u32, String>,
+}
+
+#[derive(Debug)]
+struct Body {
+    func: DefinedFuncIndex,
+    words: Box<[u64]>,
+}
+
+impl ModuleCode {
+    /// The code of `module`, none of it made yet.
+    pub fn new(module: Arc<Module>, settings: Settings) -> Arc<ModuleCode> {
+        let entries = Entries::new(module.bodies.len());
+        Arc::new(ModuleCode { module, settings, entries, published: Mutex::default() })
+    }
+
+    /// The module.
+    pub fn module(&self) -> &Arc<Module> {
+        &self.module
+    }
+
+    /// What the code is made for.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The table of entries of the defined functions.
+    pub(crate) fn entries(&self) -> *const CodeEntry {
+        self.entries.at.as_ptr()
+    }
+
+    /// Why a function could not be lowered, if it was called and could not.
+    pub fn lower_error(&self, func: DefinedFuncIndex) -> Option<String> {
+        self.lock().errors.get(&func.0).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Published> {
+        // Nothing under the lock leaves the maps half changed.
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lowers the function of `entry` and publishes its code.
+    ///
+    /// # Safety
+    ///
+    /// `entry` is in the table of this module's entries.
+    pub(crate) unsafe fn lower_entry(&self, entry: *const CodeEntry) -> Result<*const u64, Trap> {
+        // SAFETY: both pointers are into the one table.
+        let index = unsafe { entry.offset_from(self.entries()) };
+        let func = DefinedFuncIndex(u32::try_from(index).map_err(|_| Trap::Bug)?);
+        let mut error = None;
+        let mut code = match lower(&self.module, func, &self.settings) {
+            Ok(code) => code,
+            Err(e) => {
+                let code = self.trapping(func, &e);
+                error = Some(e.to_string());
+                code
+            }
+        };
+        if cfg!(debug_assertions)
+            && let Err(e) = dunlin_code::check(&code)
+        {
+            // Debug builds only, so that tests stop at the function that is wrong.
+            panic!("function {} is lowered wrong: {e}", func.0);
+        }
+        if !interp::publish(&mut code.words, self.settings.memory_kind) {
+            return Err(Trap::Bug);
+        }
+        let mut published = self.lock();
+        // SAFETY: V2: the table lives as long as `self`.
+        let entry = unsafe { &*entry };
+        let known = entry.ip.load(Ordering::Acquire);
+        if !known.is_null() {
+            return Ok(known);
+        }
+        if let Some(error) = error {
+            published.errors.insert(func.0, error);
+        }
+        let words = code.words.into_boxed_slice();
+        let ip = words.as_ptr();
+        published.by_address.insert(ip as usize, Body { func, words });
+        entry.frame_slots.store(code.frame_slots, Ordering::Relaxed);
+        entry.header_slot.store(code.header_slot, Ordering::Relaxed);
+        entry.zero_slots.store(code.zero_slots, Ordering::Relaxed);
+        entry.ip.store(ip.cast_mut(), Ordering::Release);
+        Ok(ip)
+    }
+
+    /// Code that traps, for a function that cannot be lowered.
+    fn trapping(&self, func: DefinedFuncIndex, error: &LowerError) -> Bytecode {
+        let ty = self.module.func_type(self.module.func_index(func));
+        let header_slot = ty.param_slots().max(ty.result_slots());
+        Bytecode {
+            words: vec![
+                u64::from(Op::plain(PlainOp::Trap).0),
+                field::ab_hi(0, 0, error.trap() as u32),
+            ],
+            frame_slots: header_slot + dunlin_code::frame::HEADER_SLOTS + 4,
+            header_slot,
+            zero_slots: 0,
+        }
+    }
+
+    /// The function whose code the word at `ip` belongs to, and the offset in the module's binary
+    /// of the instruction it was lowered from. The offset is found by lowering the function again,
+    /// so that code which never traps keeps no table.
+    pub fn locate(&self, ip: *const u64) -> Option<(DefinedFuncIndex, u64)> {
+        let (func, word) = {
+            let published = self.lock();
+            let (start, body) = published.by_address.range(..=ip as usize).next_back()?;
+            let word = (ip as usize - start) / size_of::<u64>();
+            (word < body.words.len()).then_some((body.func, word))?
+        };
+        let mut find = FindOffset { word, offset: None };
+        let lowered = lower_observed(&self.module, func, &self.settings, &mut find);
+        let first = self.module.bodies[func.index()].start;
+        Some((func, find.offset.filter(|_| lowered.is_ok()).unwrap_or(u64::from(first))))
+    }
+
+    /// The slot of the frame header in frames of `func`; 0 if it never ran.
+    pub(crate) fn header_slot(&self, func: DefinedFuncIndex) -> u32 {
+        // SAFETY: a defined function's index is inside the table.
+        unsafe { (*self.entries().add(func.index())).header_slot.load(Ordering::Acquire) }
+    }
+}
+
+struct FindOffset {
+    word: usize,
+    offset: Option<u64>,
+}
+
+impl Observer for FindOffset {
+    fn instruction(&mut self, word: usize, offset: u64) {
+        if word <= self.word {
+            self.offset = Some(offset);
+        }
+    }
+}
+
+/// A zeroed table of entries: memory the system commits when it is first touched.
+#[derive(Debug)]
+struct Entries {
+    at: NonNull<CodeEntry>,
+    count: usize,
+}
+
+// SAFETY: an entry is made of atomics; the table is owned.
+unsafe impl Send for Entries {}
+// SAFETY: as above.
+unsafe impl Sync for Entries {}
+
+impl Entries {
+    fn new(count: usize) -> Entries {
+        let Some(layout) = Entries::layout(count) else {
+            return Entries { at: NonNull::dangling(), count: 0 };
+        };
+        // SAFETY: the layout is not of size zero.
+        let at = unsafe { alloc_zeroed(layout) };
+        // All-zero bytes are an entry without code.
+        match NonNull::new(at.cast()) {
+            Some(at) => Entries { at, count },
+            None => handle_alloc_error(layout),
+        }
+    }
+
+    fn layout(count: usize) -> Option<Layout> {
+        Layout::array::<CodeEntry>(count).ok().filter(|layout| layout.size() > 0)
+    }
+}
+
+impl Drop for Entries {
+    fn drop(&mut self) {
+        if let Some(layout) = Entries::layout(self.count) {
+            // SAFETY: allocated in `new` with this layout.
+            unsafe { dealloc(self.at.as_ptr().cast(), layout) };
+        }
+    }
+}

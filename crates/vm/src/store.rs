@@ -1,0 +1,420 @@
+//! The store: owner of everything live, and the only way to it.
+
+mod access;
+mod call;
+mod fixed;
+mod handle;
+mod stack;
+mod values;
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use dunlin_code::{MemoryKind, Settings, Trap};
+use dunlin_module::{FuncType, GlobalType, TagType, TypeRegistry};
+
+pub use self::call::{CallError, TrapReport};
+pub(crate) use self::fixed::Fixed;
+pub(crate) use self::handle::ExternTypeText;
+pub use self::handle::{
+    Extern, ExternRef, Func, Global, InstanceHandle, Memory, Misuse, StoreId, Table, Tag,
+};
+use self::stack::ValueStack;
+use crate::budget::{Budget, LimitError, Limits, Resource};
+use crate::deadline::Deadline;
+use crate::func::{self, HostError, HostFn, HostFunc, RecordArena, Signature};
+use crate::instance::Instance;
+use crate::memory::{self, MemoryInstance};
+use crate::sys;
+use crate::table::TableInstance;
+use crate::vmctx::{FuncRecord, MemoryDef, Rt, VmCtx};
+
+/// A value of the host that guests may refer to.
+pub(crate) type ExternValue = Box<dyn Any + Send + Sync>;
+
+/// Everything that lives together: instances, what they share, and data of the host. Nothing is
+/// freed before the store is dropped.
+pub struct Store {
+    id: StoreId,
+    shared: Arc<Shared>,
+    types: TypeRegistry,
+    settings: Settings,
+    pub(crate) budget: Budget,
+    host_data: Box<dyn Any + Send>,
+
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) memories: Vec<Fixed<MemoryInstance>>,
+    pub(crate) tables: Vec<Fixed<TableInstance>>,
+    pub(crate) tags: Vec<TagType>,
+    /// Keep the types of tags made by the host alive.
+    tag_signatures: Vec<Signature>,
+    /// Globals with a handle; their storage is in an instance or in `host_globals`.
+    globals: Vec<GlobalPlace>,
+    globals_by_address: HashMap<usize, u32>,
+    host_globals: Vec<Fixed<u128>>,
+    /// Functions with a handle.
+    funcs: Vec<*mut FuncRecord>,
+    pub(crate) host_funcs: Vec<Fixed<HostFunc>>,
+    pub(crate) records: RecordArena,
+    externs: Vec<ExternValue>,
+    /// The context of host functions, which are part of no instance.
+    host_vmctx: Fixed<VmCtx>,
+    /// Memory 0 of instances without memories.
+    empty_memory: Fixed<MemoryDef>,
+
+    /// The value stack, while a call is going on.
+    stack: Option<ValueStack>,
+    /// Native stack pointer at the outermost call.
+    native_base: usize,
+    /// The error of a host function, between the boundary and the end of the call.
+    pub(crate) pending_error: Option<HostError>,
+    /// What a panicking host function said.
+    pub(crate) panic_message: Option<String>,
+    poisoned: bool,
+    /// Whether the call that is going on was stopped from outside somewhere.
+    was_interrupted: bool,
+    deadline: Option<Deadline>,
+}
+
+// SAFETY: all raw pointers lead to memory that the store owns, or that the code of its modules
+// owns, which its instances keep alive (V2); all contents are `Send`, host functions and external
+// values by their types. While no call is going on nothing depends on the thread.
+unsafe impl Send for Store {}
+
+/// A global and its type.
+#[derive(Clone, Copy, Debug)]
+struct GlobalPlace {
+    address: *mut u128,
+    ty: GlobalType,
+}
+
+/// The runtime record, kept alive by interrupt handles as well.
+pub(crate) struct Shared(UnsafeCell<Rt>);
+
+// SAFETY: V1: of the record, threads other than the store's touch only `interrupt`, an atomic.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// Bit of `Rt::interrupt`: somebody asked, once.
+    const REQUESTED: u32 = 1;
+    /// Bit of `Rt::interrupt`: the deadline has passed, until another is set.
+    const DEADLINE: u32 = 2;
+
+    fn interrupt(&self) -> &AtomicU32 {
+        // SAFETY: in bounds, and V1: the field is only ever used as an atomic.
+        unsafe { &(*self.0.get()).interrupt }
+    }
+
+    /// From now on the store's guests stop.
+    pub(crate) fn pass_deadline(&self) {
+        self.interrupt().fetch_or(Self::DEADLINE, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("interrupt", self.interrupt()).finish_non_exhaustive()
+    }
+}
+
+/// Stops the guests of a store from any thread, also after the store is gone.
+#[derive(Clone, Debug)]
+pub struct InterruptHandle(Arc<Shared>);
+
+impl InterruptHandle {
+    /// Makes the call that is going on, or else the next one, end with `Trap::Interrupted` at its
+    /// next loop iteration, call, or step of a bulk operation.
+    pub fn interrupt(&self) {
+        self.0.interrupt().fetch_or(Shared::REQUESTED, Ordering::Relaxed);
+    }
+}
+
+/// Why a store could not do something that involves no guest code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The embedder asked for something that makes no sense.
+    Misuse(Misuse),
+    /// A limit is reached.
+    Limit(LimitError),
+    /// A function type cannot be made canonical.
+    Type(dunlin_module::Error),
+    /// The system gave no thread to watch deadlines with.
+    NoThread,
+}
+
+impl From<Misuse> for StoreError {
+    fn from(misuse: Misuse) -> StoreError {
+        StoreError::Misuse(misuse)
+    }
+}
+
+impl From<LimitError> for StoreError {
+    fn from(limit: LimitError) -> StoreError {
+        StoreError::Limit(limit)
+    }
+}
+
+impl From<dunlin_module::Error> for StoreError {
+    fn from(error: dunlin_module::Error) -> StoreError {
+        StoreError::Type(error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Misuse(misuse) => misuse.fmt(f),
+            StoreError::Limit(limit) => limit.fmt(f),
+            StoreError::Type(error) => error.fmt(f),
+            StoreError::NoThread => f.write_str("the system gave no thread to watch deadlines"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl Store {
+    /// An empty store for modules whose types are canonical in `types` and whose code was prepared
+    /// with `settings`.
+    ///
+    /// # Errors
+    ///
+    /// If this build has no memories of the kind in `settings`, or the system refuses the fault
+    /// handler they need.
+    pub fn new(
+        types: TypeRegistry,
+        settings: Settings,
+        limits: Limits,
+        host_data: Box<dyn Any + Send>,
+    ) -> Result<Store, StoreError> {
+        if !memory::supports(settings.memory_kind) {
+            return Err(Misuse::NoGuardMemories.into());
+        }
+        if settings.memory_kind == MemoryKind::Guard {
+            let refused = LimitError::system(Resource::Memories, 1);
+            sys::install_fault_handler().map_err(|_| refused)?;
+        }
+        let shared = Arc::new(Shared(UnsafeCell::new(Rt {
+            interrupt: AtomicU32::new(0),
+            trap: Trap::Bug,
+            fuel: 0,
+            stack_end: ptr::null_mut(),
+            entry_sp: ptr::null_mut(),
+            exit_ip: ptr::null(),
+            exit_fp: ptr::null_mut(),
+            exit_vmctx: ptr::null_mut(),
+            stack_top: ptr::null_mut(),
+            store: ptr::null_mut(),
+        })));
+        let empty_memory = Fixed::new(memory::EMPTY_DEF);
+        let host_vmctx = Fixed::new(VmCtx {
+            rt: shared.0.get(),
+            mem0: empty_memory.as_ptr(),
+            code: ptr::null(),
+            imported_funcs: ptr::null(),
+            func_refs: ptr::null(),
+            memories: ptr::null(),
+            tables: ptr::null(),
+            globals: ptr::null(),
+            types: ptr::null(),
+            instance: u32::MAX,
+            module: ptr::null(),
+        });
+        Ok(Store {
+            id: StoreId::fresh(),
+            shared,
+            types,
+            settings,
+            budget: Budget::new(limits),
+            host_data,
+            instances: Vec::new(),
+            memories: Vec::new(),
+            tables: Vec::new(),
+            tags: Vec::new(),
+            tag_signatures: Vec::new(),
+            globals: Vec::new(),
+            globals_by_address: HashMap::new(),
+            host_globals: Vec::new(),
+            funcs: Vec::new(),
+            host_funcs: Vec::new(),
+            records: RecordArena::default(),
+            externs: Vec::new(),
+            host_vmctx,
+            empty_memory,
+            stack: None,
+            native_base: 0,
+            pending_error: None,
+            panic_message: None,
+            poisoned: false,
+            was_interrupted: false,
+            deadline: None,
+        })
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// The registry in which the types of its modules are canonical.
+    pub fn types(&self) -> &TypeRegistry {
+        &self.types
+    }
+
+    /// What its code is prepared with.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// The data of the host.
+    pub fn data(&self) -> &(dyn Any + Send) {
+        &*self.host_data
+    }
+
+    /// The data of the host.
+    pub fn data_mut(&mut self) -> &mut (dyn Any + Send) {
+        &mut *self.host_data
+    }
+
+    /// Gives the data of the host back; everything else is dropped.
+    pub fn into_data(self) -> Box<dyn Any + Send> {
+        self.host_data
+    }
+
+    /// What was taken from the host so far.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// For host functions that allocate on behalf of a guest: charge first.
+    pub fn budget_mut(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    /// Whether a host function panicked in this store, so that nothing runs in it any more.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    /// Bars all further calls.
+    pub(crate) fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
+    fn check_usable(&self) -> Result<(), Misuse> {
+        if self.poisoned { Err(Misuse::Poisoned) } else { Ok(()) }
+    }
+
+    /// The runtime record; only for raw access, no reference to all of it may be made.
+    pub(crate) fn rt(&self) -> *mut Rt {
+        self.shared.0.get()
+    }
+
+    /// Memory 0 of instances without memories.
+    pub(crate) fn empty_memory(&self) -> *mut MemoryDef {
+        self.empty_memory.as_ptr()
+    }
+
+    /// Something to stop its guests with from another thread.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        InterruptHandle(self.shared.clone())
+    }
+
+    /// Whether the guest was asked to stop, for host functions that wait.
+    pub fn is_interrupted(&self) -> bool {
+        self.shared.interrupt().load(Ordering::Relaxed) != 0
+    }
+
+    /// Stops guests at `deadline`, and every call after it, until another is set.
+    ///
+    /// # Errors
+    ///
+    /// If the code of this store does not look for interruption, or the system gives no thread to
+    /// watch the time; then the old deadline is gone and there is no new one.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) -> Result<(), StoreError> {
+        self.deadline = None;
+        // The old deadline cannot pass any more, so the bit stays clear.
+        self.shared.interrupt().fetch_and(!Shared::DEADLINE, Ordering::Relaxed);
+        if let Some(time) = deadline {
+            if !self.settings.interruptible {
+                return Err(Misuse::InterruptionOff.into());
+            }
+            let made = Deadline::new(time, &self.shared);
+            self.deadline = Some(made.map_err(|_| StoreError::NoThread)?);
+        }
+        Ok(())
+    }
+
+    /// The deadline that is set.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.as_ref().map(Deadline::time)
+    }
+
+    /// Replaces the fuel that is left; at most `i64::MAX` is kept. Without effect unless the code of
+    /// the store counts fuel.
+    pub fn set_fuel(&mut self, fuel: u64) {
+        // SAFETY: the record is alive; V1.
+        unsafe { (*self.rt()).fuel = fuel.min(i64::MAX as u64) as i64 };
+    }
+
+    /// The fuel that is left; 0 in a new store.
+    pub fn fuel(&self) -> u64 {
+        // SAFETY: the record is alive; V1.
+        unsafe { (*self.rt()).fuel }.max(0) as u64
+    }
+
+    /// Makes a function of the host callable by guests.
+    ///
+    /// # Errors
+    ///
+    /// If a limit is reached or the type cannot be made canonical.
+    pub fn host_func(&mut self, ty: &FuncType, call: HostFn) -> Result<Func, StoreError> {
+        let signature = Arc::new(Signature::new(&self.types, ty)?);
+        self.host_func_with(signature, call)
+    }
+
+    /// As [`Store::host_func`], for a type that was made canonical before.
+    ///
+    /// # Errors
+    ///
+    /// If a limit is reached or the signature is of another engine.
+    pub fn host_func_with(
+        &mut self,
+        signature: Arc<Signature>,
+        call: HostFn,
+    ) -> Result<Func, StoreError> {
+        if !signature.hold.registry().same(&self.types) {
+            return Err(Misuse::OtherEngine.into());
+        }
+        self.budget.charge(Resource::Handles, 1)?;
+        let index = self.host_funcs.len() as u32;
+        let id = signature.id;
+        let func = Fixed::new(HostFunc::new(signature, call));
+        // SAFETY: in bounds of the value just made.
+        let entry = unsafe { &raw const (*func.as_ptr()).entry };
+        let vmctx = self.host_vmctx.as_ptr();
+        let record = self.records.add(func::record(entry, vmctx, id, index, true));
+        self.host_funcs.push(func);
+        Ok(self.func_of(record))
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("id", &self.id)
+            .field("settings", &self.settings)
+            .field("instances", &self.instances.len())
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,253 @@
+//! Calls from the host into guests: value stack, native stack limit, and what came out.
+
+use std::fmt;
+use std::ptr;
+use std::sync::atomic::Ordering;
+
+use dunlin_code::Trap;
+use dunlin_module::ValType;
+
+use super::{Func, Misuse, Shared, Store, ValueStack};
+use crate::backtrace::Backtrace;
+use crate::budget::{LimitError, Resource};
+use crate::bug::bug;
+use crate::func::HostError;
+use crate::interp::{self, Exit};
+use crate::sys;
+use crate::vmctx::FuncRecord;
+
+/// Why guest code stopped, and where.
+#[derive(Debug)]
+pub struct TrapReport {
+    /// Why.
+    pub trap: Trap,
+    /// Where, up to the call from the host.
+    pub backtrace: Backtrace,
+    /// More than the trap alone says.
+    pub detail: Option<String>,
+}
+
+impl TrapReport {
+    /// A trap outside of any function.
+    pub(crate) fn outside(trap: Trap, detail: Option<String>) -> TrapReport {
+        TrapReport { trap, backtrace: Backtrace::default(), detail }
+    }
+}
+
+impl fmt::Display for TrapReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.trap.fmt(f)?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
+    }
+}
+
+impl std::error::Error for TrapReport {}
+
+/// Why a call has no results.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The guest stopped.
+    Trap(TrapReport),
+    /// A host function returned an error; where it was called.
+    Host(HostError, Backtrace),
+    /// The embedder asked for something that makes no sense.
+    Misuse(Misuse),
+    /// A limit is reached.
+    Limit(LimitError),
+}
+
+impl From<Misuse> for CallError {
+    fn from(misuse: Misuse) -> CallError {
+        CallError::Misuse(misuse)
+    }
+}
+
+impl From<LimitError> for CallError {
+    fn from(limit: LimitError) -> CallError {
+        CallError::Limit(limit)
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Trap(report) => report.fmt(f),
+            CallError::Host(error, _) => error.fmt(f),
+            CallError::Misuse(misuse) => misuse.fmt(f),
+            CallError::Limit(limit) => limit.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl Store {
+    /// Calls `func`. `values` holds the slots of the parameters, and has room for those of the
+    /// results, which are found there afterwards.
+    ///
+    /// # Errors
+    ///
+    /// If the guest stops, a host function fails, or the arguments make no sense.
+    pub fn call(&mut self, func: Func, values: &mut [u64]) -> Result<(), CallError> {
+        let record = self.record_of(func)?;
+        // SAFETY: V4.
+        let ty = unsafe { self.record_type(record) };
+        let params = self.check_values(values, &ty.params)?;
+        let results = ty.results.iter().map(|ty: &ValType| ty.slots() as usize).sum();
+        let expected = params.max(results);
+        if values.len() < expected {
+            return Err(Misuse::MissingSlots { expected, found: values.len() }.into());
+        }
+        // SAFETY: the record is ours, and the values are checked.
+        unsafe { self.call_record(record, values, params, results) }
+    }
+
+    /// Calls the function of `record`.
+    ///
+    /// # Safety
+    ///
+    /// It is a function of this store with that many slots of parameters and results, `values` has
+    /// room for both, and holds values of the parameters' types.
+    pub(crate) unsafe fn call_record(
+        &mut self,
+        record: *const FuncRecord,
+        values: &mut [u64],
+        params: usize,
+        results: usize,
+    ) -> Result<(), CallError> {
+        self.check_usable()?;
+        let here = sys::stack_pointer();
+        let outermost = self.stack.is_none();
+        if outermost {
+            self.begin(here)?;
+        } else if self.native_base.abs_diff(here) > self.budget.limits().native_stack_bytes {
+            let detail = "too many calls between guest and host inside one another";
+            let report = TrapReport::outside(Trap::StackOverflow, Some(detail.into()));
+            return Err(CallError::Trap(report));
+        }
+        // SAFETY: as for this function; a value stack is in place.
+        let exit = unsafe { self.enter(record, values, params, results) };
+        let outcome = match exit {
+            Exit::Done => Ok(()),
+            Exit::Trap => Err(self.failure()),
+        };
+        if outermost {
+            self.end(&outcome);
+        }
+        outcome
+    }
+
+    /// Provides for an outermost call.
+    fn begin(&mut self, native_base: usize) -> Result<(), LimitError> {
+        let slots = self.budget.limits().value_stack_slots;
+        let refused = LimitError::system(Resource::Bytes, (slots as u64).saturating_mul(8));
+        let stack = ValueStack::take(slots).map_err(|_| refused)?;
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1. The stack has at least that many slots.
+        unsafe {
+            (*rt).stack_top = stack.base();
+            (*rt).stack_end = stack.base().add(slots);
+        }
+        self.native_base = native_base;
+        self.stack = Some(stack);
+        Ok(())
+    }
+
+    /// Cleans up after an outermost call.
+    fn end(&mut self, outcome: &Result<(), CallError>) {
+        // A request that stopped something has done its work; one that came too late means the
+        // next call.
+        if std::mem::take(&mut self.was_interrupted) {
+            self.shared.interrupt().fetch_and(!Shared::REQUESTED, Ordering::Relaxed);
+        }
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
+        unsafe {
+            (*rt).stack_top = ptr::null_mut();
+            (*rt).stack_end = ptr::null_mut();
+        }
+        let Some(stack) = self.stack.take() else { return };
+        // One that was used to its end is not worth keeping: all its pages are committed.
+        if !matches!(outcome, Err(CallError::Trap(TrapReport { trap: Trap::StackOverflow, .. }))) {
+            stack.give_back();
+        }
+    }
+
+    /// Runs the function of `record` with `values` on the value stack.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Store::call_record`], and a value stack is in place.
+    unsafe fn enter(
+        &mut self,
+        record: *const FuncRecord,
+        values: &mut [u64],
+        params: usize,
+        results: usize,
+    ) -> Exit {
+        let rt = self.rt();
+        let store: *mut Store = self;
+        // SAFETY: V2: from here on the store is reached through `rt.store` alone until `run` is
+        // back; V6: what is copied lies inside the value stack, as is checked first. A store that
+        // was being called already keeps its own idea of where it is.
+        unsafe {
+            let fp = (*rt).stack_top;
+            let free = (*rt).stack_end.offset_from_unsigned(fp);
+            let stopped = match (*rt).interrupt.load(Ordering::Relaxed) {
+                _ if free < params.max(results) => Some(Trap::StackOverflow),
+                0 => None,
+                _ => Some(Trap::Interrupted),
+            };
+            if let Some(trap) = stopped {
+                (*rt).trap = trap;
+                (*rt).exit_ip = ptr::null();
+                (*rt).exit_fp = ptr::null_mut();
+                (*rt).exit_vmctx = ptr::null_mut();
+                return Exit::Trap;
+            }
+            fp.copy_from_nonoverlapping(values.as_ptr(), params);
+            let outer = (*rt).store;
+            (*rt).store = store;
+            let exit = interp::run(rt, record, fp);
+            (*rt).store = outer;
+            (*rt).stack_top = fp;
+            if exit == Exit::Done {
+                values.as_mut_ptr().copy_from_nonoverlapping(fp, results);
+            }
+            exit
+        }
+    }
+
+    /// Why guest code stopped, from what it left in the runtime record.
+    #[cold]
+    fn failure(&mut self) -> CallError {
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
+        let trap = unsafe { (*rt).trap };
+        self.was_interrupted |= trap == Trap::Interrupted;
+        let backtrace = Backtrace::capture(self);
+        match (trap, self.pending_error.take()) {
+            (Trap::Host, Some(error)) => CallError::Host(error, backtrace),
+            (trap, _) => {
+                let trap = match trap {
+                    Trap::Host => bug!("a host function failed without an error"),
+                    trap => trap,
+                };
+                let detail = match trap {
+                    Trap::HostPanic => self.panic_message.take(),
+                    Trap::Unsupported | Trap::LimitExceeded => backtrace.lower_error(),
+                    _ => None,
+                };
+                CallError::Trap(TrapReport { trap, backtrace, detail })
+            }
+        }
+    }
+
+    /// The bounds of the value stack, while a call is going on.
+    pub(crate) fn stack_bounds(&self) -> Option<(*mut u64, *mut u64)> {
+        let stack = self.stack.as_ref()?;
+        // SAFETY: the record is alive; V1.
+        Some((stack.base(), unsafe { (*self.rt()).stack_end }))
+    }
+}

@@ -1,0 +1,72 @@
+//! The value stack: where the frames of a call live, owned by the thread that runs the guest.
+//!
+//! A store has one only while a call is going on, so that thousands of idle stores take no address
+//! space for it. Each thread keeps one for the next call.
+
+use std::cell::Cell;
+
+use crate::sys::{self, NoMemory, Pages, Reservation};
+
+/// Inaccessible bytes before and after the slots, where the platform can do that. Frames are
+/// checked against the end of the stack; this is for the case that a check is wrong.
+const GUARD_BYTES: usize = 64 << 10;
+
+/// Zeroed slots at a fixed address.
+#[derive(Debug)]
+pub(crate) struct ValueStack {
+    base: *mut u64,
+    slots: usize,
+    /// Owns the slots.
+    _memory: StackMemory,
+}
+
+#[derive(Debug)]
+enum StackMemory {
+    Guarded { _reservation: Reservation },
+    Plain { _pages: Pages },
+}
+
+// SAFETY: the base points into memory that the value owns.
+unsafe impl Send for ValueStack {}
+
+impl ValueStack {
+    /// A stack of at least `slots` slots.
+    fn new(slots: usize) -> Result<ValueStack, NoMemory> {
+        let size = slots.checked_mul(8).ok_or(NoMemory)?;
+        if !sys::RESERVATIONS {
+            let pages = Pages::new(size)?;
+            let base = pages.base().cast();
+            return Ok(ValueStack { base, slots, _memory: StackMemory::Plain { _pages: pages } });
+        }
+        let size = size.checked_next_multiple_of(GUARD_BYTES).ok_or(NoMemory)?;
+        let mut reservation = Reservation::new(size.checked_add(2 * GUARD_BYTES).ok_or(NoMemory)?)?;
+        reservation.commit(GUARD_BYTES, size)?;
+        // SAFETY: inside the reservation.
+        let base = unsafe { reservation.base().add(GUARD_BYTES) }.cast();
+        let _memory = StackMemory::Guarded { _reservation: reservation };
+        Ok(ValueStack { base, slots: size / 8, _memory })
+    }
+
+    /// The stack kept by this thread if it has `slots` slots, else a new one.
+    pub(crate) fn take(slots: usize) -> Result<ValueStack, NoMemory> {
+        match IDLE.try_with(Cell::take) {
+            Ok(Some(stack)) if stack.slots >= slots => Ok(stack),
+            _ => ValueStack::new(slots),
+        }
+    }
+
+    /// Leaves the stack to the next call of this thread.
+    pub(crate) fn give_back(self) {
+        // A thread that is ending keeps nothing.
+        let _ = IDLE.try_with(|idle| idle.set(Some(self)));
+    }
+
+    /// The first slot.
+    pub(crate) fn base(&self) -> *mut u64 {
+        self.base
+    }
+}
+
+thread_local! {
+    static IDLE: Cell<Option<ValueStack>> = const { Cell::new(None) };
+}

@@ -1,0 +1,178 @@
+//! Between raw slots and handles. Every reference that comes from outside is checked here, so that
+//! guest code may trust all it finds (V4).
+
+use std::any::Any;
+use std::sync::Arc;
+
+use dunlin_module::{FuncIndex, FuncType, HeapType, RefType, TypeId, ValType};
+
+use super::{ExternRef, ExternValue, Func, Misuse, Store};
+use crate::budget::{LimitError, Resource};
+use crate::vmctx::FuncRecord;
+
+impl Store {
+    /// The handle of a function of this store.
+    pub(crate) fn func_of(&mut self, record: *mut FuncRecord) -> Func {
+        // SAFETY: V4: records live as long as the store; V1: nobody else writes to them.
+        let handle = unsafe { &mut (*record).handle };
+        if *handle == 0 {
+            self.funcs.push(record);
+            *handle = self.funcs.len() as u32;
+        }
+        Func { store: self.id, index: *handle - 1 }
+    }
+
+    /// The record of a function.
+    pub(crate) fn record_of(&self, func: Func) -> Result<*mut FuncRecord, Misuse> {
+        Ok(self.funcs[func.index_in(self.id)?])
+    }
+
+    /// What a slot holds that refers to `func`.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn func_to_slot(&self, func: Func) -> Result<u64, Misuse> {
+        Ok(self.record_of(func)?.expose_provenance() as u64)
+    }
+
+    /// The function a slot refers to, or `None` for null.
+    ///
+    /// # Errors
+    ///
+    /// If the slot holds no reference to a function of this store.
+    pub fn func_from_slot(&mut self, slot: u64) -> Result<Option<Func>, Misuse> {
+        if slot == 0 {
+            return Ok(None);
+        }
+        let record = self.records.find(slot).ok_or(Misuse::WrongType(ValType::FUNCREF))?;
+        Ok(Some(self.func_of(record)))
+    }
+
+    /// The canonical type of a function.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn func_type_id(&self, func: Func) -> Result<TypeId, Misuse> {
+        let record = self.record_of(func)?;
+        // SAFETY: V4.
+        Ok(TypeId(unsafe { (*record).type_id }))
+    }
+
+    /// The type of a function.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn func_type(&self, func: Func) -> Result<&Arc<FuncType>, Misuse> {
+        let record = self.record_of(func)?;
+        // SAFETY: V4.
+        Ok(unsafe { self.record_type(record) })
+    }
+
+    /// The name of a function, if its module gives it one.
+    pub fn func_name(&self, func: Func) -> Option<&str> {
+        let record = self.record_of(func).ok()?;
+        // SAFETY: V3, V4: a function that is not the host's runs in an instance of the store.
+        let (host, index, instance) =
+            unsafe { ((*record).host, (*record).index, (*(*record).vmctx).instance) };
+        if host {
+            return None;
+        }
+        self.instances[instance as usize].module().func_name(FuncIndex(index))
+    }
+
+    /// The type of the function of `record`.
+    ///
+    /// # Safety
+    ///
+    /// It is a record of this store.
+    pub(crate) unsafe fn record_type(&self, record: *const FuncRecord) -> &Arc<FuncType> {
+        // SAFETY: V3, V4; the record is ours (caller).
+        let (host, index, instance) =
+            unsafe { ((*record).host, (*record).index, (*(*record).vmctx).instance) };
+        if host {
+            return &self.host_funcs[index as usize].signature.ty;
+        }
+        self.instances[instance as usize].module().func_type(FuncIndex(index))
+    }
+
+    /// Keeps `value` for guests to refer to, until the store is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the store holds as many handles as its limits allow.
+    pub fn extern_new(&mut self, value: ExternValue) -> Result<ExternRef, LimitError> {
+        self.budget.charge(Resource::Handles, 1)?;
+        self.externs.push(value);
+        Ok(ExternRef { store: self.id, index: self.externs.len() as u32 - 1 })
+    }
+
+    /// The value behind a reference.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn extern_data(&self, reference: ExternRef) -> Result<&(dyn Any + Send + Sync), Misuse> {
+        Ok(&*self.externs[reference.index_in(self.id)?])
+    }
+
+    /// What a slot holds that refers to an external value.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn extern_to_slot(&self, reference: ExternRef) -> Result<u64, Misuse> {
+        Ok(reference.index_in(self.id)? as u64 + 1)
+    }
+
+    /// The external value a slot refers to; `None` for null, and for what is no reference.
+    pub fn extern_from_slot(&self, slot: u64) -> Option<ExternRef> {
+        let index = slot.checked_sub(1).filter(|at| *at < self.externs.len() as u64)?;
+        Some(ExternRef { store: self.id, index: index as u32 })
+    }
+
+    /// Whether `slot` is a value of type `ty` in this store.
+    pub(crate) fn is_reference(&self, slot: u64, ty: RefType) -> bool {
+        if slot == 0 {
+            return ty.nullable;
+        }
+        match ty.heap {
+            HeapType::Extern => self.extern_from_slot(slot).is_some(),
+            HeapType::Func => self.records.find(slot).is_some(),
+            HeapType::Concrete(id) => self.records.find(slot).is_some_and(|record| {
+                // SAFETY: V4.
+                let found = TypeId(unsafe { (*record).type_id });
+                found == id || self.types.is_subtype(found, id)
+            }),
+            // The types without members, and those whose values this version cannot make.
+            _ => false,
+        }
+    }
+
+    /// Checks one value from outside, given as bits.
+    pub(crate) fn check_value(&self, slot: u64, ty: ValType) -> Result<(), Misuse> {
+        match ty {
+            ValType::Ref(reference) if !self.is_reference(slot, reference) => {
+                Err(Misuse::WrongType(ty))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that `slots` begins with values of the types `types`; how many slots they take.
+    pub(crate) fn check_values(&self, slots: &[u64], types: &[ValType]) -> Result<usize, Misuse> {
+        let mut at = 0;
+        for ty in types {
+            if let ValType::Ref(reference) = *ty {
+                let slot = slots.get(at).copied();
+                if !slot.is_some_and(|slot| self.is_reference(slot, reference)) {
+                    return Err(Misuse::WrongType(*ty));
+                }
+            }
+            at += ty.slots() as usize;
+        }
+        Ok(at)
+    }
+}

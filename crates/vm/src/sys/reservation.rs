@@ -1,0 +1,50 @@
+//! Address space set aside, of which parts are made accessible and never move.
+
+use std::ptr::NonNull;
+
+use super::{NoMemory, map, page_rounded};
+
+/// An owned range of addresses, inaccessible except for what was committed.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    base: NonNull<u8>,
+    size: usize,
+}
+
+// SAFETY: owned memory without interior references.
+unsafe impl Send for Reservation {}
+
+impl Reservation {
+    /// Sets aside `size` bytes, rounded up to pages.
+    pub(crate) fn new(size: usize) -> Result<Reservation, NoMemory> {
+        let size = page_rounded(size.max(1))?;
+        Ok(Reservation { base: map::map(size, false)?, size })
+    }
+
+    /// The first address.
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    /// Makes `size` bytes from `offset` on readable and writable, zero when first touched. Both
+    /// are multiples of the page size of the host.
+    pub(crate) fn commit(&mut self, offset: usize, size: usize) -> Result<(), NoMemory> {
+        let inside = offset.checked_add(size).is_some_and(|end| end <= self.size);
+        let page = map::page_size();
+        if !inside || !offset.is_multiple_of(page) || !size.is_multiple_of(page) {
+            return Err(NoMemory);
+        }
+        if size == 0 {
+            return Ok(());
+        }
+        // SAFETY: whole pages inside the mapping, checked above.
+        unsafe { map::commit(self.base().add(offset), size) }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        // SAFETY: a whole mapping of ours, made in `new` with this size.
+        unsafe { map::unmap(self.base, self.size) };
+    }
+}

@@ -1,0 +1,145 @@
+//! The raw structures that running code reads: instance context, records, definitions, runtime.
+//!
+//! ```text
+//!  Rt (one per store) ◄── VmCtx (one per instance) ──► CodeEntry[] (one per module, shared)
+//!                          │   │   │
+//!                          │   │   └─► MemoryDef, TableDef (owned by the store, address fixed)
+//!                          │   └─────► global storage (16 bytes each, address fixed)
+//!                          └─────────► FuncRecord (funcref = its address; made on demand)
+//! ```
+//!
+//! Everything here is `repr(C)`, owned by the store or the module's code, and reached through raw
+//! pointers while guest code runs. No Rust reference to any of it lives across a safepoint.
+
+use std::sync::atomic::{AtomicPtr, AtomicU32};
+
+use dunlin_code::Trap;
+
+/// What one instance's code needs to find, at a fixed address for the life of the store.
+///
+/// The pointer arrays list imported things first, as the index spaces do.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VmCtx {
+    /// The store's runtime record.
+    pub rt: *mut Rt,
+    /// Memory 0, or a definition of length 0 when the module has none. Never null.
+    pub mem0: *const MemoryDef,
+    /// Entry table of the module's defined functions.
+    pub code: *const CodeEntry,
+    /// Imported function index → its record. Never null.
+    pub imported_funcs: *const *const FuncRecord,
+    /// Function index → its record, null until somebody takes the reference.
+    pub func_refs: *const AtomicPtr<FuncRecord>,
+    /// Memory index → its definition.
+    pub memories: *const *mut MemoryDef,
+    /// Table index → its definition.
+    pub tables: *const *mut TableDef,
+    /// Global index → the address of its 16-byte storage.
+    pub globals: *const *mut u128,
+    /// Module type index → canonical type id.
+    pub types: *const u32,
+    /// Position of the instance in its store.
+    pub instance: u32,
+    /// The module's code, which lowers functions at their first call.
+    pub module: *const crate::module_code::ModuleCode,
+}
+
+/// The code of one defined function, shared by all instances of the module.
+///
+/// `ip` is null until the first call lowers the function; it is published last (release) and the
+/// other fields are only read after it (acquire), so they are plain.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CodeEntry {
+    /// First word of the published bytecode.
+    pub ip: AtomicPtr<u64>,
+    /// Slots from the frame's base to its end, operands included.
+    pub frame_slots: AtomicU32,
+    /// Slot of the frame header, after parameters and results.
+    pub header_slot: AtomicU32,
+    /// How many slots after the header to zero on entry: the declared locals.
+    pub zero_slots: AtomicU32,
+    /// Reserved for the tiers to come: calls counted.
+    pub heat: AtomicU32,
+}
+
+/// A function as a value: what a non-null `funcref` points to.
+#[repr(C)]
+#[derive(Debug)]
+pub struct FuncRecord {
+    /// Its code; for a host function an entry whose bytecode is one host-call instruction.
+    pub code: *const CodeEntry,
+    /// The context it runs in; for a host function the context of no instance (see `Store`).
+    pub vmctx: *mut VmCtx,
+    /// Its canonical type.
+    pub type_id: u32,
+    /// Its index: among the module's functions, or among the store's host functions.
+    pub index: u32,
+    /// Its position among the store's function handles plus one; 0 until a handle is made.
+    pub handle: u32,
+    /// Whether this is a host function.
+    pub host: bool,
+}
+
+/// Where a memory is now.
+#[repr(C)]
+#[derive(Debug)]
+pub struct MemoryDef {
+    /// First byte. Fixed for guard memories, changes with growth for compact ones.
+    pub base: *mut u8,
+    /// Accessible bytes.
+    pub len: u64,
+    /// Bytes from `base` on in which an access that faults is a trap; 0 without guard pages.
+    pub guarded: u64,
+}
+
+/// Where a table is now.
+#[repr(C)]
+#[derive(Debug)]
+pub struct TableDef {
+    /// First element, 8 bytes each.
+    pub base: *mut u64,
+    /// Number of elements.
+    pub len: u64,
+}
+
+/// The frame header, at `CodeEntry::header_slot` of every interpreter frame.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FrameHeader {
+    /// Where the caller continues.
+    pub ip: *const u64,
+    /// The caller's frame base.
+    pub fp: *mut u64,
+    /// The caller's context.
+    pub vmctx: *mut VmCtx,
+}
+
+/// The runtime record of a store: what every handler may need besides its instance.
+///
+/// Only `interrupt` is touched by other threads.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Rt {
+    /// Non-zero asks the guest to stop at its next back edge or call.
+    pub interrupt: AtomicU32,
+    /// Why guest code last stopped; meaningful after an exit with `Exit::Trap`.
+    pub trap: Trap,
+    /// Fuel left; below zero means spent.
+    pub fuel: i64,
+    /// End of the value stack: no frame may reach beyond.
+    pub stack_end: *mut u64,
+    /// Native stack pointer to restore when a guard page stops guest code.
+    pub entry_sp: *mut u8,
+    /// Instruction at which guest code stopped.
+    pub exit_ip: *const u64,
+    /// Frame in which guest code stopped.
+    pub exit_fp: *mut u64,
+    /// Context in which guest code stopped.
+    pub exit_vmctx: *mut VmCtx,
+    /// First slot free for a nested call while a host function runs.
+    pub stack_top: *mut u64,
+    /// The store that owns this record, valid while guest code runs.
+    pub store: *mut crate::store::Store,
+}

@@ -1,0 +1,375 @@
+//! What a guest is given: arguments, environment, streams, directories, sockets.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use crate::host::{
+    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Output, Stream, Table,
+    join, open_granted, probe,
+};
+use crate::p1::{Descriptor, Descriptors, Object};
+
+/// How many descriptors a guest may hold, unless the builder says otherwise.
+pub const DESCRIPTORS_MAX: usize = 1024;
+
+/// How many bytes of arguments, and of environment, a guest is given at most.
+pub const STRINGS_MAX: usize = 16 << 20;
+
+/// The world of one guest. Whatever was not granted when it was built is denied.
+#[derive(Debug)]
+pub struct WasiCtx {
+    pub(crate) args: Vec<String>,
+    /// `NAME=VALUE` each.
+    pub(crate) env: Vec<String>,
+    pub(crate) fds: Descriptors,
+    pub(crate) denials: Denials,
+    pub(crate) interrupt: Interrupt,
+}
+
+impl WasiCtx {
+    /// Starts from nothing: no arguments, no environment, empty input, discarded output, no
+    /// directories, no sockets.
+    pub fn builder() -> WasiCtxBuilder {
+        WasiCtxBuilder::default()
+    }
+
+    /// What the guest was refused so far. The list stays readable after the guest is gone.
+    pub fn denials(&self) -> Denials {
+        self.denials.clone()
+    }
+
+    /// Replaces the question that stops the guest while it waits in the host.
+    pub fn set_interrupt(&mut self, stop: Arc<dyn Fn() -> bool + Send + Sync>) {
+        self.interrupt = Interrupt::new(stop);
+    }
+}
+
+/// A directory to grant.
+#[derive(Debug)]
+struct DirGrant {
+    host: PathBuf,
+    guest: String,
+    access: Access,
+}
+
+/// Collects what a guest is to be given. Nothing is opened or checked before [`build`].
+///
+/// [`build`]: WasiCtxBuilder::build
+#[derive(Debug)]
+pub struct WasiCtxBuilder {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    stdin: Input,
+    stdout: Output,
+    stderr: Output,
+    dirs: Vec<DirGrant>,
+    sockets: Vec<Object>,
+    protected: Vec<PathBuf>,
+    interrupt: Interrupt,
+    descriptors_max: usize,
+}
+
+impl Default for WasiCtxBuilder {
+    fn default() -> WasiCtxBuilder {
+        WasiCtxBuilder {
+            args: Vec::new(),
+            env: Vec::new(),
+            stdin: Input::null(),
+            stdout: Output::null(),
+            stderr: Output::null(),
+            dirs: Vec::new(),
+            sockets: Vec::new(),
+            protected: Vec::new(),
+            interrupt: Interrupt::default(),
+            descriptors_max: DESCRIPTORS_MAX,
+        }
+    }
+}
+
+impl WasiCtxBuilder {
+    /// Adds one argument; the first is the program's name.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of the environment; the last value of a name counts.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        match self.env.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.env.push((name, value)),
+        }
+        self
+    }
+
+    /// Sets where standard input comes from.
+    pub fn stdin(mut self, input: Input) -> Self {
+        self.stdin = input;
+        self
+    }
+
+    /// Sets where standard output goes.
+    pub fn stdout(mut self, output: Output) -> Self {
+        self.stdout = output;
+        self
+    }
+
+    /// Sets where standard error goes.
+    pub fn stderr(mut self, output: Output) -> Self {
+        self.stderr = output;
+        self
+    }
+
+    /// Gives the guest this process's own three streams.
+    pub fn inherit_stdio(self) -> Self {
+        self.stdin(Input::inherit())
+            .stdout(Output::inherit_stdout())
+            .stderr(Output::inherit_stderr())
+    }
+
+    /// Grants a directory of the host, under the name `guest`.
+    ///
+    /// Directories get the lowest descriptors after the three streams, in the order of grants.
+    pub fn dir(mut self, host: impl AsRef<Path>, guest: impl Into<String>, access: Access) -> Self {
+        let host = host.as_ref().to_owned();
+        self.dirs.push(DirGrant {
+            host,
+            guest: guest.into(),
+            access,
+        });
+        self
+    }
+
+    /// Grants a listener. Sockets get the descriptors after those of the directories.
+    pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
+        self.sockets.push(Object::Listener(listener.into()));
+        self
+    }
+
+    /// Grants a connected socket.
+    pub fn stream(mut self, stream: impl Into<Stream>) -> Self {
+        self.sockets.push(Object::Stream(stream.into()));
+        self
+    }
+
+    /// Keeps a file, or a directory with all below it, out of every grant, whatever name or
+    /// link it is reached by. A path that does not exist protects nothing.
+    pub fn protect(mut self, path: impl Into<PathBuf>) -> Self {
+        self.protected.push(path.into());
+        self
+    }
+
+    /// Stops the guest while it waits in the host as soon as `stop` says so; the wait then ends
+    /// with [`Interrupted`](crate::p1::Interrupted). It is asked every few milliseconds.
+    pub fn interrupt(mut self, stop: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        self.interrupt = Interrupt::new(stop);
+        self
+    }
+
+    /// Limits how many descriptors the guest may hold, streams and directories included.
+    pub fn descriptors_max(mut self, limit: usize) -> Self {
+        self.descriptors_max = limit;
+        self
+    }
+
+    /// Opens and checks everything.
+    pub fn build(self) -> Result<WasiCtx, BuildError> {
+        let mut size = 0usize;
+        for arg in &self.args {
+            check_text("argument", arg, &mut size)?;
+        }
+        let mut env = Vec::with_capacity(self.env.len());
+        size = 0;
+        for (name, value) in &self.env {
+            if name.is_empty() || name.contains('=') {
+                return Err(BuildError::Name {
+                    what: "environment variable",
+                    name: name.clone(),
+                });
+            }
+            let text = format!("{name}={value}");
+            check_text("environment variable", &text, &mut size)?;
+            env.push(text);
+        }
+
+        let denials = Denials::default();
+        let protected: Arc<[FileId]> = self.protected.iter().filter_map(|p| identify(p)).collect();
+        let mut fds: Descriptors = Table::new(self.descriptors_max);
+        let mut insert = |descriptor| fds.insert(descriptor).map_err(BuildError::Descriptors);
+        insert(Descriptor::new(Object::Input(self.stdin)))?;
+        insert(Descriptor::new(Object::Output(self.stdout)))?;
+        insert(Descriptor::new(Object::Output(self.stderr)))?;
+        for grant in self.dirs {
+            let name = grant.guest.clone();
+            let dir = open_dir(grant, &protected, &denials)?;
+            let mut descriptor = Descriptor::new(Object::Dir(dir));
+            descriptor.preopen = Some(name);
+            insert(descriptor)?;
+        }
+        for socket in self.sockets {
+            insert(Descriptor::new(socket))?;
+        }
+        Ok(WasiCtx {
+            args: self.args,
+            env,
+            fds,
+            denials,
+            interrupt: self.interrupt,
+        })
+    }
+}
+
+fn check_text(what: &'static str, text: &str, size: &mut usize) -> Result<(), BuildError> {
+    if text.contains('\0') {
+        return Err(BuildError::Nul {
+            what,
+            text: text.to_owned(),
+        });
+    }
+    *size = size.saturating_add(text.len()).saturating_add(1);
+    if *size > STRINGS_MAX {
+        Err(BuildError::TooLong { what })
+    } else {
+        Ok(())
+    }
+}
+
+/// Which file a path of the host names now.
+fn identify(path: &Path) -> Option<FileId> {
+    rustix::fs::stat(path).ok().map(|stat| FileId::from(&stat))
+}
+
+fn open_dir(
+    grant: DirGrant,
+    protected: &Arc<[FileId]>,
+    denials: &Denials,
+) -> Result<Dir, BuildError> {
+    if grant.guest.is_empty() || grant.guest.contains('\0') {
+        return Err(BuildError::Name {
+            what: "directory",
+            name: grant.guest,
+        });
+    }
+    let host = grant.host.display().to_string();
+    let open = || {
+        let fd = open_granted(&grant.host)?;
+        let root = FileId::of(&fd)?;
+        Ok((fd, root))
+    };
+    let (fd, root) = open().map_err(|error: Error| BuildError::Directory {
+        host: host.clone(),
+        error,
+    })?;
+    match probe(std::os::fd::AsFd::as_fd(&fd)) {
+        Ok(()) => {}
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
+            return Err(BuildError::NoSandbox { host });
+        }
+        Err(errno) => {
+            return Err(BuildError::Directory {
+                host,
+                error: errno.into(),
+            });
+        }
+    }
+    if protected.contains(&root) {
+        return Err(BuildError::Directory {
+            host,
+            error: Error::NotCapable,
+        });
+    }
+    let terms = Grant {
+        access: grant.access,
+        host,
+        guest: join("", &grant.guest),
+        root,
+        protected: Arc::clone(protected),
+        denials: denials.clone(),
+    };
+    Ok(Dir::new(fd, Arc::new(terms)))
+}
+
+/// Why a guest's world could not be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A directory that should be granted could not be opened.
+    Directory {
+        /// The directory, as the embedder named it.
+        host: String,
+        /// Why not.
+        error: Error,
+    },
+    /// The host cannot keep a guest inside a directory.
+    NoSandbox {
+        /// The directory, as the embedder named it.
+        host: String,
+    },
+    /// A name that is empty or holds a character it must not.
+    Name {
+        /// What was named.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A zero byte in a string.
+    Nul {
+        /// What held it.
+        what: &'static str,
+        /// The string.
+        text: String,
+    },
+    /// More strings than [`STRINGS_MAX`] bytes.
+    TooLong {
+        /// What was too long.
+        what: &'static str,
+    },
+    /// More streams, directories and sockets than the guest may hold.
+    Descriptors(Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::Directory { host, error } => {
+                write!(
+                    f,
+                    "cannot grant directory `{}`: {error}",
+                    host.escape_debug()
+                )
+            }
+            BuildError::NoSandbox { host } => write!(
+                f,
+                "cannot grant directory `{}`: this system does not offer the `openat2` call that \
+                 keeps a guest inside it\n\
+                 help: it needs Linux 5.6 or later, with `openat2` not filtered out",
+                host.escape_debug()
+            ),
+            BuildError::Name { what, name } => {
+                write!(f, "invalid name of {what}: `{}`", name.escape_debug())
+            }
+            BuildError::Nul { what, text } => {
+                write!(f, "a zero byte in {what} `{}`", text.escape_debug())
+            }
+            BuildError::TooLong { what } => write!(
+                f,
+                "too many bytes of {what}s: expected at most {STRINGS_MAX} in total"
+            ),
+            BuildError::Descriptors(error) => {
+                write!(f, "cannot give the guest all its descriptors: {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}

@@ -1,0 +1,40 @@
+//! The one host implementation: what WASI does, without a word about how any ABI asks for it.
+//!
+//! Nothing here knows guest memory, pointers or error numbers. An operation takes Rust values
+//! and gives `Result<T, Error>`; what could wait takes a [`Wait`] and can say [`Error::Again`].
+//! The system calls of the crate are all in this module.
+
+mod clock;
+mod denial;
+mod dir;
+mod error;
+mod fs;
+mod interrupt;
+mod net;
+mod path;
+mod poll;
+mod random;
+mod readdir;
+mod stdio;
+mod table;
+mod terminal;
+
+pub use clock::Clock;
+pub use denial::{Denial, Denials};
+pub use dir::{Access, Dir, OpenOptions, Opened};
+pub use error::Error;
+pub use fs::{Expectation, File, FileId, FileKind, Metadata, SetTime, Whence};
+pub use interrupt::Interrupt;
+pub use net::{Listener, Receive, Stream};
+pub use path::PATH_MAX;
+pub use poll::{Interest, Wait};
+pub use random::fill as random_fill;
+pub use readdir::DirEntry;
+pub use stdio::{Input, Output, OutputPipe};
+pub use table::Table;
+pub use terminal::TerminalFilter;
+
+pub(crate) use dir::{Grant, open_granted};
+pub(crate) use fs::CHUNK;
+pub(crate) use path::{join, probe};
+pub(crate) use poll::{Readiness, Watch};

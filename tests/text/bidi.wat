@@ -1,0 +1,2 @@
+(module
+  (func $a‮ (call $b)))

@@ -1,0 +1,2 @@
+(module
+  (import "\1b" "x]0;owned" (func)))

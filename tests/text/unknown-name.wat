@@ -1,0 +1,3 @@
+(module
+  (func $start
+    (call $strat)))
