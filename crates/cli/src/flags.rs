@@ -66,7 +66,7 @@ pub(crate) struct Flags {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Run a program, or call one function of a module.
-    Run(RunFlags),
+    Run(Box<RunFlags>),
     /// Check that modules are valid, without running anything.
     Validate(ValidateFlags),
     /// Translate the text format to binary.

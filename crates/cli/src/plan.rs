@@ -90,7 +90,7 @@ pub(crate) fn world(flags: &RunFlags) -> Result<WasiCtx, Failure> {
     builder = environment(builder, &flags.grants)?;
     builder = streams(builder, &flags.grants)?;
     for dir in &flags.grants.dirs {
-        let access = if dir.read_only { Access::Read } else { Access::ReadWrite };
+        let access = if dir.read_only { Access::ReadOnly } else { Access::ReadWrite };
         builder = builder.dir(&dir.host, &dir.guest, access);
     }
     for address in &flags.grants.listen {
@@ -176,7 +176,7 @@ mod tests {
 
     fn run_flags(line: &str) -> RunFlags {
         match Flags::try_parse_from(line.split(' ')).unwrap().command {
-            Command::Run(flags) => flags,
+            Command::Run(flags) => *flags,
             other => panic!("no run: {other:?}"),
         }
     }

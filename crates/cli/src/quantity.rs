@@ -46,7 +46,9 @@ impl fmt::Display for Size {
         let unit =
             SIZES.iter().rev().find(|(name, scale)| name.ends_with("iB") && self.0 >= *scale);
         match unit {
-            Some((name, scale)) if self.0 % scale == 0 => write!(f, "{} {name}", self.0 / scale),
+            Some((name, scale)) if self.0.is_multiple_of(*scale) => {
+                write!(f, "{} {name}", self.0 / scale)
+            }
             Some((name, scale)) => write!(f, "{:.1} {name}", self.0 as f64 / *scale as f64),
             None if self.0 == 1 => f.write_str("1 byte"),
             None => write!(f, "{} bytes", self.0),

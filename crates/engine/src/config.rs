@@ -1,8 +1,9 @@
 //! What an engine is built from: plain data, checked as a whole when the engine is made.
 
 use dunlin_code::Settings;
+use dunlin_module::{Features, Proposal};
+
 pub use dunlin_code::MemoryKind;
-pub use dunlin_module::{Features, Proposal};
 pub use dunlin_vm::Limits;
 
 use crate::error::{Error, ErrorKind, Result};

@@ -225,7 +225,7 @@ impl Error {
                 Some("give the guest more with `Store::set_fuel`".to_string())
             }
             Cause::Trap { trap: Trap::HostPanic, .. } => {
-                Some("the store cannot be used any more; make a new one".to_string())
+                Some("the store cannot be used any more: make a new one".to_string())
             }
             Cause::Trap { .. } | Cause::Host(_) | Cause::Message { .. } => None,
         }
@@ -298,6 +298,14 @@ impl Error {
     }
 }
 
+fn from_misuse(misuse: Misuse) -> Error {
+    let error = Error::misuse(misuse.to_string());
+    match misuse {
+        Misuse::Poisoned => error.with_help("make a new store"),
+        _ => error,
+    }
+}
+
 /// The error of ours that is in a box, if there is one.
 fn own(error: Box<dyn StdError + Send + Sync>) -> Result<Error, Box<dyn StdError + Send + Sync>> {
     let error = match error.downcast::<Carrier>() {
@@ -317,7 +325,7 @@ fn own(error: Box<dyn StdError + Send + Sync>) -> Result<Error, Box<dyn StdError
         Err(other) => other,
     };
     let error = match error.downcast::<Misuse>() {
-        Ok(misuse) => return Ok(Error::misuse(misuse.to_string())),
+        Ok(misuse) => return Ok(from_misuse(*misuse)),
         Err(other) => other,
     };
     let error = match error.downcast::<LimitError>() {
@@ -391,7 +399,7 @@ impl fmt::Display for Error {
 /// The lines of [`Error::report`], without the word `error:`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Report { error: self, first: "" }.fmt(f)
+        fmt::Display::fmt(&Report { error: self, first: "" }, f)
     }
 }
 

@@ -172,7 +172,7 @@ impl Func {
     fn title<'a>(&self, vm: &'a vm::Store) -> impl fmt::Display + use<'a> {
         let name = vm.func_name(self.0);
         fmt::from_fn(move |f| match &name {
-            Some(name) => quoted(name).fmt(f),
+            Some(name) => write!(f, "{}", quoted(name)),
             None => f.write_str("function"),
         })
     }

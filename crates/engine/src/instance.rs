@@ -184,10 +184,10 @@ pub(crate) fn other_engine(module: &Module, than: &str) -> Error {
 /// The type of something imported or exported, as the text format writes it.
 pub(crate) fn type_text(ty: &ExternType) -> impl fmt::Display + '_ {
     fmt::from_fn(move |f| match ty {
-        ExternType::Func { ty, .. } => ty.fmt(f),
-        ExternType::Table(ty) => ty.fmt(f),
-        ExternType::Memory(ty) => ty.fmt(f),
-        ExternType::Global(ty) => ty.fmt(f),
+        ExternType::Func { ty, .. } => write!(f, "{ty}"),
+        ExternType::Table(ty) => write!(f, "{ty}"),
+        ExternType::Memory(ty) => write!(f, "{ty}"),
+        ExternType::Global(ty) => write!(f, "{ty}"),
         ExternType::Tag { ty, .. } => {
             f.write_str("(tag")?;
             if !ty.params.is_empty() {

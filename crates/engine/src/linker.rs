@@ -446,12 +446,21 @@ fn missing_imports(module: &Module, missing: &[&dunlin_module::Import]) -> Error
             Error::list(ErrorKind::Link, text, shortened(many.iter().map(item)))
         }
     };
-    let wasi = missing.iter().all(|i| i.module.starts_with("wasi_"));
-    error.with_help(if wasi {
-        "provide WASI with `wasi::p1::add_to_linker`"
+    if missing.iter().all(|i| i.module.starts_with("wasi_")) {
+        return error.with_help("provide WASI with `wasi::p1::add_to_linker`");
+    }
+    let them = if missing.len() == 1 { "it" } else { "them" };
+    let funcs = missing.iter().all(|i| matches!(i.ty, ExternType::Func { .. }));
+    error.with_help(if funcs {
+        format!(
+            "define {them} with `Linker::func_wrap`, or let the guest run until it calls {them} \
+             with `Linker::define_unknown_imports_as_traps`"
+        )
     } else {
-        "define them with `Linker::func_wrap` or `Linker::define`, or stop the guest where it calls \
-         them with `Linker::define_unknown_imports_as_traps`"
+        format!(
+            "define {them} with `Linker::define`, or as zero with \
+             `Linker::define_unknown_imports_as_default_values`"
+        )
     })
 }
 

@@ -6,7 +6,7 @@ use dunlin_module::MemoryType;
 use dunlin_vm as vm;
 
 use crate::context::{AsContext, AsContextMut, StoreContext, StoreContextMut, host_data_mut};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A linear memory in a store.
 ///
@@ -16,7 +16,8 @@ use crate::error::Result;
 /// ```
 /// # use dunlin_engine::{Engine, Memory, MemoryType, Store};
 /// let mut store = Store::new(&Engine::default(), ());
-/// let memory = Memory::new(&mut store, MemoryType::new(1, None))?;
+/// let ty = MemoryType { min: 1, max: None, index64: false, shared: false, page_size_log2: 16 };
+/// let memory = Memory::new(&mut store, ty)?;
 /// memory.write(&mut store, 100, b"dunlin")?;
 /// assert_eq!(&memory.data(&store)[100..106], b"dunlin");
 /// assert_eq!(memory.grow(&mut store, 1)?, 1);
@@ -42,6 +43,7 @@ impl Memory {
     ///
     /// If the type makes no sense, or the limits of the store do not allow a memory of this size.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
+        check_type(&ty)?;
         Ok(Memory(store.as_context_mut().vm.memory_new(ty)?))
     }
 
@@ -157,6 +159,25 @@ impl Memory {
     }
 }
 
+/// What validation demands of memory types in modules (core spec §3.2.15).
+fn check_type(ty: &MemoryType) -> Result<()> {
+    let wrong = |what| Err(Error::misuse(format!("cannot make memory of type {ty}: {what}")));
+    if !matches!(ty.page_size_log2, 0 | 16) {
+        let text = format!("expected pages of 2^0 or 2^16 bytes, found 2^{}", ty.page_size_log2);
+        return Err(Error::misuse(format!("cannot make memory: {text}")));
+    }
+    let address_bits: u8 = if ty.index64 { 64 } else { 32 };
+    let pages_max = 1u128 << (address_bits - ty.page_size_log2);
+    match ty.max {
+        Some(max) if max < ty.min => wrong("expected a maximum of at least the minimum"),
+        None if ty.shared => wrong("expected a maximum, as it is shared"),
+        max if u128::from(max.unwrap_or(ty.min)) > pages_max => {
+            wrong("expected a size that addresses can reach")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What an accessor that may panic returns.
 #[expect(clippy::panic, reason = "documented in each accessor")]
 #[track_caller]
@@ -173,8 +194,8 @@ impl fmt::Display for MemoryAccessError {
         match memory_bytes {
             Some(size) => write!(
                 f,
-                "cannot access memory: expected {len} bytes at {offset:#x} to be within its \
-                 {size} bytes"
+                "cannot access memory: expected a range within its {size} bytes, found offset \
+                 {offset:#x} and length {len}"
             ),
             None => f.write_str("cannot access memory: the object belongs to another store"),
         }

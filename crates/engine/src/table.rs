@@ -13,7 +13,9 @@ use crate::value::{self, Ref, Val};
 /// ```
 /// # use dunlin_engine::{Engine, Func, Ref, RefType, Store, Table, TableType};
 /// let mut store = Store::new(&Engine::default(), ());
-/// let table = Table::new(&mut store, TableType::new(RefType::FUNC, 2, None), Ref::Func(None))?;
+/// let elem = RefType::FUNC;
+/// let ty = TableType { elem, min: 2, max: None, index64: false, shared: false };
+/// let table = Table::new(&mut store, ty, Ref::Func(None))?;
 /// let func = Func::wrap(&mut store, || 42);
 /// table.set(&mut store, 1, func)?;
 /// assert_eq!(table.get(&mut store, 1), Some(Ref::Func(Some(func))));
@@ -36,6 +38,7 @@ impl Table {
         init: impl Into<Val>,
     ) -> Result<Table> {
         let vm = store.as_context_mut().vm;
+        check_type(&ty)?;
         let init = element("make table", init.into(), &ty, vm)?;
         Ok(Table(vm.table_new(ty, init)?))
     }
@@ -80,7 +83,8 @@ impl Table {
         let vm = store.as_context_mut().vm;
         let ty = vm.table_type(self.0)?;
         let bits = element("set table element", val.into(), &ty, vm)?;
-        Ok(vm.table_set(self.0, index, bits)?)
+        vm.table_set(self.0, index, bits)
+            .map_err(|e| Error::from(e).context("cannot set table element"))
     }
 
     /// Adds `delta` elements, all of them `init`, and returns how many there were before.
@@ -116,7 +120,8 @@ impl Table {
         let vm = store.as_context_mut().vm;
         let ty = vm.table_type(self.0)?;
         let bits = element("fill table", val.into(), &ty, vm)?;
-        Ok(vm.table_fill(self.0, start, bits, len)?)
+        vm.table_fill(self.0, start, bits, len)
+            .map_err(|e| Error::from(e).context("cannot fill table"))
     }
 
     /// Copies `len` elements of `src`, from `src_start` on, to `dst`, from `dst_start` on. Both may
@@ -134,7 +139,20 @@ impl Table {
         len: u64,
     ) -> Result<()> {
         let vm = store.as_context_mut().vm;
-        Ok(vm.table_copy(dst.0, dst_start, src.0, src_start, len)?)
+        vm.table_copy(dst.0, dst_start, src.0, src_start, len)
+            .map_err(|e| Error::from(e).context("cannot copy table elements"))
+    }
+}
+
+/// What validation demands of table types in modules (core spec §3.2.16).
+fn check_type(ty: &TableType) -> Result<()> {
+    let wrong = |what| Err(Error::misuse(format!("cannot make table of type {ty}: {what}")));
+    match ty.max {
+        Some(max) if max < ty.min => wrong("expected a maximum of at least the minimum"),
+        max if !ty.index64 && max.unwrap_or(ty.min) > u32::MAX.into() => {
+            wrong("expected a size that indices can reach")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tags of exceptions.
 
+use std::sync::Arc;
+
 use dunlin_module::FuncType;
 use dunlin_vm as vm;
 
@@ -27,6 +29,7 @@ impl Tag {
     ///
     /// If it belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
-        FuncType::clone(&own(store.as_context().vm.tag_type(self.0)))
+        let ty: Arc<FuncType> = own(store.as_context().vm.tag_type(self.0));
+        FuncType::clone(&ty)
     }
 }

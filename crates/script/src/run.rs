@@ -352,7 +352,7 @@ impl<'a> Runner<'a> {
             Argument::Null(HeapType::Exn | HeapType::NoExn) => {
                 return Err(Stop::Unsupported("exceptions".to_string()));
             }
-            Argument::Null(_) | Argument::Host(_) => {
+            Argument::Null(_) | Argument::Host => {
                 return Err(Stop::Unsupported("gc".to_string()));
             }
             Argument::Extern(number) => {

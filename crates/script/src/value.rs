@@ -16,8 +16,8 @@ pub(crate) enum Argument {
     Null(HeapType),
     /// `(ref.extern n)`: the host value `n`, as an `externref`.
     Extern(u32),
-    /// `(ref.host n)`: the host value `n`, as an `anyref`.
-    Host(u32),
+    /// `(ref.host n)`: a host value as an `anyref`.
+    Host,
 }
 
 /// What a script expects of one result.

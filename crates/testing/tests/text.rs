@@ -48,7 +48,7 @@ fn hostile_text() {
     const DEPTH: usize = 1_000_000;
     let openings = ["(", "(module ", "(block ", "(i32.eqz ", "(@a ", "(; ", "(component ", "\"", "$"];
     let prefixes = ["", "(module (func ", "(module (type (func (param ", "(assert_return "];
-    let check = || {
+    let check = move || {
         for opening in openings {
             for prefix in prefixes {
                 let closing = if opening == "(; " { ";)" } else { ")" };

@@ -25,6 +25,8 @@ pub struct WasiCtx {
     /// `NAME=VALUE` each.
     pub(crate) env: Vec<String>,
     pub(crate) fds: Descriptors,
+    /// Whether any directory was granted.
+    pub(crate) has_dirs: bool,
     pub(crate) denials: Denials,
     pub(crate) interrupt: Interrupt,
 }
@@ -142,11 +144,7 @@ impl WasiCtxBuilder {
     /// Directories get the lowest descriptors after the three streams, in the order of grants.
     pub fn dir(mut self, host: impl AsRef<Path>, guest: impl Into<String>, access: Access) -> Self {
         let host = host.as_ref().to_owned();
-        self.dirs.push(DirGrant {
-            host,
-            guest: guest.into(),
-            access,
-        });
+        self.dirs.push(DirGrant { host, guest: guest.into(), access });
         self
     }
 
@@ -192,10 +190,7 @@ impl WasiCtxBuilder {
         size = 0;
         for (name, value) in &self.env {
             if name.is_empty() || name.contains('=') {
-                return Err(BuildError::Name {
-                    what: "environment variable",
-                    name: name.clone(),
-                });
+                return Err(BuildError::Name { what: "environment variable", name: name.clone() });
             }
             let text = format!("{name}={value}");
             check_text("environment variable", &text, &mut size)?;
@@ -209,6 +204,7 @@ impl WasiCtxBuilder {
         insert(Descriptor::new(Object::Input(self.stdin)))?;
         insert(Descriptor::new(Object::Output(self.stdout)))?;
         insert(Descriptor::new(Object::Output(self.stderr)))?;
+        let has_dirs = !self.dirs.is_empty();
         for grant in self.dirs {
             let name = grant.guest.clone();
             let dir = open_dir(grant, &protected, &denials)?;
@@ -219,29 +215,16 @@ impl WasiCtxBuilder {
         for socket in self.sockets {
             insert(Descriptor::new(socket))?;
         }
-        Ok(WasiCtx {
-            args: self.args,
-            env,
-            fds,
-            denials,
-            interrupt: self.interrupt,
-        })
+        Ok(WasiCtx { args: self.args, env, fds, has_dirs, denials, interrupt: self.interrupt })
     }
 }
 
 fn check_text(what: &'static str, text: &str, size: &mut usize) -> Result<(), BuildError> {
     if text.contains('\0') {
-        return Err(BuildError::Nul {
-            what,
-            text: text.to_owned(),
-        });
+        return Err(BuildError::Nul { what, text: text.to_owned() });
     }
     *size = size.saturating_add(text.len()).saturating_add(1);
-    if *size > STRINGS_MAX {
-        Err(BuildError::TooLong { what })
-    } else {
-        Ok(())
-    }
+    if *size > STRINGS_MAX { Err(BuildError::TooLong { what }) } else { Ok(()) }
 }
 
 /// Which file a path of the host names now.
@@ -255,10 +238,7 @@ fn open_dir(
     denials: &Denials,
 ) -> Result<Dir, BuildError> {
     if grant.guest.is_empty() || grant.guest.contains('\0') {
-        return Err(BuildError::Name {
-            what: "directory",
-            name: grant.guest,
-        });
+        return Err(BuildError::Name { what: "directory", name: grant.guest });
     }
     let host = grant.host.display().to_string();
     let open = || {
@@ -266,27 +246,19 @@ fn open_dir(
         let root = FileId::of(&fd)?;
         Ok((fd, root))
     };
-    let (fd, root) = open().map_err(|error: Error| BuildError::Directory {
-        host: host.clone(),
-        error,
-    })?;
+    let (fd, root) =
+        open().map_err(|error: Error| BuildError::Directory { host: host.clone(), error })?;
     match probe(std::os::fd::AsFd::as_fd(&fd)) {
         Ok(()) => {}
         Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
             return Err(BuildError::NoSandbox { host });
         }
         Err(errno) => {
-            return Err(BuildError::Directory {
-                host,
-                error: errno.into(),
-            });
+            return Err(BuildError::Directory { host, error: errno.into() });
         }
     }
     if protected.contains(&root) {
-        return Err(BuildError::Directory {
-            host,
-            error: Error::NotCapable,
-        });
+        return Err(BuildError::Protected { host });
     }
     let terms = Grant {
         access: grant.access,
@@ -309,6 +281,11 @@ pub enum BuildError {
         host: String,
         /// Why not.
         error: Error,
+    },
+    /// A directory that should be granted is protected.
+    Protected {
+        /// The directory, as the embedder named it.
+        host: String,
     },
     /// The host cannot keep a guest inside a directory.
     NoSandbox {
@@ -342,11 +319,10 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildError::Directory { host, error } => {
-                write!(
-                    f,
-                    "cannot grant directory `{}`: {error}",
-                    host.escape_debug()
-                )
+                write!(f, "cannot grant directory `{}`: {error}", host.escape_debug())
+            }
+            BuildError::Protected { host } => {
+                write!(f, "cannot grant directory `{}`: it is protected", host.escape_debug())
             }
             BuildError::NoSandbox { host } => write!(
                 f,
@@ -361,10 +337,9 @@ impl fmt::Display for BuildError {
             BuildError::Nul { what, text } => {
                 write!(f, "a zero byte in {what} `{}`", text.escape_debug())
             }
-            BuildError::TooLong { what } => write!(
-                f,
-                "too many bytes of {what}s: expected at most {STRINGS_MAX} in total"
-            ),
+            BuildError::TooLong { what } => {
+                write!(f, "too many bytes of {what}s: expected at most {STRINGS_MAX} in total")
+            }
             BuildError::Descriptors(error) => {
                 write!(f, "cannot give the guest all its descriptors: {error}")
             }

@@ -142,3 +142,7 @@ macro_rules! calls {
 }
 
 for_each_function!(calls);
+
+mod linker;
+
+pub use linker::add_to_linker;

@@ -116,9 +116,21 @@ fn preopens() {
         }
     }
     assert_eq!(names, ["/one", "."]);
+    assert!(!guest.ctx.denials().found_no_directory());
     for fd in 0..3 {
         assert_eq!(guest.call(|c, m| call::fd_prestat_get(c, m, fd, OUT)), Err(Errno::BADF));
     }
+}
+
+#[test]
+fn a_search_in_vain_is_noted() {
+    let mut guest = Guest::new(WasiCtx::builder());
+    let denials = guest.ctx.denials();
+    guest.call(|c, m| call::fd_prestat_get(c, m, 2, OUT)).unwrap_err();
+    assert!(!denials.found_no_directory());
+    guest.call(|c, m| call::fd_prestat_get(c, m, 3, OUT)).unwrap_err();
+    assert!(denials.found_no_directory());
+    assert!(denials.list().is_empty());
 }
 
 #[test]

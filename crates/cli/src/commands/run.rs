@@ -112,10 +112,11 @@ fn call(
     entry: &mut Entry<'_>,
 ) -> Result<(), Error> {
     let is_reactor = module.get_export("_start").is_none();
-    if is_reactor && entry.name != "_initialize" {
-        if let Some(initialize) = instance.get_func(&mut *store, "_initialize") {
-            initialize.call(&mut *store, &[], &mut [])?;
-        }
+    if is_reactor
+        && entry.name != "_initialize"
+        && let Some(initialize) = instance.get_func(&mut *store, "_initialize")
+    {
+        initialize.call(&mut *store, &[], &mut [])?;
     }
     match instance.get_func(&mut *store, entry.name) {
         Some(func) => func.call(store, &entry.args, &mut entry.results),

@@ -18,7 +18,8 @@ pub(crate) fn json(survey: &Survey, wants: &[Want]) -> Json {
             ("type", type_text(&module.extern_type(export.item)).into()),
         ])
     });
-    let sections = sections(survey)
+    let sections = survey
+        .sections()
         .map(|(name, bytes)| Json::Object(vec![("name", name.into()), ("bytes", bytes.into())]));
     let producers = survey.producers.iter().map(|producer| {
         Json::Object(vec![

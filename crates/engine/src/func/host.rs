@@ -7,7 +7,7 @@ use dunlin_vm::{HostCall, HostError, HostFn};
 
 use crate::caller::Caller;
 use crate::error::{Error, Result};
-use crate::func::slots::{Group, Slots, WasmResults, WasmTy, for_each_arity};
+use crate::func::slots::{Group, WasmResults, WasmTy, for_each_arity};
 use crate::value::{self, Val};
 
 /// A closure that can be a host function in a `Store<T>`.

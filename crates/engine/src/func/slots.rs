@@ -151,7 +151,7 @@ macro_rules! references {
 
             #[inline]
             fn write(self, vm: &vm::Store, slots: &mut [u64]) -> Result<()> {
-                Some(self).write(vm, slots)
+                Slots::write(Some(self), vm, slots)
             }
 
             #[inline]
@@ -196,7 +196,7 @@ macro_rules! tuples {
 
         impl<$($name: WasmTy),*> WasmResults for ($($name,)*) {}
 
-        #[allow(unused_variables, unused_mut, reason = "the empty tuple uses none")]
+        #[allow(unused_variables, reason = "the last rest is empty")]
         #[allow(non_snake_case, reason = "the type's name names the value")]
         impl<$($name: WasmTy),*> Group for ($($name,)*) {
             const COUNT: usize = 0 $(+ <$name as Slots>::COUNT)*;
@@ -206,24 +206,22 @@ macro_rules! tuples {
             }
 
             #[inline(always)]
-            fn write(self, vm: &vm::Store, mut slots: &mut [u64]) -> Result<()> {
+            fn write(self, vm: &vm::Store, slots: &mut [u64]) -> Result<()> {
                 let ($($name,)*) = self;
                 $(
-                    let (first, rest) =
+                    let (first, slots) =
                         slots.split_at_mut_checked(<$name as Slots>::COUNT).ok_or_else(too_few)?;
                     Slots::write($name, vm, first)?;
-                    slots = rest;
                 )*
                 Ok(())
             }
 
             #[inline(always)]
-            fn read(vm: &mut vm::Store, mut slots: &[u64]) -> Result<Self> {
+            fn read(vm: &mut vm::Store, slots: &[u64]) -> Result<Self> {
                 $(
-                    let (first, rest) =
+                    let (first, slots) =
                         slots.split_at_checked(<$name as Slots>::COUNT).ok_or_else(too_few)?;
                     let $name = <$name as Slots>::read(vm, first)?;
-                    slots = rest;
                 )*
                 Ok(($($name,)*))
             }

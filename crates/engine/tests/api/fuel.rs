@@ -83,7 +83,12 @@ fn a_host_function_can_pay_and_charge() {
     });
     let wat = r#"(module
         (import "" "" (func $charge (param i64)))
-        (func (export "f") (param i64) (call $charge (local.get 0)) (loop nop)))"#;
+        (func (export "f") (param i64)
+          (local $n i32)
+          (call $charge (local.get 0))
+          (loop $next
+            (br_if $next
+              (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 9))))))"#;
     let instance = Instance::new(&mut store, &module(&engine, wat), &[charge.into()]).unwrap();
     let f = instance.get_typed_func::<u64, ()>(&mut store, "f").unwrap();
     let mut cost = |charged| {

@@ -1,6 +1,6 @@
 //! Functions: types, calls with values, and what is said when they do not fit.
 
-use dunlin_engine::{Engine, ErrorKind, Func, Store, Val};
+use dunlin_engine::{Engine, ErrorKind, Func, Val};
 
 use crate::{check_snapshot, engines, instance};
 

@@ -74,8 +74,9 @@ macro_rules! round_trip {
                 let mut at = 0;
                 let values = ($({ at += 1; <$ty>::sample(at) },)*);
                 let ($($name,)*) = typed.call(&mut store, values).unwrap();
-                let count = std::mem::take(&mut at);
-                $(at += 1; assert_eq!($name, <$ty>::sample(at), "{at} of {count}");)*
+                at = 0;
+                $(at += 1; assert_eq!($name, <$ty>::sample(at), "parameter {at}");)*
+                assert_eq!(at, func.ty(&store).params.len() as u64);
             }
             assert_eq!(store.into_data(), 2);
         }

@@ -75,7 +75,7 @@ fn every_missing_import_is_reported_at_once() {
     let tag = module(&engine, r#"(module (import "a" "t" (tag (param i32))))"#);
     let error = Linker::new(&engine).instantiate(&mut store, &tag).unwrap_err();
     check_snapshot("link_tag_missing", error.report());
-    let hostile = module(&engine, "(module (import \"a\\1b[2J\" \"\u{202e}b\\0a\" (func)))");
+    let hostile = module(&engine, r#"(module (import "a\1b[2J" "\e2\80\aeb\0a" (func)))"#);
     let error = Linker::new(&engine).instantiate(&mut store, &hostile).unwrap_err();
     check_snapshot("link_hostile_names", error.report());
 }

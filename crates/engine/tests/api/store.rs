@@ -57,7 +57,7 @@ fn a_panic_ends_its_store_and_no_other() {
     let engine = Engine::default();
     let (mut good, fine) = instance(&engine, r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
     let mut store = Store::new(&engine, ());
-    let panics = Func::wrap(&mut store, || panic!("the host is confused"));
+    let panics = Func::wrap(&mut store, || -> () { panic!("the host is confused") });
     let harmless = Func::wrap(&mut store, || 5);
     let call = panics.typed::<(), ()>(&store).unwrap();
 

@@ -86,6 +86,23 @@ fn elements_have_the_type_of_the_table() {
 }
 
 #[test]
+fn types_that_make_no_sense_are_refused() {
+    let mut store = Store::new(&Engine::default(), ());
+    let types = [
+        table_type(2, Some(1)),
+        table_type(1 << 32, None),
+        table_type(1, Some(1 << 32)),
+        TableType { elem: RefType { nullable: false, ..RefType::FUNC }, ..table_type(1, None) },
+    ];
+    let texts = types.map(|ty| {
+        let error = Table::new(&mut store, ty, Ref::Func(None)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misuse, "{ty:?}");
+        error.to_string()
+    });
+    check_snapshot("table_type", texts.join("\n"));
+}
+
+#[test]
 fn functions_of_a_table_keep_their_instances() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, ());

@@ -49,7 +49,7 @@ fn each_fault_has_its_trap() {
             assert_eq!(error.kind(), ErrorKind::Trap, "{name}");
             assert_eq!(error.trap(), Some(trap), "{name}");
             assert_eq!(error.downcast_ref::<Trap>(), Some(&trap), "{name}");
-            let frames = error.backtrace().unwrap().frames;
+            let frames = &error.backtrace().unwrap().frames;
             assert!(!frames.is_empty(), "{name}");
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn groups(lexer: &Lexer<'_>) -> Result<Vec<Group>, Error> {
             TokenKind::RParen => {
                 depth -= 1;
                 if depth == 0 {
-                    let keyword = match first {
+                    let keyword = match first.take() {
                         Some((TokenKind::Annotation, _)) => continue,
                         Some((TokenKind::Keyword, range)) => Some(range),
                         _ => None,

@@ -27,13 +27,14 @@ pub(super) trait Stored: Copy {
     unsafe fn write_guarded(self, r: &Regs, at: u64);
 }
 
-/// Runs one instruction on guest memory and records its address.
+/// Runs one instruction on guest memory and records its address. The section is marked to be
+/// retained (`R`), since linkers that collect garbage see no use of its entries.
 #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
 macro_rules! guest {
     ($instruction:literal, $r:ident, $at:ident, $($operand:tt)*) => {
         std::arch::asm!(
             concat!("2: ", $instruction),
-            ".pushsection dunlin_guest_access, \"a\", @progbits",
+            ".pushsection dunlin_guest_access, \"aR\", @progbits",
             ".balign 4",
             ".long 2b - .",
             ".popsection",

@@ -235,7 +235,7 @@ impl Store {
                     trap => trap,
                 };
                 let detail = match trap {
-                    Trap::HostPanic => self.panic_message.take(),
+                    Trap::HostPanic => self.panic_message.clone(),
                     Trap::Unsupported | Trap::LimitExceeded => backtrace.lower_error(),
                     _ => None,
                 };

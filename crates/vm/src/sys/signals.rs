@@ -33,6 +33,8 @@ pub(crate) fn install() -> Result<(), NoMemory> {
     static ONCE: Once = Once::new();
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     ONCE.call_once(|| {
+        // The first call makes the table that later ones, in the handler, only read.
+        interp::is_guest_access(0);
         let installed = SIGNALS.iter().zip(&PREVIOUS).all(|(signal, previous)| {
             // SAFETY: `previous` is only read by the handler, which is not installed yet.
             // All-zero bytes are a `sigaction` with an empty mask.

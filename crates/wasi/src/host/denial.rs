@@ -90,11 +90,7 @@ impl fmt::Display for Denial {
                 Escaped(path),
                 Escaped(granted)
             ),
-            Denial::ReadOnly {
-                path,
-                host,
-                granted,
-            } => write!(
+            Denial::ReadOnly { path, host, granted } => write!(
                 f,
                 "the guest was denied writing `{}`: `{}` is granted for reading only; \
                  grant it with `--dir {}::{}`, without `:ro`",
@@ -127,6 +123,7 @@ impl fmt::Display for Denial {
 struct Log {
     kept: Vec<Denial>,
     more: u64,
+    searched: bool,
 }
 
 /// The denials of one guest, in order, each different one once.
@@ -151,11 +148,21 @@ impl Denials {
 
     /// The denials kept, oldest first.
     pub fn list(&self) -> Vec<Denial> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .kept
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).kept.clone()
+    }
+
+    /// Notes that the guest looked for its directories and was given none.
+    pub(crate) fn record_search(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).searched = true;
+    }
+
+    /// Whether the guest looked for its directories and was given none.
+    ///
+    /// Many guests look at their start and only then decide which paths they may try at all, so
+    /// that a path they would have needed never reaches the host. This is no denial: they may
+    /// not have needed any.
+    pub fn found_no_directory(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).searched
     }
 
     /// How many denials came after the list was full.
@@ -170,10 +177,7 @@ mod tests {
 
     #[test]
     fn messages() {
-        let outside = Denial::Outside {
-            path: "/data/x".into(),
-            directory: "/data".into(),
-        };
+        let outside = Denial::Outside { path: "/data/x".into(), directory: "/data".into() };
         assert_eq!(
             outside.to_string(),
             "the guest was denied `/data/x`; grant it with `--dir HOST::/data`"
@@ -188,10 +192,7 @@ mod tests {
             "the guest was denied writing `/data/\\u{1b}]52;\\u{60}x`: `/data` is granted for \
              reading only; grant it with `--dir ./d::/data`, without `:ro`"
         );
-        let link = Denial::LinkOutside {
-            path: "/d/l\u{202e}".into(),
-            granted: "/d".into(),
-        };
+        let link = Denial::LinkOutside { path: "/d/l\u{202e}".into(), granted: "/d".into() };
         assert_eq!(
             link.to_string(),
             "the guest was denied `/d/l\\u{202e}`, which leads out of `/d` by a symbolic link; \
@@ -209,16 +210,11 @@ mod tests {
         let denials = Denials::default();
         for _ in 0..3 {
             for n in 0..20 {
-                denials.record(Denial::SpecialFile {
-                    path: format!("/{n}"),
-                });
+                denials.record(Denial::SpecialFile { path: format!("/{n}") });
             }
         }
         assert_eq!(denials.list().len(), KEPT);
         assert_eq!(denials.more(), 12, "four did not fit, three times over");
-        assert_eq!(
-            denials.list().first(),
-            Some(&Denial::SpecialFile { path: "/0".into() })
-        );
+        assert_eq!(denials.list().first(), Some(&Denial::SpecialFile { path: "/0".into() }));
     }
 }

@@ -46,11 +46,7 @@ impl Grant {
     }
 
     fn check_unprotected(&self, id: FileId) -> Result<(), Error> {
-        if self.protected.contains(&id) {
-            Err(Error::NotCapable)
-        } else {
-            Ok(())
-        }
+        if self.protected.contains(&id) { Err(Error::NotCapable) } else { Ok(()) }
     }
 
     /// Fails when a directory is protected or lies below one that is.
@@ -231,34 +227,17 @@ impl Dir {
         }
         let mut flags = options.flags();
         flags.set(OFlags::DIRECTORY, options.directory);
-        let mode = if options.create {
-            Mode::from_raw_mode(0o666)
-        } else {
-            Mode::empty()
-        };
+        let mode = if options.create { Mode::from_raw_mode(0o666) } else { Mode::empty() };
         let fd = self.resolve(path, checked, options.follow, flags, mode)?;
         match Metadata::of(&fd)?.kind {
             FileKind::Directory => {
                 let guest = self.guest_path(path);
-                let guest = if guest.len() > PATH_MAX {
-                    self.guest.clone()
-                } else {
-                    guest
-                };
-                Ok(Opened::Dir(Dir {
-                    fd,
-                    grant: Arc::clone(&self.grant),
-                    guest,
-                }))
+                let guest = if guest.len() > PATH_MAX { self.guest.clone() } else { guest };
+                Ok(Opened::Dir(Dir { fd, grant: Arc::clone(&self.grant), guest }))
             }
             FileKind::Regular => {
                 let grant = Arc::clone(&self.grant);
-                Ok(Opened::File(File::new(
-                    fd,
-                    options.read,
-                    options.write,
-                    grant,
-                )))
+                Ok(Opened::File(File::new(fd, options.read, options.write, grant)))
             }
             _ => {
                 let path = self.guest_path(path);
@@ -410,14 +389,7 @@ impl Dir {
         interrupt: &Interrupt,
         each: impl FnMut(DirEntry<'_>) -> bool,
     ) -> Result<(), Error> {
-        readdir::list(
-            self.fd.as_fd(),
-            cookie,
-            wanted,
-            self.grant.root,
-            interrupt,
-            each,
-        )
+        readdir::list(self.fd.as_fd(), cookie, wanted, self.grant.root, interrupt, each)
     }
 
     fn check<'p>(&self, path: &'p str) -> Result<GuestPath<'p>, Error> {
@@ -507,20 +479,14 @@ impl Dir {
             return Err(Error::Invalid);
         };
         let entry = Parent::open(self.fd.as_fd(), parent)
-            .map(|parent| Entry {
-                parent,
-                name,
-                directory: checked.directory,
-            })
+            .map(|parent| Entry { parent, name, directory: checked.directory })
             .map_err(|error| self.explain(error, path))?;
         if !self.grant.protected.is_empty() {
             let unprotected =
-                self.grant
-                    .check_chain(entry.parent.as_fd())
-                    .and_then(|()| match entry.stat() {
-                        Ok(stat) => self.grant.check_unprotected(FileId::from(&stat)),
-                        Err(_) => Ok(()),
-                    });
+                self.grant.check_chain(entry.parent.as_fd()).and_then(|()| match entry.stat() {
+                    Ok(stat) => self.grant.check_unprotected(FileId::from(&stat)),
+                    Err(_) => Ok(()),
+                });
             unprotected.map_err(|error| self.explain(error, path))?;
         }
         Ok(entry)
@@ -564,29 +530,19 @@ impl Dir {
 
     /// Notes why a path was refused, when it was for lack of a grant.
     fn explain(&self, error: Error, path: &str) -> Error {
-        if error == Error::NotCapable {
-            self.outside(path)
-        } else {
-            error
-        }
+        if error == Error::NotCapable { self.outside(path) } else { error }
     }
 
     fn outside(&self, path: &str) -> Error {
         let full = self.guest_path(path);
         if !is_below(&self.grant.guest, &full) {
             let directory = join(&full, "..");
-            self.grant.denials.record(Denial::Outside {
-                path: full,
-                directory,
-            });
+            self.grant.denials.record(Denial::Outside { path: full, directory });
         } else if !self.grant.protected.is_empty() {
             self.grant.denials.record(Denial::Protected { path: full });
         } else if is_below(&self.guest, &full) {
             let granted = self.grant.guest.clone();
-            self.grant.denials.record(Denial::LinkOutside {
-                path: full,
-                granted,
-            });
+            self.grant.denials.record(Denial::LinkOutside { path: full, granted });
         }
         Error::NotCapable
     }
@@ -597,9 +553,9 @@ fn is_below(base: &str, path: &str) -> bool {
     match base {
         "/" => path.starts_with('/'),
         "." => path != ".." && !path.starts_with("../") && !path.starts_with('/'),
-        base => path
-            .strip_prefix(base)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        base => {
+            path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
     }
 }
 

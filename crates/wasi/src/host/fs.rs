@@ -73,10 +73,7 @@ impl FileId {
 
 impl From<&Stat> for FileId {
     fn from(stat: &Stat) -> FileId {
-        FileId {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-        }
+        FileId { device: stat.st_dev, inode: stat.st_ino }
     }
 }
 
@@ -122,10 +119,7 @@ impl Metadata {
 }
 
 impl From<&Stat> for Metadata {
-    #[allow(
-        clippy::useless_conversion,
-        reason = "the field's type differs by processor"
-    )]
+    #[allow(clippy::useless_conversion, reason = "the field's type differs by processor")]
     fn from(stat: &Stat) -> Metadata {
         Metadata {
             device: stat.st_dev,
@@ -144,14 +138,8 @@ impl From<&Stat> for Metadata {
 fn nanoseconds(seconds: impl TryInto<i128>, nanoseconds: impl TryInto<i128>) -> u64 {
     let seconds: i128 = seconds.try_into().unwrap_or(0);
     let nanoseconds: i128 = nanoseconds.try_into().unwrap_or(0);
-    let total = seconds
-        .saturating_mul(1_000_000_000)
-        .saturating_add(nanoseconds);
-    if total < 0 {
-        0
-    } else {
-        u64::try_from(total).unwrap_or(u64::MAX)
-    }
+    let total = seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
+    if total < 0 { 0 } else { u64::try_from(total).unwrap_or(u64::MAX) }
 }
 
 /// A new value for one of a file's times.
@@ -168,14 +156,8 @@ pub enum SetTime {
 impl SetTime {
     fn timespec(self) -> Timespec {
         match self {
-            SetTime::Keep => Timespec {
-                tv_sec: 0,
-                tv_nsec: UTIME_OMIT as _,
-            },
-            SetTime::Now => Timespec {
-                tv_sec: 0,
-                tv_nsec: UTIME_NOW as _,
-            },
+            SetTime::Keep => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ },
+            SetTime::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
             SetTime::At(time) => Timespec {
                 tv_sec: i64::try_from(time / 1_000_000_000).unwrap_or(i64::MAX),
                 tv_nsec: (time % 1_000_000_000) as _,
@@ -185,10 +167,7 @@ impl SetTime {
 }
 
 pub(crate) fn timestamps(accessed: SetTime, modified: SetTime) -> Timestamps {
-    Timestamps {
-        last_access: accessed.timespec(),
-        last_modification: modified.timespec(),
-    }
+    Timestamps { last_access: accessed.timespec(), last_modification: modified.timespec() }
 }
 
 /// Repeats a call the kernel broke off for a signal.
@@ -269,28 +248,15 @@ pub struct File {
 
 impl File {
     pub(crate) fn new(fd: OwnedFd, read: bool, write: bool, grant: Arc<Grant>) -> File {
-        File {
-            fd,
-            read,
-            write,
-            grant,
-        }
+        File { fd, read, write, grant }
     }
 
     fn readable(&self) -> Result<BorrowedFd<'_>, Error> {
-        if self.read {
-            Ok(self.fd.as_fd())
-        } else {
-            Err(Error::BadDescriptor)
-        }
+        if self.read { Ok(self.fd.as_fd()) } else { Err(Error::BadDescriptor) }
     }
 
     fn writable(&self) -> Result<BorrowedFd<'_>, Error> {
-        if self.write {
-            Ok(self.fd.as_fd())
-        } else {
-            Err(Error::BadDescriptor)
-        }
+        if self.write { Ok(self.fd.as_fd()) } else { Err(Error::BadDescriptor) }
     }
 
     /// Reads at the file's position, which moves on.
@@ -309,10 +275,7 @@ impl File {
         let fd = self.readable()?;
         check_offset(offset)?;
         read_chunks(buffer, interrupt, |chunk, done| {
-            match offset
-                .checked_add(done)
-                .filter(|at| check_offset(*at).is_ok())
-            {
+            match offset.checked_add(done).filter(|at| check_offset(*at).is_ok()) {
                 Some(at) => rustix::io::pread(fd, chunk, at),
                 None => Ok(0),
             }
@@ -387,12 +350,7 @@ impl File {
             Expectation::DontNeed => Advice::DontNeed,
             Expectation::NoReuse => Advice::NoReuse,
         };
-        Ok(rustix::fs::fadvise(
-            &self.fd,
-            offset,
-            NonZeroU64::new(length),
-            advice,
-        )?)
+        Ok(rustix::fs::fadvise(&self.fd, offset, NonZeroU64::new(length), advice)?)
     }
 
     /// Brings contents, and with `metadata` everything else, to the disk.
@@ -429,13 +387,7 @@ impl File {
 
 pub(crate) fn sync(fd: impl AsFd, metadata: bool) -> Result<(), Error> {
     let fd = fd.as_fd();
-    uninterrupted(|| {
-        if metadata {
-            rustix::fs::fsync(fd)
-        } else {
-            rustix::fs::fdatasync(fd)
-        }
-    })
+    uninterrupted(|| if metadata { rustix::fs::fsync(fd) } else { rustix::fs::fdatasync(fd) })
 }
 
 /// Offsets are signed in the kernel.

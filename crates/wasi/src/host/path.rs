@@ -51,10 +51,7 @@ impl<'a> GuestPath<'a> {
             return Err(Error::NotCapable);
         }
         let trimmed = text.trim_end_matches('/');
-        Ok(GuestPath {
-            text: trimmed,
-            directory: trimmed.len() != text.len(),
-        })
+        Ok(GuestPath { text: trimmed, directory: trimmed.len() != text.len() })
     }
 
     /// The directory part, if there is one, and the last component.
@@ -184,20 +181,8 @@ mod tests {
         assert_eq!(new("a\0"), Err(Error::Invalid));
         let long = "a/".repeat(2048);
         assert_eq!(new(&long), Err(Error::NameTooLong));
-        assert_eq!(
-            new("a//b///"),
-            Ok(GuestPath {
-                text: "a//b",
-                directory: true
-            })
-        );
-        assert_eq!(
-            new("a/."),
-            Ok(GuestPath {
-                text: "a/.",
-                directory: false
-            })
-        );
+        assert_eq!(new("a//b///"), Ok(GuestPath { text: "a//b", directory: true }));
+        assert_eq!(new("a/."), Ok(GuestPath { text: "a/.", directory: false }));
     }
 
     #[test]

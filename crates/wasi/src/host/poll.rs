@@ -40,11 +40,7 @@ impl Wait<'_> {
     /// Waits for one descriptor, or says that it would have to.
     pub(crate) fn ready(&self, fd: BorrowedFd<'_>, interest: Interest) -> Result<(), Error> {
         let mut fds = [PollFd::from_borrowed_fd(fd, interest.flags())];
-        let timeout = if self.blocking {
-            None
-        } else {
-            Some(Duration::ZERO)
-        };
+        let timeout = if self.blocking { None } else { Some(Duration::ZERO) };
         match wait(&mut fds, timeout, self.interrupt)? {
             0 => Err(Error::Again),
             _ => Ok(()),
@@ -85,10 +81,7 @@ impl<'a> Watch<'a> {
 
     /// Whether a descriptor was ready after the wait.
     pub(crate) fn readiness(&self, number: usize) -> Option<Readiness> {
-        let flags = self
-            .0
-            .get(number)
-            .map_or(PollFlags::empty(), PollFd::revents);
+        let flags = self.0.get(number).map_or(PollFlags::empty(), PollFd::revents);
         if flags.is_empty() {
             None
         } else if flags.contains(PollFlags::NVAL) {

@@ -50,9 +50,7 @@ pub(crate) fn list(
     let is_root = FileId::of(dir)? == root;
     let size = wanted.clamp(*BUFFER.start(), *BUFFER.end());
     let mut buffer: Vec<MaybeUninit<u8>> = Vec::new();
-    buffer
-        .try_reserve_exact(size)
-        .map_err(|_| Error::NoMemory)?;
+    buffer.try_reserve_exact(size).map_err(|_| Error::NoMemory)?;
     buffer.resize(size, MaybeUninit::uninit());
     let mut entries = RawDir::new(dir, &mut buffer);
     loop {
@@ -67,16 +65,10 @@ pub(crate) fn list(
             Some(entry) => entry?,
         };
         let name = entry.file_name();
-        let inode = if is_root && name.to_bytes() == b".." {
-            root.inode()
-        } else {
-            entry.ino()
-        };
+        let inode = if is_root && name.to_bytes() == b".." { root.inode() } else { entry.ino() };
         let kind = match entry.file_type() {
             FileType::Unknown => rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(FileType::Unknown, |stat| {
-                    FileType::from_raw_mode(stat.st_mode)
-                }),
+                .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
             kind => kind,
         };
         let more = each(DirEntry {

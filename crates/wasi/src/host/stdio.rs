@@ -51,10 +51,7 @@ impl Handle {
     }
 
     fn metadata(&self) -> Result<Metadata, Error> {
-        Ok(Metadata {
-            kind: self.kind.file_kind(),
-            ..Metadata::of(self)?
-        })
+        Ok(Metadata { kind: self.kind.file_kind(), ..Metadata::of(self)? })
     }
 
     /// Makes sure that a read or write will not block, unless nobody minds.
@@ -140,10 +137,7 @@ impl Input {
 
     /// Bytes in memory.
     pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Input {
-        Input(InputKind::Bytes {
-            data: bytes.into(),
-            at: 0,
-        })
+        Input(InputKind::Bytes { data: bytes.into(), at: 0 })
     }
 
     /// Reads what is there, or waits for something.
@@ -160,16 +154,12 @@ impl Input {
                 Ok(count)
             }
             InputKind::Handle(handle) if handle.kind == HandleKind::Regular => {
-                read_chunks(buffer, wait.interrupt, |chunk, _| {
-                    rustix::io::read(&handle.fd, chunk)
-                })
+                read_chunks(buffer, wait.interrupt, |chunk, _| rustix::io::read(&handle.fd, chunk))
             }
             InputKind::Handle(handle) => {
                 let size = buffer.len().min(CHUNK);
                 let buffer = buffer.get_mut(..size).ok_or(Error::Invalid)?;
-                handle.insist(wait, Interest::Read, || {
-                    rustix::io::read(&handle.fd, &mut *buffer)
-                })
+                handle.insist(wait, Interest::Read, || rustix::io::read(&handle.fd, &mut *buffer))
             }
         }
     }
@@ -248,18 +238,12 @@ pub struct OutputPipe {
 impl OutputPipe {
     /// Takes up to `limit` bytes; a write beyond that fails for lack of space.
     pub fn new(limit: usize) -> OutputPipe {
-        OutputPipe {
-            bytes: Arc::default(),
-            limit,
-        }
+        OutputPipe { bytes: Arc::default(), limit }
     }
 
     /// What has been written so far.
     pub fn contents(&self) -> Vec<u8> {
-        self.bytes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes what has been written so far, which makes room for more.
@@ -273,9 +257,7 @@ impl OutputPipe {
         for buffer in buffers {
             let room = self.limit.saturating_sub(bytes.len());
             let taken = buffer.get(..room.min(buffer.len())).unwrap_or_default();
-            bytes
-                .try_reserve(taken.len())
-                .map_err(|_| Error::NoMemory)?;
+            bytes.try_reserve(taken.len()).map_err(|_| Error::NoMemory)?;
             bytes.extend_from_slice(taken);
         }
         let written = bytes.len().saturating_sub(before);
@@ -295,11 +277,7 @@ enum OutputKind {
     Null,
     Pipe(OutputPipe),
     Handle(Handle),
-    Terminal {
-        handle: Handle,
-        filter: TerminalFilter,
-        scratch: Vec<u8>,
-    },
+    Terminal { handle: Handle, filter: TerminalFilter, scratch: Vec<u8> },
 }
 
 impl Output {
@@ -366,18 +344,14 @@ impl Output {
     /// Writes what there is room for, or waits for room.
     pub fn write(&mut self, buffers: &[IoSlice<'_>], wait: Wait<'_>) -> Result<usize, Error> {
         match &mut self.0 {
-            OutputKind::Null => Ok(buffers
-                .iter()
-                .fold(0usize, |sum, buffer| sum.saturating_add(buffer.len()))),
+            OutputKind::Null => {
+                Ok(buffers.iter().fold(0usize, |sum, buffer| sum.saturating_add(buffer.len())))
+            }
             OutputKind::Pipe(pipe) => pipe.write(buffers),
-            OutputKind::Handle(handle) => handle.insist(wait, Interest::Write, || {
-                rustix::io::writev(&handle.fd, buffers)
-            }),
-            OutputKind::Terminal {
-                handle,
-                filter,
-                scratch,
-            } => {
+            OutputKind::Handle(handle) => {
+                handle.insist(wait, Interest::Write, || rustix::io::writev(&handle.fd, buffers))
+            }
+            OutputKind::Terminal { handle, filter, scratch } => {
                 handle.ready(wait, Interest::Write)?;
                 scratch.clear();
                 let mut taken = 0usize;
@@ -440,10 +414,7 @@ impl Output {
 
 /// Writes all of it: what the filter made of a guest's bytes cannot be given back in part.
 fn write_all(handle: &Handle, bytes: &[u8], interrupt: &Interrupt) -> Result<(), Error> {
-    let wait = Wait {
-        blocking: true,
-        interrupt,
-    };
+    let wait = Wait { blocking: true, interrupt };
     let mut rest = bytes;
     while !rest.is_empty() {
         let piece = rest.get(..rest.len().min(PIPE_BUF)).unwrap_or(rest);

@@ -18,12 +18,7 @@ impl<E> Table<E> {
     /// An empty table for up to `limit` entries.
     pub fn new(limit: usize) -> Table<E> {
         let limit = limit.min(i32::MAX as usize);
-        Table {
-            slots: Vec::new(),
-            open: 0,
-            limit,
-            lowest_free: 0,
-        }
+        Table { slots: Vec::new(), open: 0, limit, lowest_free: 0 }
     }
 
     /// How many entries are open.
@@ -33,21 +28,13 @@ impl<E> Table<E> {
 
     /// Whether one more entry fits; asked before an operation whose effect cannot be taken back.
     pub fn check_room(&self) -> Result<(), Error> {
-        if self.open < self.limit {
-            Ok(())
-        } else {
-            Err(Error::TableFull)
-        }
+        if self.open < self.limit { Ok(()) } else { Err(Error::TableFull) }
     }
 
     /// Opens an entry under the lowest free number.
     pub fn insert(&mut self, entry: E) -> Result<u32, Error> {
         self.check_room()?;
-        let free = self
-            .slots
-            .iter()
-            .skip(self.lowest_free)
-            .position(Option::is_none);
+        let free = self.slots.iter().skip(self.lowest_free).position(Option::is_none);
         let index = match free {
             Some(after) => self.lowest_free.saturating_add(after),
             None => self.slots.len(),
@@ -64,26 +51,17 @@ impl<E> Table<E> {
 
     /// The entry of this number.
     pub fn get(&self, number: u32) -> Result<&E, Error> {
-        self.slots
-            .get(number as usize)
-            .and_then(Option::as_ref)
-            .ok_or(Error::BadDescriptor)
+        self.slots.get(number as usize).and_then(Option::as_ref).ok_or(Error::BadDescriptor)
     }
 
     /// The entry of this number, to change it.
     pub fn get_mut(&mut self, number: u32) -> Result<&mut E, Error> {
-        self.slots
-            .get_mut(number as usize)
-            .and_then(Option::as_mut)
-            .ok_or(Error::BadDescriptor)
+        self.slots.get_mut(number as usize).and_then(Option::as_mut).ok_or(Error::BadDescriptor)
     }
 
     /// Closes a number and gives its entry back.
     pub fn remove(&mut self, number: u32) -> Result<E, Error> {
-        let slot = self
-            .slots
-            .get_mut(number as usize)
-            .ok_or(Error::BadDescriptor)?;
+        let slot = self.slots.get_mut(number as usize).ok_or(Error::BadDescriptor)?;
         let entry = slot.take().ok_or(Error::BadDescriptor)?;
         self.open = self.open.saturating_sub(1);
         self.lowest_free = self.lowest_free.min(number as usize);
@@ -136,11 +114,7 @@ mod tests {
         assert_eq!(table.renumber(0, u32::MAX), Err(Error::BadDescriptor));
         assert_eq!(table.renumber(0, 5), Err(Error::BadDescriptor));
         assert_eq!(table.renumber(5, 0), Err(Error::BadDescriptor));
-        assert_eq!(
-            table.get(0),
-            Ok(&0),
-            "a refused move leaves both ends as they were"
-        );
+        assert_eq!(table.get(0), Ok(&0), "a refused move leaves both ends as they were");
         assert_eq!(table.renumber(2, 0), Ok(()));
         assert_eq!(table.get(0), Ok(&2));
         assert_eq!(table.get(2), Err(Error::BadDescriptor));

@@ -122,12 +122,7 @@ mod tests {
 
     #[test]
     fn styles_pass() {
-        for style in [
-            "\x1b[m",
-            "\x1b[0m",
-            "\x1b[1;31m",
-            "\x1b[38;2;255;0;10;48:2::1:2:3m",
-        ] {
+        for style in ["\x1b[m", "\x1b[0m", "\x1b[1;31m", "\x1b[38;2;255;0;10;48:2::1:2:3m"] {
             assert_eq!(filtered(style.as_bytes()), style);
         }
     }
@@ -159,10 +154,7 @@ mod tests {
     #[test]
     fn a_style_has_an_end() {
         let long = format!("\x1b[{}m", "1".repeat(100));
-        assert_eq!(
-            filtered(long.as_bytes()),
-            format!("\\x1b[{}m", "1".repeat(100))
-        );
+        assert_eq!(filtered(long.as_bytes()), format!("\\x1b[{}m", "1".repeat(100)));
     }
 
     #[test]
@@ -191,12 +183,7 @@ mod tests {
             let end = from.find('m').unwrap_or(0);
             let (style, after) = from.split_at(end);
             assert!(style.starts_with("\x1b["), "{style:?}");
-            assert!(
-                style
-                    .chars()
-                    .skip(2)
-                    .all(|c| c.is_ascii_digit() || ";:".contains(c))
-            );
+            assert!(style.chars().skip(2).all(|c| c.is_ascii_digit() || ";:".contains(c)));
             rest = after;
         }
     }

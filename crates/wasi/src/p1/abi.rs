@@ -301,10 +301,7 @@ pub(crate) struct Record<const N: usize> {
 
 impl<const N: usize> Record<N> {
     pub(crate) fn new() -> Record<N> {
-        Record {
-            bytes: [0; N],
-            at: 0,
-        }
+        Record { bytes: [0; N], at: 0 }
     }
 
     fn put<const M: usize>(mut self, bytes: [u8; M]) -> Record<N> {
@@ -339,11 +336,7 @@ impl<const N: usize> Record<N> {
 
 /// `fdstat`.
 pub(crate) fn fdstat(kind: FileKind, flags: FdFlags, base: Rights, inh: Rights) -> Record<24> {
-    Record::new()
-        .u8(file_type(kind))
-        .u16(flags.0)
-        .u64(base.0)
-        .u64(inh.0)
+    Record::new().u8(file_type(kind)).u16(flags.0).u64(base.0).u64(inh.0)
 }
 
 /// `filestat`.
@@ -375,11 +368,7 @@ pub(crate) fn filestat_unstable(metadata: &Metadata) -> Record<56> {
 /// `dirent`, without the name after it.
 pub(crate) fn dirent(next: u64, inode: u64, name: usize, kind: FileKind) -> Record<24> {
     let name = u32::try_from(name).unwrap_or(u32::MAX);
-    Record::new()
-        .u64(next)
-        .u64(inode)
-        .u32(name)
-        .u8(file_type(kind))
+    Record::new().u64(next).u64(inode).u32(name).u8(file_type(kind))
 }
 
 #[cfg(test)]
@@ -388,10 +377,7 @@ mod tests {
 
     #[test]
     fn flags_are_checked() {
-        assert_eq!(
-            FdFlags::checked(0b10100),
-            Ok(FdFlags::NONBLOCK.or(FdFlags::SYNC))
-        );
+        assert_eq!(FdFlags::checked(0b10100), Ok(FdFlags::NONBLOCK.or(FdFlags::SYNC)));
         assert_eq!(FdFlags::checked(0b100000), Err(Errno::INVAL));
         assert_eq!(FdFlags::checked(0x1_0000), Err(Errno::INVAL));
         assert_eq!(SdFlags::checked(0x101), Err(Errno::INVAL));
@@ -423,10 +409,7 @@ mod tests {
                 .map(|word| word.iter().rev().fold(0, |sum, b| sum << 8 | u64::from(*b)))
                 .collect()
         };
-        assert_eq!(
-            words(filestat(&metadata).bytes()),
-            [1, 2, 4, 0x1_0000_0003, 4, 5, 6, 7]
-        );
+        assert_eq!(words(filestat(&metadata).bytes()), [1, 2, 4, 0x1_0000_0003, 4, 5, 6, 7]);
         let unstable = words(filestat_unstable(&metadata).bytes());
         assert_eq!(unstable, [1, 2, 0xffff_ffff_0000_0004, 4, 5, 6, 7]);
         let stat = fdstat(FileKind::Directory, FdFlags::SYNC, Rights(8), Rights(9));

@@ -66,9 +66,7 @@ fn sizes_get<M: GuestMemory + ?Sized>(
     count: u32,
     size: u32,
 ) -> Outcome {
-    let bytes = list
-        .iter()
-        .fold(0u64, |sum, text| sum.saturating_add(text.len() as u64 + 1));
+    let bytes = list.iter().fold(0u64, |sum, text| sum.saturating_add(text.len() as u64 + 1));
     let len = u32::try_from(list.len()).map_err(|_| Errno::OVERFLOW)?;
     let bytes = u32::try_from(bytes).map_err(|_| Errno::OVERFLOW)?;
     mem.check(u64::from(size), 4)?;

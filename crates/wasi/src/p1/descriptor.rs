@@ -50,20 +50,12 @@ impl Object {
         match self {
             Object::Input(input) => {
                 let rights = Rights::STREAM.without(Rights::FD_WRITE);
-                if input.kind() == FileKind::Regular {
-                    rights.or(SEEKS)
-                } else {
-                    rights
-                }
+                if input.kind() == FileKind::Regular { rights.or(SEEKS) } else { rights }
             }
             Object::Output(output) => {
                 let rights = Rights::STREAM.without(Rights::FD_READ);
                 let regular = output.kind() == FileKind::Regular;
-                if regular {
-                    rights.or(SEEKS).or(SYNCS)
-                } else {
-                    rights
-                }
+                if regular { rights.or(SEEKS).or(SYNCS) } else { rights }
             }
             Object::File(_) => Rights::FILE,
             Object::Dir(_) => Rights::DIRECTORY,
@@ -93,13 +85,7 @@ impl Descriptor {
             Object::Listener(_) => Rights::SOCKET,
             _ => Rights::default(),
         };
-        Descriptor {
-            object,
-            base,
-            inheriting,
-            flags: FdFlags::default(),
-            preopen: None,
-        }
+        Descriptor { object, base, inheriting, flags: FdFlags::default(), preopen: None }
     }
 
     /// The same with no more than these rights.
@@ -148,10 +134,7 @@ impl Descriptor {
 
     /// How its operations wait.
     pub(crate) fn wait<'a>(&self, interrupt: &'a Interrupt) -> Wait<'a> {
-        Wait {
-            blocking: !self.flags.has(FdFlags::NONBLOCK),
-            interrupt,
-        }
+        Wait { blocking: !self.flags.has(FdFlags::NONBLOCK), interrupt }
     }
 
     /// The rights that waiting for it takes.

@@ -178,10 +178,7 @@ pub(crate) fn fd_filestat_set_size<M: GuestMemory + ?Sized>(
     fd: u32,
     size: u64,
 ) -> Outcome {
-    let file = ctx
-        .fds
-        .get(fd)?
-        .file(Rights::FD_FILESTAT_SET_SIZE, Errno::INVAL)?;
+    let file = ctx.fds.get(fd)?.file(Rights::FD_FILESTAT_SET_SIZE, Errno::INVAL)?;
     Ok(file.set_size(size)?)
 }
 
@@ -211,13 +208,13 @@ pub(crate) fn fd_prestat_get<M: GuestMemory + ?Sized>(
     fd: u32,
     prestat: u32,
 ) -> Outcome {
+    if !ctx.has_dirs && fd > 2 {
+        ctx.denials.record_search();
+    }
     let name = preopen(ctx, fd)?;
     let len = u32::try_from(name.len()).map_err(|_| Errno::OVERFLOW)?;
     // Tag 0, a directory, and the length of its name.
-    Ok(mem.write(
-        u64::from(prestat),
-        abi::Record::<8>::new().u8(0).u32(len).bytes(),
-    )?)
+    Ok(mem.write(u64::from(prestat), abi::Record::<8>::new().u8(0).u32(len).bytes())?)
 }
 
 /// `fd_prestat_dir_name`
@@ -237,10 +234,7 @@ pub(crate) fn fd_prestat_dir_name<M: GuestMemory + ?Sized>(
 
 fn preopen(ctx: &WasiCtx, fd: u32) -> Result<&str, Fail> {
     let descriptor = ctx.fds.get(fd)?;
-    descriptor
-        .preopen
-        .as_deref()
-        .ok_or(Fail::Errno(Errno::BADF))
+    descriptor.preopen.as_deref().ok_or(Fail::Errno(Errno::BADF))
 }
 
 /// `fd_renumber`

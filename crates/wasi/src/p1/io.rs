@@ -69,9 +69,7 @@ pub(crate) fn fd_pread<M: GuestMemory + ?Sized>(
         Object::Input(input) => &|buffer, at| input.read_at(buffer, at, interrupt),
     };
     descriptor.require(Rights::FD_READ.or(Rights::FD_SEEK))?;
-    let done = read_file(mem, &spans, |buffer, done| {
-        read(buffer, offset.saturating_add(done))
-    })?;
+    let done = read_file(mem, &spans, |buffer, done| read(buffer, offset.saturating_add(done)))?;
     store_count(mem, nread, done)
 }
 
@@ -152,18 +150,16 @@ fn write<M: GuestMemory + ?Sized>(
         Object::Dir(_) => Err(Errno::ISDIR.into()),
         Object::Input(_) => Err(Errno::BADF.into()),
         Object::Listener(_) => Err(Errno::NOTCONN.into()),
-        Object::File(file) => write_all(mem, spans, CHUNK, interrupt, |buffers, _| {
-            file.write(buffers)
-        }),
+        Object::File(file) => {
+            write_all(mem, spans, CHUNK, interrupt, |buffers, _| file.write(buffers))
+        }
         Object::Output(output) => {
             let chunk = output.chunk(interrupt);
-            write_all(mem, spans, chunk, interrupt, |buffers, _| {
-                output.write(buffers, wait)
-            })
+            write_all(mem, spans, chunk, interrupt, |buffers, _| output.write(buffers, wait))
         }
-        Object::Stream(stream) => write_all(mem, spans, CHUNK, interrupt, |buffers, _| {
-            stream.send(buffers, wait)
-        }),
+        Object::Stream(stream) => {
+            write_all(mem, spans, CHUNK, interrupt, |buffers, _| stream.send(buffers, wait))
+        }
     }
 }
 
@@ -185,10 +181,7 @@ pub(crate) fn fd_pwrite<M: GuestMemory + ?Sized>(
     }
     let file = descriptor.file(Rights::FD_WRITE.or(Rights::FD_SEEK), Errno::SPIPE)?;
     let done = write_all(mem, &spans, CHUNK, &ctx.interrupt, |buffers, done| {
-        file.write_at(
-            buffers,
-            offset.checked_add(done).ok_or(Error::FileTooLarge)?,
-        )
+        file.write_at(buffers, offset.checked_add(done).ok_or(Error::FileTooLarge)?)
     })?;
     store_count(mem, nwritten, done)
 }

@@ -44,12 +44,8 @@ impl Spans {
         }
         let list = u64::from(list);
         memory.check(list, u64::from(count).saturating_mul(8))?;
-        let mut spans = Spans {
-            inline: Default::default(),
-            spilled: Vec::new(),
-            count: 0,
-            total: 0,
-        };
+        let mut spans =
+            Spans { inline: Default::default(), spilled: Vec::new(), count: 0, total: 0 };
         for index in 0..u64::from(count) {
             let at = list.saturating_add(index.saturating_mul(8));
             let addr = u64::from(memory.load_u32(at)?);
@@ -131,9 +127,7 @@ impl Spans {
     ) -> Result<(), Fault> {
         let mut rest = bytes;
         for span in self.list() {
-            let len = usize::try_from(span.len)
-                .unwrap_or(usize::MAX)
-                .min(rest.len());
+            let len = usize::try_from(span.len).unwrap_or(usize::MAX).min(rest.len());
             let (now, later) = rest.split_at(len);
             memory.write(span.addr, now)?;
             rest = later;

@@ -23,8 +23,7 @@ pub trait GuestMemory {
 
     /// Copies into the memory.
     fn write(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Fault> {
-        self.slice_mut(addr, bytes.len() as u64)?
-            .copy_from_slice(bytes);
+        self.slice_mut(addr, bytes.len() as u64)?.copy_from_slice(bytes);
         Ok(())
     }
 

@@ -100,11 +100,7 @@ pub(crate) fn path_link<M: GuestMemory + ?Sized>(
     }
     let old = ctx.fds.get(old_fd)?.dir(Rights::PATH_LINK_SOURCE)?;
     let new = ctx.fds.get(new_fd)?.dir(Rights::PATH_LINK_TARGET)?;
-    Ok(old.link(
-        path(mem, old_addr, old_len)?,
-        new,
-        path(mem, new_addr, new_len)?,
-    )?)
+    Ok(old.link(path(mem, old_addr, old_len)?, new, path(mem, new_addr, new_len)?)?)
 }
 
 /// `path_open`
@@ -143,9 +139,7 @@ pub(crate) fn path_open<M: GuestMemory + ?Sized>(
     if fdflags.has(FdFlags::SYNC) || fdflags.has(FdFlags::RSYNC) {
         passed_on = passed_on.or(Rights::FD_SYNC);
     }
-    let syncs = parent
-        .inheriting
-        .and(Rights::FD_SYNC.or(Rights::FD_DATASYNC));
+    let syncs = parent.inheriting.and(Rights::FD_SYNC.or(Rights::FD_DATASYNC));
     if fdflags.has(FdFlags::DSYNC) && syncs == Rights::default() {
         return Err(Errno::NOTCAPABLE.into());
     }
@@ -226,11 +220,7 @@ pub(crate) fn path_rename<M: GuestMemory + ?Sized>(
 ) -> Outcome {
     let old = ctx.fds.get(old_fd)?.dir(Rights::PATH_RENAME_SOURCE)?;
     let new = ctx.fds.get(new_fd)?.dir(Rights::PATH_RENAME_TARGET)?;
-    Ok(old.rename(
-        path(mem, old_addr, old_len)?,
-        new,
-        path(mem, new_addr, new_len)?,
-    )?)
+    Ok(old.rename(path(mem, old_addr, old_len)?, new, path(mem, new_addr, new_len)?)?)
 }
 
 /// `path_symlink`

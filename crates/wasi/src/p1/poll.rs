@@ -24,15 +24,8 @@ const HANGUP: u16 = 1;
 /// What one subscription waits for.
 #[derive(Clone, Copy, Debug)]
 enum Awaited {
-    Clock {
-        id: u32,
-        timeout: u64,
-        absolute: bool,
-    },
-    Descriptor {
-        fd: u32,
-        interest: Interest,
-    },
+    Clock { id: u32, timeout: u64, absolute: bool },
+    Descriptor { fd: u32, interest: Interest },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +43,7 @@ struct Event {
 
 impl Event {
     fn plain(errno: Errno) -> Event {
-        Event {
-            errno,
-            available: 0,
-            flags: 0,
-        }
+        Event { errno, available: 0, flags: 0 }
     }
 }
 
@@ -77,15 +66,7 @@ pub(crate) fn poll_oneoff<M: GuestMemory + ?Sized>(
     count: u32,
     nevents: u32,
 ) -> Outcome {
-    poll(
-        ctx,
-        mem,
-        subscriptions,
-        events,
-        count,
-        nevents,
-        Revision::Preview1,
-    )
+    poll(ctx, mem, subscriptions, events, count, nevents, Revision::Preview1)
 }
 
 pub(super) fn poll<M: GuestMemory + ?Sized>(
@@ -112,14 +93,8 @@ pub(super) fn poll<M: GuestMemory + ?Sized>(
         let Some(event) = event else { continue };
         let tag = match subscription.awaited {
             Awaited::Clock { .. } => 0,
-            Awaited::Descriptor {
-                interest: Interest::Read,
-                ..
-            } => 1,
-            Awaited::Descriptor {
-                interest: Interest::Write,
-                ..
-            } => 2,
+            Awaited::Descriptor { interest: Interest::Read, .. } => 1,
+            Awaited::Descriptor { interest: Interest::Write, .. } => 2,
         };
         let record = Record::<32>::new()
             .u64(subscription.userdata)
@@ -149,10 +124,8 @@ fn read_list<M: GuestMemory + ?Sized>(
     let mut list = Vec::with_capacity(bytes.len() / size);
     for record in bytes.chunks_exact(size) {
         let tag = field::<1>(record, 8);
-        let descriptor = |interest| Awaited::Descriptor {
-            fd: u32::from_le_bytes(field(record, 16)),
-            interest,
-        };
+        let descriptor =
+            |interest| Awaited::Descriptor { fd: u32::from_le_bytes(field(record, 16)), interest };
         let awaited = match tag {
             [0] => {
                 let flags = u16::from_le_bytes(field(record, clock_at + 24));
@@ -169,10 +142,7 @@ fn read_list<M: GuestMemory + ?Sized>(
             [2] => descriptor(Interest::Write),
             _ => return Err(Errno::INVAL.into()),
         };
-        list.push(Subscription {
-            userdata: u64::from_le_bytes(field(record, 0)),
-            awaited,
-        });
+        list.push(Subscription { userdata: u64::from_le_bytes(field(record, 0)), awaited });
     }
     Ok(list)
 }
@@ -190,11 +160,7 @@ fn await_any(ctx: &WasiCtx, list: &[Subscription]) -> Result<Vec<Option<Event>>,
     let mut done = false;
     for subscription in list {
         let state = match subscription.awaited {
-            Awaited::Clock {
-                id,
-                timeout,
-                absolute,
-            } => deadline(id, timeout, absolute),
+            Awaited::Clock { id, timeout, absolute } => deadline(id, timeout, absolute),
             Awaited::Descriptor { fd, interest } => match watch(&ctx.fds, fd, interest) {
                 Ok(Some(fd)) => State::Watched(watched.add(fd, interest)),
                 Ok(None) => State::Done(ready(&ctx.fds, fd, interest, Readiness::Ready)),
@@ -291,9 +257,5 @@ fn ready(fds: &Descriptors, fd: u32, interest: Interest, readiness: Readiness) -
         Ok(Object::Stream(stream)) if interest == Interest::Read => stream.available(),
         _ => 0,
     };
-    Event {
-        errno: Errno::SUCCESS,
-        available,
-        flags,
-    }
+    Event { errno: Errno::SUCCESS, available, flags }
 }

@@ -72,10 +72,7 @@ pub(crate) fn sock_recv<M: GuestMemory + ?Sized>(
     let descriptor = ctx.fds.get(fd)?;
     let stream = stream(descriptor, Rights::FD_READ)?;
     let wait = descriptor.wait(&ctx.interrupt);
-    let how = Receive {
-        peek: flags.has(RiFlags::PEEK),
-        all: flags.has(RiFlags::WAITALL),
-    };
+    let how = Receive { peek: flags.has(RiFlags::PEEK), all: flags.has(RiFlags::WAITALL) };
     let done = if how.all && !how.peek && spans.list().len() > 1 {
         let mut done = 0u64;
         for span in spans.list() {
@@ -116,9 +113,8 @@ pub(crate) fn sock_send<M: GuestMemory + ?Sized>(
     let descriptor = ctx.fds.get(fd)?;
     let stream = stream(descriptor, Rights::FD_WRITE)?;
     let wait = descriptor.wait(&ctx.interrupt);
-    let done = write_all(mem, &spans, CHUNK, &ctx.interrupt, |buffers, _| {
-        stream.send(buffers, wait)
-    })?;
+    let done =
+        write_all(mem, &spans, CHUNK, &ctx.interrupt, |buffers, _| stream.send(buffers, wait))?;
     store_count(mem, so_datalen, done)
 }
 

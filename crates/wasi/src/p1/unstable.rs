@@ -60,13 +60,5 @@ pub(crate) fn poll_oneoff<M: GuestMemory + ?Sized>(
     count: u32,
     nevents: u32,
 ) -> Outcome {
-    poll::poll(
-        ctx,
-        mem,
-        subscriptions,
-        events,
-        count,
-        nevents,
-        Revision::Unstable,
-    )
+    poll::poll(ctx, mem, subscriptions, events, count, nevents, Revision::Unstable)
 }
