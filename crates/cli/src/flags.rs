@@ -54,6 +54,7 @@ Examples:
     name = "dunlin",
     version,
     styles = STYLES,
+    max_term_width = 100,
     after_help = MAIN_HELP,
     disable_help_subcommand = true,
     arg_required_else_help = true

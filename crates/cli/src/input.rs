@@ -118,9 +118,12 @@ impl Input {
         }
     }
 
-    /// The path as results show it: able to stand in a command, unable to steer the terminal.
+    /// The path as results begin with it.
     pub(crate) fn title(&self) -> String {
-        escape(&self.path.to_string_lossy()).to_string()
+        match is_stdin(&self.path) {
+            true => "stdin".to_owned(),
+            false => escape(&self.path.to_string_lossy()).to_string(),
+        }
     }
 
     /// Tells text from binary.

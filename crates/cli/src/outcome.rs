@@ -2,19 +2,20 @@
 
 use dunlin::wasi::host::Denials;
 use dunlin::wasi::p1;
-use dunlin::{Error, ErrorKind, LimitError, Limits, Resource, Trap};
+use dunlin::{Error, ErrorKind, LimitError, Limits, Module, Resource, Trap};
 
 use crate::Exit;
-use crate::flags::LimitFlags;
+use crate::flags::RunFlags;
 use crate::plan;
 use crate::quantity::Size;
 use crate::report::Failure;
 
 /// What is known about the run besides the error that ended it.
 pub(crate) struct Circumstances<'a> {
-    /// The module, as messages show it.
+    /// The file, as messages show it.
     pub(crate) name: String,
-    pub(crate) flags: &'a LimitFlags,
+    pub(crate) module: &'a Module,
+    pub(crate) flags: &'a RunFlags,
     pub(crate) limits: &'a Limits,
     pub(crate) denials: Denials,
     /// Whether the user asked it to stop.
@@ -39,13 +40,13 @@ impl Circumstances<'_> {
                 (Exit::Stopped, format!("{name} was stopped with Ctrl-C"), None)
             }
             _ if stopped => {
-                let time = self.flags.timeout.map(|time| format!(" of {time}"));
+                let time = self.flags.limits.timeout.map(|time| format!(" of {time}"));
                 let time = time.unwrap_or_default();
                 let help = "give it more with `--timeout`".to_owned();
                 (Exit::Spent, format!("{name} did not end within its time{time}"), Some(help))
             }
             Some(Trap::OutOfFuel) => {
-                let fuel = self.flags.fuel.map(|fuel| format!(" of {}", fuel.0));
+                let fuel = self.flags.limits.fuel.map(|fuel| format!(" of {}", fuel.0));
                 let fuel = fuel.unwrap_or_default();
                 let help = "give it more with `--fuel`".to_owned();
                 (Exit::Spent, format!("{name} did not end within its fuel{fuel}"), Some(help))
@@ -82,7 +83,7 @@ impl Circumstances<'_> {
             };
         }
         match error.kind() {
-            ErrorKind::Link if error.backtrace().is_none() => Some(
+            ErrorKind::Link if self.lacks_imports() => Some(
                 "let unknown functions trap when they are called with `--stub-unknown-imports`"
                     .to_owned(),
             ),
@@ -91,12 +92,36 @@ impl Circumstances<'_> {
         }
     }
 
+    /// Whether stubs would help.
+    fn lacks_imports(&self) -> bool {
+        let mut imports = self.module.imports();
+        !self.flags.stub_unknown_imports
+            && imports.any(|import| !plan::is_provided(import.module(), import.name()))
+    }
+
+    /// Whether the program handles files and was given none. The C library of most programs knows
+    /// that without asking, so that nothing is refused.
+    fn has_no_files(&self) -> bool {
+        let mut imports = self.module.imports();
+        self.flags.grants.dirs.is_empty() && imports.any(|import| import.name() == "path_open")
+    }
+
     /// Adds what the program was refused: that may be why it failed.
     fn with_denials(&self, mut failure: Failure) -> Failure {
         if failure.exit() == Exit::DONE {
             return failure;
         }
-        for denial in self.denials.list() {
+        let denials = self.denials.list();
+        if denials.is_empty()
+            && matches!(failure.exit(), Exit::Guest(_) | Exit::Trapped)
+            && self.has_no_files()
+        {
+            return failure.help(
+                "the guest has no directory; if it needs one, grant it with \
+                 `--dir HOST[::GUEST][:ro]`",
+            );
+        }
+        for denial in denials {
             failure = failure.help(denial.to_string());
         }
         match self.denials.more() {

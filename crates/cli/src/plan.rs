@@ -8,14 +8,20 @@ use std::path::Path;
 
 use dunlin::wasi::host::{Access, Input, Output};
 use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1};
-use dunlin::{Config, Engine, Features, Limits, MemoryKind};
+use dunlin::{Config, Engine, Error, Features, Limits, MemoryKind};
+use dunlin_module::{ErrorKind, escape};
 
 use crate::Exit;
 use crate::flags::{EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, RunFlags};
+use crate::quantity::Size;
 use crate::report::{Failure, io_reason, quoted};
 
 /// Bytes of a slot of the value stack (`Limits::value_stack_slots`).
 const SLOT_BYTES: u64 = 8;
+
+/// What `--max-stack` may be: enough for a function or two, and no more than the engine takes.
+const STACK_BYTES_MIN: u64 = 4 << 10;
+const STACK_BYTES_MAX: u64 = 8 << 30;
 
 pub(crate) fn features(flags: &FeatureFlags) -> Result<Features, Failure> {
     match &flags.features {
@@ -24,6 +30,21 @@ pub(crate) fn features(flags: &FeatureFlags) -> Result<Features, Failure> {
             Failure::new(Exit::Usage, format!("invalid value for `--wasm`: {error}"))
         }),
     }
+}
+
+/// An error of loading a module, with the help to switch a feature on as it is typed.
+pub(crate) fn in_flags(error: Error, flags: &FeatureFlags) -> Error {
+    let invalid = error.downcast_ref::<dunlin_module::Error>().map(dunlin_module::Error::kind);
+    let Some(ErrorKind::Unsupported(Some(proposal))) = invalid else {
+        return error;
+    };
+    let name = proposal.name();
+    let is_off = |item: &str| item.trim().strip_prefix('-') == Some(name);
+    error.with_help(match &flags.features {
+        Some(list) if list.split(',').any(is_off) => format!("leave `-{name}` out of `--wasm`"),
+        Some(list) => format!("enable with `--wasm {},+{name}`", escape(list)),
+        None => format!("enable with `--wasm {name}`"),
+    })
 }
 
 /// The configuration of an engine that nothing limits or stops.
@@ -44,19 +65,25 @@ pub(crate) fn run_config(flags: &RunFlags) -> Result<Config, Failure> {
     config.execution.fuel = flags.limits.fuel.is_some();
     // For Ctrl-C, even without a time limit.
     config.execution.interruptible = true;
-    config.limits = limits(&flags.limits);
+    config.limits = limits(&flags.limits)?;
     Ok(config)
 }
 
-fn limits(flags: &LimitFlags) -> Limits {
+fn limits(flags: &LimitFlags) -> Result<Limits, Failure> {
     let mut limits = Limits::default();
     if let Some(memory) = flags.max_memory {
         limits.memory_bytes = memory.0;
     }
     if let Some(stack) = flags.max_stack {
+        if !(STACK_BYTES_MIN..=STACK_BYTES_MAX).contains(&stack.0) {
+            let [min, max] = [STACK_BYTES_MIN, STACK_BYTES_MAX].map(Size);
+            let message = "invalid value for `--max-stack`";
+            let message = format!("{message}: expected {min} to {max}, found {stack}");
+            return Err(Failure::new(Exit::Usage, message));
+        }
         limits.value_stack_slots = usize::try_from(stack.0 / SLOT_BYTES).unwrap_or(usize::MAX);
     }
-    limits
+    Ok(limits)
 }
 
 /// How much stack these limits give a program.
@@ -97,6 +124,7 @@ pub(crate) fn world(flags: &RunFlags) -> Result<WasiCtx, Failure> {
         let listener = TcpListener::bind(address).map_err(|error| {
             let message = format!("cannot listen on {}", quoted(address));
             Failure::new(Exit::Unreached, format!("{message}: {}", io_reason(&error)))
+                .help("expected is `HOST:PORT`, as in `127.0.0.1:8080`")
         })?;
         builder = builder.listener(listener);
     }
@@ -203,6 +231,18 @@ mod tests {
         assert_eq!(config.limits, default.limits);
         assert_eq!(config.features, default.features);
         assert_eq!(config.memory.kind, default.memory.kind);
+    }
+
+    #[test]
+    fn the_engine_takes_every_stack_that_the_flag_takes() {
+        for bytes in [STACK_BYTES_MIN, STACK_BYTES_MAX] {
+            let flags = run_flags(&format!("dunlin run --max-stack {bytes} f"));
+            assert!(engine(&run_config(&flags).unwrap()).is_ok(), "{bytes}");
+        }
+        for bytes in [STACK_BYTES_MIN - 1, STACK_BYTES_MAX + 1] {
+            let flags = run_flags(&format!("dunlin run --max-stack {bytes} f"));
+            assert!(run_config(&flags).is_err(), "{bytes}");
+        }
     }
 
     #[test]

@@ -122,6 +122,15 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("`{}`", escape(text))
 }
 
+/// Text as a word of a command to be typed, unable to steer the terminal.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:,+=@%".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", escape(&text.replace('\'', "'\\''"))),
+    }
+}
+
 /// Why input or output failed, in lower case and without the system's error number.
 pub(crate) fn io_reason(error: &io::Error) -> String {
     match error.kind() {
@@ -180,6 +189,14 @@ mod tests {
         let failure = Failure::new(Exit::Unreached, "cannot count").caused_by(error);
         let text = "error: cannot count\ncaused by: invalid digit found in string\n";
         assert_eq!(plain(&failure), text);
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(shell_word("a/b-1.wasm"), "a/b-1.wasm");
+        assert_eq!(shell_word("my app.wasm"), "'my app.wasm'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 
     #[test]

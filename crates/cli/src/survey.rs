@@ -113,7 +113,7 @@ const UNKNOWN: (&str, &str) = ("imports that nothing provides", "--stub-unknown-
 /// What a WASI function needs beyond what every program has, and the flag that gives it.
 fn grant(function: &str) -> Option<(&'static str, &'static str)> {
     match function {
-        "args_get" => Some(("arguments", "ARGS after FILE")),
+        "args_get" => Some(("arguments", "ARGS")),
         "environ_get" => Some(("environment variables", "--env NAME[=VALUE]")),
         "sock_accept" => Some(("connections", "--listen ADDR")),
         _ if function.starts_with("path_") => {

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use dunlin_module::escape;
 
 use crate::Exit;
 use crate::flags::Flags;
-use crate::report::{Failure, quoted};
+use crate::report::{Failure, quoted, shell_word};
 
 /// Reads the command line. Help and version, when asked for, are printed and end the command.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Flags, Failure> {
@@ -30,7 +29,9 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Flags, F
 
 fn explain(error: &clap::Error) -> Failure {
     let words = |kind| words(error.get(kind));
-    let arg = words(ContextKind::InvalidArg).join(" ");
+    // `--fuel <N>` reads `--fuel N` in our messages.
+    let bare = |text: String| text.replace(['<', '>'], "");
+    let arg = bare(words(ContextKind::InvalidArg).join(" "));
     let value = quoted(&words(ContextKind::InvalidValue).join(" "));
     let message = match error.kind() {
         ErrorKind::InvalidSubcommand => return unknown_command(error),
@@ -51,7 +52,11 @@ fn explain(error: &clap::Error) -> Failure {
                 None => format!("invalid value {value} for {arg}"),
             }
         }
-        ErrorKind::MissingRequiredArgument => format!("missing argument {}", quoted(&arg)),
+        ErrorKind::MissingRequiredArgument => {
+            // FILE alone: what may follow it is not missing.
+            let arg = arg.split(' ').next().unwrap_or_default();
+            format!("missing argument {}", quoted(arg))
+        }
         ErrorKind::ArgumentConflict => format!("{} was given twice", quoted(&arg)),
         _ => {
             let text = error.to_string();
@@ -69,7 +74,7 @@ fn explain(error: &clap::Error) -> Failure {
         Some(ContextValue::StyledStr(usage)) => {
             let usage = usage.to_string();
             let usage = usage.trim().trim_start_matches("Usage:").trim();
-            failure.help(format!("usage: {usage}"))
+            failure.help(format!("usage: {}", bare(usage.to_owned())))
         }
         _ => failure,
     }
@@ -81,7 +86,7 @@ fn unknown_command(error: &clap::Error) -> Failure {
     let name = quoted(&word);
     if Path::new(&word).is_file() {
         return Failure::new(Exit::Usage, format!("{name} is a file, not a command"))
-            .help(format!("run it with `dunlin run {}`", escape(&word)));
+            .help(format!("run it with `dunlin run {}`", shell_word(&word)));
     }
     let failure = Failure::new(Exit::Usage, format!("unknown command {name}"));
     match &words(error.get(ContextKind::SuggestedSubcommand))[..] {

@@ -166,6 +166,7 @@ fn execute(dir: &Path, run: &Run) -> (i32, String, String) {
         .args(&run.words)
         .current_dir(dir)
         .env_remove("NO_COLOR")
+        .env_remove("COLUMNS")
         .envs(run.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,9 +1,7 @@
 //! Host functions of both sorts: typed by their closure, and typed at run time; and a guest's
 //! function that the host calls back.
 
-use dunlin::{
-    Caller, Engine, Extern, Func, FuncType, Linker, Module, Result, Store, Val, ValType,
-};
+use dunlin::{Caller, Engine, Extern, Func, FuncType, Linker, Module, Result, Store, Val, ValType};
 
 const GUEST: &str = r#"
     (module

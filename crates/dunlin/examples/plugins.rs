@@ -22,7 +22,10 @@ const PLUGINS: [(&str, &str); 4] = [
                (call $log (i32.const 0) (i32.const 8))
                (i64.mul (local.get 0) (i64.const 2))))"#,
     ),
-    ("endless", r#"(module (func (export "run") (param i64) (result i64) (loop br 0) unreachable))"#),
+    (
+        "endless",
+        r#"(module (func (export "run") (param i64) (result i64) (loop br 0) unreachable))"#,
+    ),
     (
         "greedy",
         r#"(module

@@ -5,7 +5,7 @@
 //!
 //! fn main() -> Result<()> {
 //!     // An engine holds settings, a module is validated code. Both are shared between threads.
-//!     // Here the module comes as text, through the crate `wat`; compilers write it in binary form.
+//!     // Here the module comes as text, through the crate `wat`; compilers write binary.
 //!     let engine = Engine::default();
 //!     let module = Module::new(&engine, wat::parse_str(
 //!         r#"(module
@@ -20,8 +20,8 @@
 //!                (i32.const 42)))"#,
 //!     )?)?;
 //!
-//!     // A guest can do nothing but compute and call what it is given. This guest gets one function,
-//!     // which sees the guest's memory, and the data of the host: a list of lines.
+//!     // A guest can do nothing but compute and call what it is given. This one gets a function
+//!     // that sees the guest's memory and the data of the host, a list of lines.
 //!     let mut linker = Linker::<Vec<String>>::new(&engine);
 //!     linker.func_wrap(
 //!         "host",
@@ -59,9 +59,9 @@
 //! | let a guest read files, arguments, clocks | [`wasi`] |
 //! | bring a module to life | [`Linker::instantiate`], [`Instance`] |
 //! | call it | [`TypedFunc`], or [`Func`] with [`Val`]s |
-//! | share bytes, references and values with it | [`Memory`], [`Table`], [`Global`], [`ExternRef`] |
+//! | share state with it | [`Memory`], [`Table`], [`Global`], [`ExternRef`] |
 //! | bound what it may take | [`Limits`], [`Store::with_limits`] |
-//! | bound how long it may run | [`Store::set_deadline`], [`Store::set_fuel`], [`InterruptHandle`] |
+//! | bound how long it runs | [`Store::set_deadline`], [`Store::set_fuel`], [`InterruptHandle`] |
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Trap`], [`Backtrace`] |
 //!
 //! # What a guest can do

@@ -55,6 +55,12 @@ impl<'a, T: 'static> Caller<'a, T> {
         found.map(Extern::from)
     }
 
+    /// Whether the guest was asked to stop: by a deadline that passed, or through an
+    /// [`InterruptHandle`](crate::InterruptHandle). Host functions that wait ask this now and then.
+    pub fn is_interrupted(&self) -> bool {
+        self.store.vm.is_interrupted()
+    }
+
     /// How much fuel is left; see [`Store::fuel`](crate::Store::fuel).
     pub fn fuel(&self) -> Result<u64> {
         self.store.fuel()

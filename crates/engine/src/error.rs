@@ -65,10 +65,17 @@ struct Inner {
 enum Cause {
     Invalid(dunlin_module::Error),
     Limit(LimitError),
-    Trap { trap: Trap, detail: Option<String> },
+    Trap {
+        trap: Trap,
+        detail: Option<String>,
+    },
     Host(Box<dyn StdError + Send + Sync>),
     /// A sentence of ours and, where several things went wrong at once, one line for each.
-    Message { kind: ErrorKind, text: String, items: Vec<String> },
+    Message {
+        kind: ErrorKind,
+        text: String,
+        items: Vec<String>,
+    },
 }
 
 impl Error {
@@ -76,7 +83,8 @@ impl Error {
         Error(Box::new(Inner { cause, context: Vec::new(), backtrace: None, help: None }))
     }
 
-    /// An error of a host function, kept as it is.
+    /// An error of a host function, kept as it is. As in [`Error::from_boxed`], an `Error` or a
+    /// [`Trap`] is not wrapped again.
     pub fn host(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         Error::from_boxed(error.into())
     }
@@ -162,7 +170,10 @@ impl Error {
         Error::message(ErrorKind::Misuse, text)
     }
 
-    pub(crate) fn bug(text: impl Into<String>) -> Error {
+    /// A broken invariant of ours: stops tests where it is found, and ends one call elsewhere.
+    #[cold]
+    pub(crate) fn bug(text: &str) -> Error {
+        debug_assert!(false, "{text}");
         Error::message(ErrorKind::Bug, text)
     }
 
@@ -226,6 +237,9 @@ impl Error {
             }
             Cause::Trap { trap: Trap::HostPanic, .. } => {
                 Some("the store cannot be used any more: make a new one".to_string())
+            }
+            _ if self.kind() == ErrorKind::Bug => {
+                Some("this is a fault of Dunlin: please report it".to_string())
             }
             Cause::Trap { .. } | Cause::Host(_) | Cause::Message { .. } => None,
         }

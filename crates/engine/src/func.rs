@@ -75,11 +75,11 @@ impl Func {
     /// If the store holds as many functions as its limits allow. [`Func::try_new`] returns an
     /// error instead.
     #[expect(clippy::panic, reason = "documented; there is a fallible twin")]
-    pub fn new<C: AsContextMut>(
-        store: C,
-        ty: FuncType,
-        closure: impl Fn(Caller<'_, C::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
-    ) -> Func {
+    pub fn new<C, F>(store: C, ty: FuncType, closure: F) -> Func
+    where
+        C: AsContextMut,
+        F: Fn(Caller<'_, C::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    {
         match Func::try_new(store, ty, closure) {
             Ok(func) => func,
             Err(error) => panic!("{error}"),
@@ -87,11 +87,11 @@ impl Func {
     }
 
     /// Like [`Func::new`], within the limits of the store.
-    pub fn try_new<C: AsContextMut>(
-        mut store: C,
-        ty: FuncType,
-        closure: impl Fn(Caller<'_, C::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
-    ) -> Result<Func> {
+    pub fn try_new<C, F>(mut store: C, ty: FuncType, closure: F) -> Result<Func>
+    where
+        C: AsContextMut,
+        F: Fn(Caller<'_, C::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    {
         let f = host::untyped(ty.clone(), closure);
         Ok(Func(store.as_context_mut().vm.host_func(&ty, f)?))
     }
@@ -104,7 +104,7 @@ impl Func {
     #[expect(clippy::panic, reason = "documented")]
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         match store.as_context().vm.func_type(self.0) {
-            Ok(ty) => FuncType::clone(&ty),
+            Ok(ty) => FuncType::clone(ty),
             Err(error) => panic!("{error}"),
         }
     }

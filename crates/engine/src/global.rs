@@ -18,7 +18,11 @@ impl Global {
     /// # Errors
     ///
     /// If `val` is not of its type, or the store holds as many handles as its limits allow.
-    pub fn new(mut store: impl AsContextMut, ty: GlobalType, val: impl Into<Val>) -> Result<Global> {
+    pub fn new(
+        mut store: impl AsContextMut,
+        ty: GlobalType,
+        val: impl Into<Val>,
+    ) -> Result<Global> {
         let vm = store.as_context_mut().vm;
         let slots = slots("make global", val.into(), &ty, vm)?;
         Ok(Global(vm.global_new(ty, slots)?))

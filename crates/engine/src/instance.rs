@@ -1,6 +1,7 @@
 //! Instances: modules with their imports, memories and state, ready to be called.
 
 use std::fmt;
+use std::vec;
 
 use dunlin_module::{ExternIndex, ExternType};
 use dunlin_vm as vm;
@@ -136,7 +137,7 @@ impl Instance {
     /// # Panics
     ///
     /// If it belongs to another store.
-    pub fn exports(&self, mut store: impl AsContextMut) -> impl ExactSizeIterator<Item = Export> {
+    pub fn exports(&self, mut store: impl AsContextMut) -> vec::IntoIter<Export> {
         let vm = store.as_context_mut().vm;
         let code = own(vm.instance_code(self.0)).clone();
         let mut exports = Vec::with_capacity(code.module().exports.len());

@@ -199,8 +199,7 @@ impl<T: 'static> Linker<T> {
             let (module, imports) = (module.clone(), imports.clone());
             let name: Box<str> = export.name().into();
             let call = move |mut caller: Caller<'_, T>, params: &[Val], results: &mut [Val]| {
-                let instance =
-                    instance::instantiate(caller.as_context_mut(), &module, &imports)?;
+                let instance = instance::instantiate(caller.as_context_mut(), &module, &imports)?;
                 match instance.get_func(&mut caller, &name) {
                     Some(func) => func.call(&mut caller, params, results),
                     None => Err(Error::bug("an export of a module is missing in its instance")),
@@ -256,9 +255,7 @@ impl<T: 'static> Linker<T> {
     ) -> Result<Extern> {
         match self.definition(module, name) {
             Some(Definition::Item(item)) => Ok(*item),
-            Some(Definition::Host(f)) => {
-                Ok(Extern::Func(Func(f.func(store.as_context_mut().vm)?)))
-            }
+            Some(Definition::Host(f)) => Ok(Extern::Func(Func(f.func(store.as_context_mut().vm)?))),
             None => Err(self.undefined(module, name)),
         }
     }
@@ -422,8 +419,7 @@ impl<T: 'static> Linker<T> {
             }
             Entry::Occupied(_) => {
                 let text = format!("cannot define {}: it is defined already", import(module, name));
-                return Err(Error::link(text)
-                    .with_help("allow it with `Linker::allow_shadowing`"));
+                return Err(Error::link(text).with_help("allow it with `Linker::allow_shadowing`"));
             }
         }
         Ok(self)
@@ -433,16 +429,16 @@ impl<T: 'static> Linker<T> {
 #[cold]
 fn missing_imports(module: &Module, missing: &[&dunlin_module::Import]) -> Error {
     let item = |i: &&dunlin_module::Import| {
-        format!(
-            "{}: expected {}",
-            import(&i.module, &i.name),
-            instance::type_text(&i.ty)
-        )
+        format!("{}: expected {}", import(&i.module, &i.name), instance::type_text(&i.ty))
     };
     let error = match missing {
         [one] => Error::link(format!("cannot link import {}, found nothing", item(one))),
         many => {
-            let text = format!("cannot link {}: {} imports are not defined", title(module.decoded()), many.len());
+            let text = format!(
+                "cannot link {}: {} imports are not defined",
+                title(module.decoded()),
+                many.len()
+            );
             Error::list(ErrorKind::Link, text, shortened(many.iter().map(item)))
         }
     };

@@ -96,11 +96,8 @@ impl Memory {
     ) -> Result<(), MemoryAccessError> {
         let data = store.as_context().vm.memory_data(self.0).ok();
         let range = data.and_then(|data| data.get(offset..)?.get(..buffer.len()));
-        let failed = || MemoryAccessError {
-            memory_bytes: data.map(<[u8]>::len),
-            offset,
-            len: buffer.len(),
-        };
+        let failed =
+            || MemoryAccessError { memory_bytes: data.map(<[u8]>::len), offset, len: buffer.len() };
         buffer.copy_from_slice(range.ok_or_else(failed)?);
         Ok(())
     }

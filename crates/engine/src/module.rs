@@ -84,10 +84,10 @@ impl Module {
     /// What it offers, in order of declaration.
     pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
         let module = self.decoded();
-        module.exports.iter().map(|export| ExportType {
-            name: &export.name,
-            ty: module.extern_type(export.item),
-        })
+        module
+            .exports
+            .iter()
+            .map(|export| ExportType { name: &export.name, ty: module.extern_type(export.item) })
     }
 
     /// The type of the export called `name`.

@@ -20,8 +20,7 @@ pub(crate) fn import<'a>(module: &'a str, name: &'a str) -> impl Display + 'a {
 /// The items of a list that a guest may have made long, with a last one that counts the rest.
 pub(crate) fn shortened<T: Display>(items: impl ExactSizeIterator<Item = T>) -> Vec<String> {
     let rest = items.len().saturating_sub(LIST_ITEMS_MAX);
-    let mut lines: Vec<String> =
-        items.take(LIST_ITEMS_MAX).map(|item| item.to_string()).collect();
+    let mut lines: Vec<String> = items.take(LIST_ITEMS_MAX).map(|item| item.to_string()).collect();
     if rest > 0 {
         lines.push(format!("… and {rest} more"));
     }

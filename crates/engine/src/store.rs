@@ -101,7 +101,8 @@ impl<T: 'static> Store<T> {
 
     /// Sets how much fuel guests may still use.
     ///
-    /// Counting is exact: see the guide for what each instruction costs.
+    /// Counting is exact: the same work costs the same, on every machine and with every setting.
+    /// A new store has none.
     ///
     /// # Errors
     ///
@@ -116,6 +117,7 @@ impl<T: 'static> Store<T> {
     /// # Errors
     ///
     /// If the engine does not count fuel.
+    #[doc(alias = "get_fuel")]
     pub fn fuel(&self) -> Result<u64> {
         self.as_context().fuel()
     }

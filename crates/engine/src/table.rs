@@ -32,11 +32,7 @@ impl Table {
     ///
     /// If `init` is not of the type of its elements, or the limits of the store do not allow a
     /// table of this size.
-    pub fn new(
-        mut store: impl AsContextMut,
-        ty: TableType,
-        init: impl Into<Val>,
-    ) -> Result<Table> {
+    pub fn new(mut store: impl AsContextMut, ty: TableType, init: impl Into<Val>) -> Result<Table> {
         let vm = store.as_context_mut().vm;
         check_type(&ty)?;
         let init = element("make table", init.into(), &ty, vm)?;

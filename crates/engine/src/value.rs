@@ -12,8 +12,8 @@ use crate::func::Func;
 
 /// A WebAssembly value.
 ///
-/// Floats are bits, so that NaNs keep theirs; `Val::from(1.5f32)` and [`Val::f32`] convert. Equality
-/// is that of bits and of references.
+/// Floats are bits, so that NaNs keep theirs; `Val::from(1.5f32)` and [`Val::f32`] convert.
+/// Equality is that of bits and of references.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Val {
@@ -55,10 +55,7 @@ impl ExternRef {
     /// # Errors
     ///
     /// If the store holds as many handles as its limits allow.
-    pub fn new(
-        mut store: impl AsContextMut,
-        value: impl Any + Send + Sync,
-    ) -> Result<ExternRef> {
+    pub fn new(mut store: impl AsContextMut, value: impl Any + Send + Sync) -> Result<ExternRef> {
         Ok(ExternRef(store.as_context_mut().vm.extern_new(Box::new(value))?))
     }
 
@@ -76,7 +73,10 @@ impl ExternRef {
 }
 
 macro_rules! accessors {
-    ($($(#[$doc:meta])* $get:ident $unwrap:ident $variant:ident($bits:ident) -> $ty:ty = $value:expr;)*) => {$(
+    ($(
+        $(#[$doc:meta])*
+        $get:ident $unwrap:ident $variant:ident($bits:ident) -> $ty:ty = $value:expr;
+    )*) => {$(
         $(#[$doc])*
         pub fn $get(&self) -> Option<$ty> {
             match *self {
@@ -90,17 +90,24 @@ macro_rules! accessors {
         /// # Panics
         ///
         /// If it is a value of another type.
-        #[expect(clippy::panic, reason = "documented; there is a fallible twin")]
+        #[track_caller]
         pub fn $unwrap(&self) -> $ty {
             match self.$get() {
                 Some(value) => value,
-                None => panic!("expected {}, found {self:?}", stringify!($variant)),
+                None => self.is_no(stringify!($variant)),
             }
         }
     )*};
 }
 
 impl Val {
+    #[cold]
+    #[track_caller]
+    #[expect(clippy::panic, reason = "documented; each accessor that panics has a fallible twin")]
+    fn is_no(&self, variant: &str) -> ! {
+        panic!("expected {variant}, found {self:?}")
+    }
+
     accessors! {
         /// The value of an `i32`.
         i32 unwrap_i32 I32(v) -> i32 = v;

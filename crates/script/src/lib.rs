@@ -12,6 +12,7 @@ mod run;
 mod script;
 mod spectest;
 mod text;
+mod unsupported;
 mod value;
 
 pub use print::{PrintError, PrintOptions, print};

@@ -15,6 +15,7 @@ use crate::report::{Outcome, Report, Summary};
 use crate::script::{Action, Command, Directive, Script, Source};
 use crate::spectest::Spectest;
 use crate::text::wat_to_wasm;
+use crate::unsupported;
 use crate::value::{Argument, Expected, Found, Wanted};
 
 /// Takes what a script prints through the functions of the `spectest` module.
@@ -82,26 +83,10 @@ enum Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Stop {
-        match unsupported_feature(&error) {
+        match unsupported::feature(&error) {
             Some(feature) => Stop::Unsupported(feature),
             None => Stop::Error(error),
         }
-    }
-}
-
-/// The feature for want of which the engine refuses something, if that is why it does.
-fn unsupported_feature(error: &Error) -> Option<String> {
-    if let Some(invalid) = error.downcast_ref::<dunlin_module::Error>() {
-        return match invalid.kind() {
-            dunlin_module::ErrorKind::Unsupported(Some(proposal)) => {
-                Some(proposal.name().to_string())
-            }
-            _ => None,
-        };
-    }
-    match error.trap() {
-        Some(Trap::Unsupported) => Some(error.to_string()),
-        _ => None,
     }
 }
 
@@ -113,6 +98,9 @@ struct Runner<'a> {
     definitions: Names<Module>,
     instances: Names<Instance>,
     registered: HashMap<String, Slot<Instance>>,
+    /// Instances on which an action could not be run for want of a feature: from then on, what they
+    /// hold is not what the script assumes.
+    astray: HashMap<Instance, String>,
 }
 
 /// Things a script can name, and the one it gets without naming any.
@@ -182,6 +170,7 @@ impl<'a> Runner<'a> {
             definitions: Names::new("module definition"),
             instances: Names::new("module"),
             registered: HashMap::new(),
+            astray: HashMap::new(),
         })
     }
 
@@ -217,6 +206,7 @@ impl<'a> Runner<'a> {
         // Dropping it could panic again.
         mem::forget(mem::replace(&mut self.store, store));
         self.spectest = Spectest::new(self.options.print.clone());
+        self.astray.clear();
         self.instances.lose(reason);
         self.registered.values_mut().for_each(|slot| slot.lose(reason));
         Ok(())
@@ -249,19 +239,19 @@ impl<'a> Runner<'a> {
             }
             Command::Action(action) => {
                 let result = self.execute(action);
-                succeed("no trap", result)
+                self.judged(action, succeed("no trap", result))
             }
             Command::AssertReturn(action, expected) => {
                 let result = self.execute(action);
-                self.assert_return(expected, result)
+                self.judged(action, self.assert_return(expected, result))
             }
             Command::AssertTrap(action, message) => {
                 let result = self.execute(action);
-                self.assert_trap(message, result)
+                self.judged(action, self.assert_trap(message, result))
             }
             Command::AssertException(action) => {
                 let result = self.execute(action);
-                self.unexpected("an exception", result)
+                self.judged(action, self.unexpected("an exception", result))
             }
             Command::AssertRejected(source, message) => self.assert_rejected(source, message),
             Command::AssertUnlinkable(source, message) => self.assert_unlinkable(source, message),
@@ -316,20 +306,20 @@ impl<'a> Runner<'a> {
         match action {
             Action::Invoke { instance, export, arguments } => {
                 let instance = self.instances.get(instance.as_ref())?;
-                let Some(func) = instance.get_func(&mut self.store, export) else {
-                    return Err(Stop::Unusable(no_export("function", export)));
-                };
-                let arguments: Result<Vec<Val>, Stop> =
-                    arguments.iter().map(|argument| self.value(argument)).collect();
-                let mut results = vec![Val::I32(0); func.ty(&self.store).results.len()];
-                func.call(&mut self.store, &arguments?, &mut results)?;
-                Ok(results)
+                let result = self.invoke(instance, export, arguments);
+                if let Err(Stop::Unsupported(feature)) = &result {
+                    self.astray.entry(instance).or_insert_with(|| feature.clone());
+                }
+                result
             }
             Action::Get { instance, export } => {
                 let instance = self.instances.get(instance.as_ref())?;
-                match instance.get_global(&mut self.store, export) {
-                    Some(global) => Ok(vec![global.get(&mut self.store)]),
-                    None => Err(Stop::Unusable(no_export("global", export))),
+                let Some(global) = instance.get_global(&mut self.store, export) else {
+                    return Err(Stop::Unusable(no_export("global", export)));
+                };
+                match unsupported::by_type(global.ty(&self.store).val) {
+                    Some(feature) => Err(Stop::Unsupported(feature.to_string())),
+                    None => Ok(vec![global.get(&mut self.store)]),
                 }
             }
             Action::Instantiate(source) => {
@@ -337,6 +327,39 @@ impl<'a> Runner<'a> {
                 self.instantiate(&module).map(|_| Vec::new())
             }
             Action::Unsupported(feature) => Err(Stop::Unsupported(feature.to_string())),
+        }
+    }
+
+    fn invoke(
+        &mut self,
+        instance: Instance,
+        export: &str,
+        arguments: &[Argument],
+    ) -> Result<Vec<Val>, Stop> {
+        let Some(func) = instance.get_func(&mut self.store, export) else {
+            return Err(Stop::Unusable(no_export("function", export)));
+        };
+        let ty = func.ty(&self.store);
+        if let Some(feature) = unsupported::by_signature(&ty) {
+            return Err(Stop::Unsupported(feature.to_string()));
+        }
+        let arguments: Result<Vec<Val>, Stop> =
+            arguments.iter().map(|argument| self.value(argument)).collect();
+        let mut results = vec![Val::I32(0); ty.results.len()];
+        func.call(&mut self.store, &arguments?, &mut results)?;
+        Ok(results)
+    }
+
+    /// The outcome of a directive about `action`, unless its instance had gone astray before.
+    fn judged(&self, action: &Action, outcome: Outcome) -> Outcome {
+        let (Outcome::Fail { .. }, Action::Invoke { instance, .. } | Action::Get { instance, .. }) =
+            (&outcome, action)
+        else {
+            return outcome;
+        };
+        match self.instances.get(instance.as_ref()).ok().and_then(|i| self.astray.get(&i)) {
+            Some(feature) => Outcome::Unsupported { feature: feature.clone() },
+            None => outcome,
         }
     }
 

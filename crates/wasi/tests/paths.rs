@@ -5,6 +5,7 @@ mod guest;
 use std::collections::HashSet;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dunlin_wasi::host::{Access, Denial};
@@ -402,6 +403,15 @@ fn special_files_are_refused_at_once() {
     assert_eq!(denials, [Denial::SpecialFile { path: "/null".into() }]);
 }
 
+/// Ends the swapping threads, also when the test fails.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_race_of_links_never_leaves() {
     let tree = TempTree::new();
@@ -412,19 +422,19 @@ fn a_race_of_links_never_leaves() {
     std::fs::write(base.join("outside/f"), "outside").unwrap();
     std::fs::write(base.join("sandbox/inner/f"), "inside").unwrap();
     symlink("../outside", base.join("sandbox/swap")).unwrap();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 let (a, b) = (base.join("sandbox/inner"), base.join("sandbox/swap"));
                 let cwd = rustix::fs::CWD;
-                while !stop.load(relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     let flags = rustix::fs::RenameFlags::EXCHANGE;
                     let _ = rustix::fs::renameat_with(cwd, &a, cwd, &b, flags);
                 }
             });
         }
+        let _stop = StopOnDrop(&stop);
         let mut guest = Guest::at(base.join("sandbox"), Access::ReadWrite);
         let end = Instant::now() + Duration::from_millis(1500);
         let (mut inside, mut refused) = (0, 0);
@@ -447,7 +457,6 @@ fn a_race_of_links_never_leaves() {
                 let _ = guest.link((ROOT, "inner/f"), false, (ROOT, "swap/f2"));
             }
         }
-        stop.store(true, relaxed);
         assert!(inside > 0 && refused > 0, "{inside} inside, {refused} refused");
     });
     let names: Vec<_> = base.join("outside").read_dir().unwrap().collect();

@@ -5,13 +5,13 @@ use crate::flags::InspectFlags;
 use crate::input;
 use crate::plan;
 use crate::progress::Progress;
-use crate::report::{Failure, write_stdout};
+use crate::report::{Failure, shell_word, write_stdout};
 use crate::survey::{Survey, Text, json};
 
 pub(crate) fn run(flags: &InspectFlags) -> Result<Exit, Failure> {
     let input = input::load_binary(&flags.file)?;
     let name = input.name();
-    let title = input.title();
+    let (title, word) = (input.title(), shell_word(&flags.file.to_string_lossy()));
     let survey = {
         let _progress = Progress::start("inspecting", Some(input.bytes.len() as u64));
         Survey::of(input.bytes).map_err(|error| {
@@ -21,7 +21,7 @@ pub(crate) fn run(flags: &InspectFlags) -> Result<Exit, Failure> {
     let wants = survey.wants(plan::is_provided);
     let text = match flags.json {
         true => format!("{}\n", json(&survey, &wants)),
-        false => Text { survey: &survey, wants: &wants, title: &title }.to_string(),
+        false => Text { survey: &survey, wants: &wants, title: &title, word: &word }.to_string(),
     };
     write_stdout(text)?;
     Ok(Exit::DONE)

@@ -22,7 +22,7 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     let engine = plan::engine(&config)?;
     let input = input::load_binary(flags.file())?;
     let name = input.name();
-    let module = load(&engine, input)?;
+    let module = load(&engine, input, flags)?;
     let mut entry = match &flags.invoke {
         Some(export) => Entry::invocation(&module, &name, export, flags.args())?,
         None => Entry::start(&module, &name)?,
@@ -31,8 +31,9 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     let world = plan::world(flags)?;
     let denials = world.denials();
     let mut circumstances = Circumstances {
+        module: &module,
         name,
-        flags: &flags.limits,
+        flags,
         limits: &config.limits,
         denials,
         ctrl_c: false,
@@ -62,11 +63,13 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     }
 }
 
-fn load(engine: &Engine, input: Input) -> Result<Module, Failure> {
+fn load(engine: &Engine, input: Input, flags: &RunFlags) -> Result<Module, Failure> {
     let name = input.name();
     let _progress = Progress::start("loading", Some(input.bytes.len() as u64));
-    Module::from_shared(engine, input.bytes)
-        .map_err(|error| Failure::engine(Exit::Unreached, format!("cannot load {name}"), &error))
+    Module::from_shared(engine, input.bytes).map_err(|error| {
+        let error = plan::in_flags(error, &flags.engine.features);
+        Failure::engine(Exit::Unreached, format!("cannot load {name}"), &error)
+    })
 }
 
 /// Sets fuel, time and Ctrl-C to work on what runs in this store.

@@ -16,7 +16,7 @@ pub(crate) fn run(flags: &ValidateFlags) -> Result<Exit, Failure> {
     let engine = plan::engine(&Config { features, ..Config::default() })?;
     let mut exit = Exit::DONE;
     for path in &flags.files {
-        match check(&engine, path) {
+        match check(&engine, flags, path) {
             Ok(name) if !flags.quiet => write_stdout(format!("{name}: valid\n"))?,
             Ok(_) => {}
             Err(failure) => {
@@ -29,13 +29,16 @@ pub(crate) fn run(flags: &ValidateFlags) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Checks one file and returns how to call it.
-fn check(engine: &Engine, path: &Path) -> Result<String, Failure> {
+/// Checks one file and returns its title.
+fn check(engine: &Engine, flags: &ValidateFlags, path: &Path) -> Result<String, Failure> {
     let input = input::load_binary(path)?;
-    let name = input.name();
+    let (name, title) = (input.name(), input.title());
     let _progress = Progress::start("validating", Some(input.bytes.len() as u64));
     match Module::from_shared(engine, input.bytes) {
-        Ok(_) => Ok(name.trim_matches('`').to_owned()),
-        Err(error) => Err(Failure::engine(Exit::Unreached, format!("{name} is not valid"), &error)),
+        Ok(_) => Ok(title),
+        Err(error) => {
+            let error = plan::in_flags(error, &flags.features);
+            Err(Failure::engine(Exit::Unreached, format!("{name} is not valid"), &error))
+        }
     }
 }

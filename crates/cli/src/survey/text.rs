@@ -6,6 +6,7 @@ use dunlin_module::{ExternIndex, Features, escape};
 
 use super::{Kind, Survey, Want, type_text};
 use crate::quantity::Size;
+use crate::report::shell_word;
 
 /// Lists are cut after this many items; JSON has them all.
 const LIST_MAX: usize = 100;
@@ -16,6 +17,8 @@ pub(crate) struct Text<'a> {
     pub(crate) wants: &'a [Want],
     /// What to call the file.
     pub(crate) title: &'a str,
+    /// The file in a command.
+    pub(crate) word: &'a str,
 }
 
 impl Display for Text<'_> {
@@ -23,7 +26,11 @@ impl Display for Text<'_> {
         let Survey { module, features, producers, kind } = self.survey;
         let (title, size) = (self.title, Size(module.bytes.len() as u64));
         let functions = module.bodies.len();
-        writeln!(f, "{title}: {}, {size}, {functions} functions", kind.name())?;
+        let functions = match functions {
+            1 => "1 function".to_owned(),
+            n => format!("{n} functions"),
+        };
+        writeln!(f, "{title}: {}, {size}, {functions}", kind.name())?;
         if let Some(name) = module.names().module() {
             writeln!(f, "name: `{}`", escape(name))?;
         }
@@ -102,10 +109,10 @@ impl Text<'_> {
             matches!(export.item, ExternIndex::Func(_)) && &*export.name != "_initialize"
         });
         match (kind, func) {
-            (Kind::Command, _) => writeln!(f, "run it: `dunlin run {}`", self.title),
+            (Kind::Command, _) => writeln!(f, "run it: `dunlin run {}`", self.word),
             (_, Some(func)) => {
-                let name = escape(&func.name);
-                writeln!(f, "call it: `dunlin run --invoke {name} {} …`", self.title)
+                let name = shell_word(&func.name);
+                writeln!(f, "call it: `dunlin run --invoke {name} {} …`", self.word)
             }
             _ => Ok(()),
         }

@@ -5,7 +5,7 @@
 ;; RUN: wast data/passes.wast nowhere.wast
 ;; EXIT: 1
 ;; RUN: wast data/passes.wast
-;; RUN: wast --wasm -multi-value data/passes.wast
+;; RUN: wast --wasm -multi-value,-wide-arithmetic data/passes.wast
 ;; EXIT: 1
 ;; RUN: wast --timeout 50ms data/spins.wast
 ;; EXIT: 1

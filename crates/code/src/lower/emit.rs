@@ -67,6 +67,9 @@ pub(super) struct Code {
     fixups: Vec<Fixup>,
     scratch: Option<u32>,
     scratch_used: u32,
+    /// How many scratch slots may hold operands of the last instruction that left its result in an
+    /// accumulator.
+    scratch_of_last: u32,
     /// A far slot was needed in a function without scratch slots.
     pub(super) far_without_scratch: bool,
 }
@@ -83,6 +86,7 @@ impl Code {
             fixups: Vec::new(),
             scratch,
             scratch_used: 0,
+            scratch_of_last: 0,
             far_without_scratch: false,
         }
     }
@@ -127,9 +131,11 @@ impl Code {
         self.last == Some(at as usize)
     }
 
-    /// Takes the last instruction back, whose result is in the accumulator of `class`.
+    /// Takes the last instruction back, whose result is in the accumulator of `class`. Its operands
+    /// will be those of another instruction: scratch slots they are in stay in use.
     fn take_back(&mut self, at: usize, class: Class) {
         self.words.truncate(at);
+        self.scratch_used = self.scratch_used.max(self.scratch_of_last);
         self.acc[class as usize] = self.before_last;
         self.last = self.last_but_one.take();
     }
@@ -234,6 +240,7 @@ impl Code {
     pub(super) fn produce(&mut self, op: Op, operands: &[u64], class: Class, slot: u32) {
         self.store_pending(class);
         self.before_last = self.acc[class as usize];
+        self.scratch_of_last = self.scratch_used;
         let at = self.op(op, operands);
         self.acc[class as usize] = Acc { slot, pending: at as u32 };
     }

@@ -12,8 +12,7 @@ fn the_default_has_no_conflicts() {
 
 #[test]
 fn every_conflict_is_reported_at_once() {
-    let mut config = Config::default();
-    config.features = Features::NONE;
+    let mut config = Config { features: Features::NONE, ..Config::default() };
     config.features.gc = true;
     config.features.wide_arithmetic = true;
     config.limits.value_stack_slots = 3;

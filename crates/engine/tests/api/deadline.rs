@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dunlin_engine::{Engine, ErrorKind, Instance, Store, Trap};
+use dunlin_engine::{AsContextMut, Caller, Engine, ErrorKind, Func, Instance, Result, Store, Trap};
 
 use crate::{check_snapshot, configured, module};
 
@@ -60,6 +60,24 @@ fn a_deadline_that_does_not_pass_changes_nothing() {
     }
     store.clear_deadline();
     assert_eq!(f.call(&mut store, ()).unwrap(), 3);
+}
+
+#[test]
+fn a_host_function_that_waits_sees_the_deadline_pass() {
+    let engine = configured(|config| config.execution.interruptible = true).remove(0);
+    let mut store = Store::new(&engine, ());
+    let wait = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| -> Result<u32> {
+        assert!(!caller.is_interrupted());
+        caller.as_context_mut().set_deadline(Duration::from_millis(1))?;
+        let start = Instant::now();
+        while !caller.is_interrupted() && start.elapsed() < LATE {
+            std::thread::yield_now();
+        }
+        Ok(u32::from(caller.is_interrupted()))
+    });
+    store.set_deadline(Duration::from_secs(3600)).unwrap();
+    let wait = wait.typed::<(), u32>(&store).unwrap();
+    assert_eq!(wait.call(&mut store, ()).unwrap(), 1);
 }
 
 #[test]

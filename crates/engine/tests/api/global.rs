@@ -54,8 +54,7 @@ fn values_of_every_type_go_in_and_out() {
                  (func (export "get") (result {val_type}) (global.get $g))
                  (func (export "set") (param {val_type}) (global.set $g (local.get 0))))"#
         );
-        let instance =
-            Instance::new(&mut store, &module(&engine, &wat), &[global.into()]).unwrap();
+        let instance = Instance::new(&mut store, &module(&engine, &wat), &[global.into()]).unwrap();
         let [get, set] = ["get", "set"].map(|name| instance.get_func(&mut store, name).unwrap());
         let mut result = [Val::I32(0)];
         get.call(&mut store, &[], &mut result).unwrap();

@@ -71,6 +71,7 @@ macro_rules! round_trip {
             );
             for func in [plain, caller, forward(&mut store, plain), forward(&mut store, caller)] {
                 let typed = func.typed::<($($ty,)*), ($($ty,)*)>(&store).unwrap();
+                #[allow(unused_assignments, reason = "none are read without parameters")]
                 let mut at = 0;
                 let values = ($({ at += 1; <$ty>::sample(at) },)*);
                 let ($($name,)*) = typed.call(&mut store, values).unwrap();
@@ -192,11 +193,8 @@ fn references_that_cannot_be_null_have_their_own_types() {
     // A result that is never null is one that may be null.
     f.typed::<(Func, ExternRef), (Option<ExternRef>, Option<Func>)>(&store).unwrap();
     f.typed::<(Option<Func>, ExternRef), (ExternRef, Func)>(&store).unwrap_err();
-    let error = f.call(
-        &mut store,
-        &[Val::FuncRef(None), item.into()],
-        &mut [Val::I32(0), Val::I32(0)],
-    );
+    let error =
+        f.call(&mut store, &[Val::FuncRef(None), item.into()], &mut [Val::I32(0), Val::I32(0)]);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Misuse);
 }
 
@@ -358,14 +356,12 @@ fn guests_and_host_call_one_another_in_turn() {
                      (i32.mul (i32.const 3) (call $down (i32.sub (local.get 0) (i32.const 1))))
                      (i32.wrap_i64 (i64.sub (local.get 1) (i64.const 77))))))"#,
         );
-        let down = Func::wrap(
-            &mut store,
-            |mut caller: Caller<'_, Vec<u32>>, n: u32| -> Result<u32> {
+        let down =
+            Func::wrap(&mut store, |mut caller: Caller<'_, Vec<u32>>, n: u32| -> Result<u32> {
                 caller.data_mut().push(n);
                 let f = caller.get_export("f").and_then(Extern::into_func).unwrap();
                 f.typed::<u32, u32>(&caller)?.call(&mut caller, n)
-            },
-        );
+            });
         let instance = Instance::new(&mut store, &module, &[down.into()]).unwrap();
         let f = instance.get_typed_func::<u32, u32>(&mut store, "f").unwrap();
         assert_eq!(f.call(&mut store, 9).unwrap(), 3u32.pow(9));
@@ -377,10 +373,8 @@ fn guests_and_host_call_one_another_in_turn() {
 fn endless_turns_end_in_stack_overflow() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, 0u32);
-    let module = module(
-        &engine,
-        r#"(module (import "" "" (func $h)) (func (export "f") (call $h)))"#,
-    );
+    let module =
+        module(&engine, r#"(module (import "" "" (func $h)) (func (export "f") (call $h)))"#);
     let again = Func::wrap(&mut store, |mut caller: Caller<'_, u32>| -> Result<()> {
         *caller.data_mut() += 1;
         let f = caller.get_export("f").and_then(Extern::into_func).unwrap();

@@ -20,7 +20,7 @@ fn exports_have_names_kinds_and_an_order() {
     let names: Vec<_> = exports.iter().map(|export| export.name()).collect();
     assert_eq!(names, ["f", "m", "t", "g", "e", "f again"]);
     assert_eq!(exports[0].item(), exports[5].item());
-    for export in &exports {
+    for export in instance.exports(&mut store) {
         let item = export.item();
         assert_eq!(instance.get_export(&mut store, export.name()), Some(item));
         let kinds = (
@@ -81,10 +81,8 @@ fn an_instance_exports_what_it_imports() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, ());
     let func = Func::wrap(&mut store, || 3i32);
-    let module = module(
-        &engine,
-        r#"(module (import "" "" (func (result i32))) (export "same" (func 0)))"#,
-    );
+    let module =
+        module(&engine, r#"(module (import "" "" (func (result i32))) (export "same" (func 0)))"#);
     let instance = Instance::new(&mut store, &module, &[func.into()]).unwrap();
     assert_eq!(instance.get_func(&mut store, "same"), Some(func));
 }

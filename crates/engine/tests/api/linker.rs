@@ -280,10 +280,8 @@ fn unknown_imports_can_have_default_values() {
     let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
     assert_eq!(run.call(&mut store, ()).unwrap(), 2);
 
-    let none = crate::module(
-        &engine,
-        r#"(module (import "env" "never" (func (result (ref func)))))"#,
-    );
+    let none =
+        crate::module(&engine, r#"(module (import "env" "never" (func (result (ref func)))))"#);
     let mut linker = Linker::new(&engine);
     let error = linker.define_unknown_imports_as_default_values(&mut store, &none).unwrap_err();
     check_snapshot("link_no_default", error.report());

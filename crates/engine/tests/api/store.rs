@@ -55,7 +55,8 @@ fn data_and_closures_are_dropped_with_the_store() {
 #[test]
 fn a_panic_ends_its_store_and_no_other() {
     let engine = Engine::default();
-    let (mut good, fine) = instance(&engine, r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
+    let (mut good, fine) =
+        instance(&engine, r#"(module (func (export "f") (result i32) (i32.const 1)))"#);
     let mut store = Store::new(&engine, ());
     let panics = Func::wrap(&mut store, || -> () { panic!("the host is confused") });
     let harmless = Func::wrap(&mut store, || 5);

@@ -17,9 +17,7 @@ fn signs_are_the_hosts_choice() {
     let unsigned = instance.get_typed_func::<(u32,), (u64,)>(&mut store, "f").unwrap();
     assert_eq!(signed.call(&mut store, -1).unwrap(), 0xffff_ffff);
     assert_eq!(unsigned.call(&mut store, (u32::MAX,)).unwrap(), (0xffff_ffff,));
-    instance
-        .get_typed_func::<(Option<Func>, Option<ExternRef>), ()>(&mut store, "refs")
-        .unwrap();
+    instance.get_typed_func::<(Option<Func>, Option<ExternRef>), ()>(&mut store, "refs").unwrap();
     // What is never null may be given where null is allowed.
     instance.get_typed_func::<(Func, ExternRef), ()>(&mut store, "refs").unwrap();
 }
@@ -33,7 +31,8 @@ fn types_that_do_not_fit_are_refused() {
         instance.get_typed_func::<i64, i64>(&mut store, "f").unwrap_err(),
         instance.get_typed_func::<i32, ()>(&mut store, "f").unwrap_err(),
         instance.get_typed_func::<(i32, i32), i64>(&mut store, "f").unwrap_err(),
-        instance.get_typed_func::<(Option<ExternRef>, Option<Func>), ()>(&mut store, "refs")
+        instance
+            .get_typed_func::<(Option<ExternRef>, Option<Func>), ()>(&mut store, "refs")
             .unwrap_err(),
         f.typed::<(), ()>(&store).unwrap_err(),
         host.typed::<(), f32>(&store).unwrap_err(),

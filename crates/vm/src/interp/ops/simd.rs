@@ -16,8 +16,13 @@ unsafe fn place(r: &Regs, size: u64) -> Result<*mut u8, Trap> {
 /// The low half of a vector from eight bytes.
 #[inline(always)]
 unsafe fn read_low(at: *const u8) -> V128 {
-    // SAFETY: the caller checked eight bytes.
-    sem::v128_load64_zero(unsafe { u64::read(at) })
+    // Byte by byte, which the compiler makes one load into a vector register; a load of the integer
+    // would make everything that follows scalar.
+    V128::from_le_bytes(std::array::from_fn(|i| match i {
+        // SAFETY: the caller checked eight bytes.
+        0..8 => unsafe { at.add(i).read() },
+        _ => 0,
+    }))
 }
 
 /// What a load reads: how many bytes, and how.
@@ -114,8 +119,9 @@ macro_rules! shape {
         $r.next(2)
     }};
     (Shuffle $r:ident $name:ident $fun:ident) => {{
-        let lanes = u128::from($r.word(2)) | u128::from($r.word(3)) << 64;
-        let value = sem::$fun($r.get_vec($r.b()), $r.get_vec($r.c()), lanes.to_le_bytes());
+        let lanes = [$r.word(2).to_le_bytes(), $r.word(3).to_le_bytes()];
+        let lanes: [u8; 16] = std::array::from_fn(|i| lanes[i / 8][i % 8]);
+        let value = sem::$fun($r.get_vec($r.b()), $r.get_vec($r.c()), lanes);
         $r.set_vec($r.a(), value);
         $r.next(4)
     }};
