@@ -89,41 +89,41 @@ def blocks_left_by_branch(n):
 
 # name: (smallest n, bytes of the module for n)
 SHAPES = {
-    "nested blocks": (100_000, lambda n: one(BLOCK * n + END * n)),
-    "nested loops": (50_000, lambda n: one(LOOP * n + END * n)),
-    "nested ifs": (50_000, lambda n: one((local_get(0) + IF) * n + END * n)),
-    "branches to the outermost block": (50_000, lambda n: one(blocks_left_by_branch(n))),
-    "flat loops": (200_000, lambda n: one((LOOP + END) * n)),
+    "nested blocks": (200_000, lambda n: one(BLOCK * n + END * n)),
+    "nested loops": (200_000, lambda n: one(LOOP * n + END * n)),
+    "nested ifs": (150_000, lambda n: one((local_get(0) + IF) * n + END * n)),
+    "branches to the outermost block": (100_000, lambda n: one(blocks_left_by_branch(n))),
+    "flat loops": (300_000, lambda n: one((LOOP + END) * n)),
     "blocks that set a local": (
-        100_000,
+        150_000,
         lambda n: one((BLOCK + local_get(0) + const(1) + b"\x6a" + local_set(0) + END) * n),
     ),
-    "if chain": (100_000, lambda n: one((local_get(0) + IF + b"\x05" + END) * n)),
+    "if chain": (200_000, lambda n: one((local_get(0) + IF + b"\x05" + END) * n)),
     "select chain": (
-        100_000,
+        250_000,
         lambda n: one(local_get(0) + (local_get(0) + local_get(0) + SELECT) * n + DROP),
     ),
-    "add chain": (200_000, lambda n: one(local_get(1) + (local_get(2) + b"\x7c") * n + DROP)),
-    "deep operand stack": (100_000, lambda n: one(const(0) * n + DROP * n)),
+    "add chain": (400_000, lambda n: one(local_get(1) + (local_get(2) + b"\x7c") * n + DROP)),
+    "deep operand stack": (300_000, lambda n: one(const(0) * n + DROP * n)),
     "br_table targets": (
-        200_000,
+        500_000,
         lambda n: one(BLOCK + local_get(0) + b"\x0e" + unsigned(n) + b"\0" * (n + 1) + END),
     ),
     "br_tables": (
-        20_000,
+        60_000,
         lambda n: one((BLOCK + local_get(0) + b"\x0e" + unsigned(8) + b"\0" * 9 + END) * n),
     ),
     "code after unreachable": (
-        200_000,
+        1_000_000,
         lambda n: one(BLOCK + b"\x0c\0" + b"\x6a" * n + DROP + END),
     ),
-    "groups of locals": (6_000, lambda n: one(b"", [(1, (I32, I64)[i & 1]) for i in range(n)])),
+    "groups of locals": (12_000, lambda n: one(b"", [(1, (I32, I64)[i & 1]) for i in range(n)])),
     "empty functions": (100_000, lambda n: module([body(b"")] * n)),
     "small functions": (
         50_000,
         lambda n: module([body(local_get(0) + const(7) + b"\x6a" + DROP, [(1, I32)])] * n),
     ),
-    "large frames": (2_000, lambda n: module([body(b"", [(50_000, V128)])] * n)),
+    "large frames": (20_000, lambda n: module([body(b"", [(50_000, V128)])] * n)),
     "distinct types": (
         50_000,
         lambda n: module([body(b"")], types=[distinct_type(i) for i in range(n)]),
@@ -146,7 +146,7 @@ SHAPES = {
         ),
     ),
     "element items": (
-        200_000,
+        500_000,
         lambda n: module(
             [body(b"")],
             before_code=[

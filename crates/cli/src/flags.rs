@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::grant::{DirGrant, EnvGrant};
-use crate::quantity::{FuelAmount, Size, TimeSpan};
+use crate::quantity::{Count, Size, TimeSpan};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -135,7 +135,7 @@ pub(crate) struct GrantFlags {
 
     /// Listen here and give the program the socket, after its directories (repeatable).
     ///
-    /// ADDR is `HOST:PORT`; port 0 picks a free one.
+    /// ADDR is `HOST:PORT`; port 0 picks a free one and says which.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
 
@@ -157,7 +157,7 @@ pub(crate) struct GrantFlags {
 pub(crate) struct LimitFlags {
     /// Stop the program after this much work: about one unit per instruction.
     #[arg(long, value_name = "N")]
-    pub(crate) fuel: Option<FuelAmount>,
+    pub(crate) fuel: Option<Count>,
 
     /// Stop the program after this time, as in `500ms`, `2s`, `1m`.
     #[arg(long, value_name = "DURATION")]
@@ -166,6 +166,10 @@ pub(crate) struct LimitFlags {
     /// Most that all memories of the program may take together, as in `64MiB`.
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<Size>,
+
+    /// Most elements that all tables of the program may have together.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_table: Option<Count>,
 
     /// Most that the program's call stack may take, as in `1MiB`.
     #[arg(long, value_name = "SIZE")]
@@ -299,5 +303,35 @@ impl RunFlags {
     /// ARGS.
     pub(crate) fn args(&self) -> &[OsString] {
         self.file_and_args.get(1..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Exit;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_has_every_flag_and_exit_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+        let manual = std::fs::read_to_string(path).unwrap();
+        for command in Flags::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(manual.contains(&format!("dunlin {name}")), "the manual lacks `{name}`");
+            for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+                let known = flag == "help" || manual.contains(&format!("--{flag}"));
+                assert!(known, "the manual lacks `--{flag}` of `{name}`");
+            }
+        }
+        for exit in [Exit::Unreached, Exit::Usage, Exit::Spent, Exit::Stopped, Exit::Trapped] {
+            let row = format!("\n| {} |", exit.code());
+            assert!(manual.contains(&row), "the manual lacks exit code {}", exit.code());
+        }
     }
 }

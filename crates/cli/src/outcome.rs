@@ -10,6 +10,8 @@ use crate::plan;
 use crate::quantity::Size;
 use crate::report::Failure;
 
+const BUG: &str = "this is a fault of Dunlin: please report it";
+
 /// What is known about the run besides the error that ended it.
 pub(crate) struct Circumstances<'a> {
     /// The file, as messages show it.
@@ -25,11 +27,13 @@ pub(crate) struct Circumstances<'a> {
 impl Circumstances<'_> {
     /// Explains an error that came out of linking or running.
     pub(crate) fn explain(&self, error: Error) -> Failure {
-        let failure = match error.downcast_ref::<p1::Exit>() {
-            Some(exit) => Failure::quiet(Exit::Guest(exit.0)),
-            None => self.failure(error),
-        };
-        self.with_denials(failure)
+        if let Some(exit) = error.downcast_ref::<p1::Exit>() {
+            let gave_up = exit.0 != 0;
+            return self.with_denials(Failure::quiet(Exit::Guest(exit.0)), gave_up);
+        }
+        // Where a program has no other way to give up, it executes `unreachable`.
+        let gave_up = error.trap() == Some(Trap::Unreachable);
+        self.with_denials(self.failure(error), gave_up)
     }
 
     fn failure(&self, error: Error) -> Failure {
@@ -79,15 +83,20 @@ impl Circumstances<'_> {
                     let now = Size(self.limits.memory_bytes);
                     Some(format!("allow more with `--max-memory`; now it is {now}"))
                 }
+                Resource::TableElements => {
+                    let now = self.limits.table_elements;
+                    Some(format!("allow more with `--max-table`; now it is {now}"))
+                }
                 _ => Some("this limit cannot be changed from the command line".to_owned()),
             };
         }
         match error.kind() {
+            _ if error.trap() == Some(Trap::HostPanic) => Some(BUG.to_owned()),
             ErrorKind::Link if self.lacks_imports() => Some(
                 "let unknown functions trap when they are called with `--stub-unknown-imports`"
                     .to_owned(),
             ),
-            ErrorKind::Bug => Some("this is a fault of Dunlin: please report it".to_owned()),
+            ErrorKind::Bug => Some(BUG.to_owned()),
             _ => None,
         }
     }
@@ -106,16 +115,14 @@ impl Circumstances<'_> {
         self.flags.grants.dirs.is_empty() && imports.any(|import| import.name() == "path_open")
     }
 
-    /// Adds what the program was refused: that may be why it failed.
-    fn with_denials(&self, mut failure: Failure) -> Failure {
+    /// Adds what the program was refused: that may be why it failed, and all the more if it
+    /// `gave_up` by itself.
+    fn with_denials(&self, mut failure: Failure, gave_up: bool) -> Failure {
         if failure.exit() == Exit::DONE {
             return failure;
         }
         let denials = self.denials.list();
-        if denials.is_empty()
-            && matches!(failure.exit(), Exit::Guest(_) | Exit::Trapped)
-            && self.has_no_files()
-        {
+        if denials.is_empty() && gave_up && self.has_no_files() {
             return failure.help(
                 "the guest has no directory; if it needs one, grant it with \
                  `--dir HOST[::GUEST][:ro]`",

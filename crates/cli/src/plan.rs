@@ -74,6 +74,9 @@ fn limits(flags: &LimitFlags) -> Result<Limits, Failure> {
     if let Some(memory) = flags.max_memory {
         limits.memory_bytes = memory.0;
     }
+    if let Some(elements) = flags.max_table {
+        limits.table_elements = elements.0;
+    }
     if let Some(stack) = flags.max_stack {
         if !(STACK_BYTES_MIN..=STACK_BYTES_MAX).contains(&stack.0) {
             let [min, max] = [STACK_BYTES_MIN, STACK_BYTES_MAX].map(Size);
@@ -121,14 +124,24 @@ pub(crate) fn world(flags: &RunFlags) -> Result<WasiCtx, Failure> {
         builder = builder.dir(&dir.host, &dir.guest, access);
     }
     for address in &flags.grants.listen {
-        let listener = TcpListener::bind(address).map_err(|error| {
-            let message = format!("cannot listen on {}", quoted(address));
-            Failure::new(Exit::Unreached, format!("{message}: {}", io_reason(&error)))
-                .help("expected is `HOST:PORT`, as in `127.0.0.1:8080`")
-        })?;
-        builder = builder.listener(listener);
+        builder = builder.listener(listen(address)?);
     }
     builder.build().map_err(|error| Failure::new(Exit::Unreached, error.to_string()))
+}
+
+fn listen(address: &str) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).map_err(|error| {
+        let message = format!("cannot listen on {}", quoted(address));
+        Failure::new(Exit::Unreached, format!("{message}: {}", io_reason(&error)))
+            .help("expected is `HOST:PORT`, as in `127.0.0.1:8080`")
+    })?;
+    // Nobody could guess a port that the system picked.
+    if address.ends_with(":0")
+        && let Ok(picked) = listener.local_addr()
+    {
+        eprintln!("listening on {picked}");
+    }
+    Ok(listener)
 }
 
 fn environment(
@@ -212,11 +225,12 @@ mod tests {
     #[test]
     fn flags_set_the_fields_they_are_named_after() {
         let flags = run_flags(
-            "dunlin run --fuel 5 --max-memory 1MiB --max-stack 64KiB --wasm -gc --memory compact f",
+            "dunlin run --fuel 5 --max-memory 1MiB --max-table 9 --max-stack 64KiB --wasm -gc --memory compact f",
         );
         let config = run_config(&flags).unwrap();
         assert!(config.execution.fuel);
         assert_eq!(config.limits.memory_bytes, 1 << 20);
+        assert_eq!(config.limits.table_elements, 9);
         assert_eq!(config.limits.value_stack_slots, 8192);
         assert_eq!(stack_bytes(&config.limits), 64 << 10);
         assert!(!config.features.gc);

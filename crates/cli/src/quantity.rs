@@ -1,4 +1,4 @@
-//! Amounts as people type them: sizes, times, fuel.
+//! Amounts as people type them: sizes, times, counts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,9 +12,9 @@ pub(crate) struct Size(pub(crate) u64);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TimeSpan(pub(crate) Duration);
 
-/// Units of fuel: `1000000`, `1_000_000`.
+/// A number of something: `1000000`, `1_000_000`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct FuelAmount(pub(crate) u64);
+pub(crate) struct Count(pub(crate) u64);
 
 /// Name of a unit and how many of the smallest it has. `K` alone is 1024, as in other tools.
 const SIZES: [(&str, u64); 11] = [
@@ -80,11 +80,11 @@ impl FromStr for TimeSpan {
     }
 }
 
-impl FromStr for FuelAmount {
+impl FromStr for Count {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<FuelAmount, String> {
-        amount(text, &[("", 1)], "a number of units as in `1000000`").map(FuelAmount)
+    fn from_str(text: &str) -> Result<Count, String> {
+        amount(text, &[("", 1)], "a whole number as in `1000000`").map(Count)
     }
 }
 
@@ -165,11 +165,11 @@ mod tests {
     }
 
     #[test]
-    fn fuel() {
-        let fuel = |text: &str| text.parse::<FuelAmount>().map(|f| f.0).ok();
-        assert_eq!(fuel("1_000_000"), Some(1_000_000));
-        assert_eq!(fuel("18446744073709551615"), Some(u64::MAX));
-        assert_eq!(fuel("1.0"), None);
-        assert_eq!(fuel("1K"), None);
+    fn counts() {
+        let count = |text: &str| text.parse::<Count>().map(|c| c.0).ok();
+        assert_eq!(count("1_000_000"), Some(1_000_000));
+        assert_eq!(count("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(count("1.0"), None);
+        assert_eq!(count("1K"), None);
     }
 }

@@ -47,10 +47,7 @@ const PRODUCER_FIELDS: [&[u8]; 3] = [b"language", b"processed-by", b"sdk"];
 ///
 /// Where the binary is malformed. It need not be valid.
 pub fn print(bytes: &[u8], options: &PrintOptions) -> Result<String, PrintError> {
-    let mut output = Output {
-        text: String::new(),
-        is_module: bytes.starts_with(MODULE_HEADER),
-    };
+    let mut output = Output { text: String::new(), is_module: bytes.starts_with(MODULE_HEADER) };
     Config::new()
         .print_skeleton(options.skeleton)
         .print_offsets(options.offsets)
@@ -93,8 +90,7 @@ impl Print for Output {
         if !raw || producers_are_known(data).unwrap_or(false) {
             return Ok(false);
         }
-        self.text
-            .push_str("\n  (@custom \"producers\" (after last) \"");
+        self.text.push_str("\n  (@custom \"producers\" (after last) \"");
         for &byte in data {
             self.text.push_str(&format!("\\{byte:02x}"));
         }

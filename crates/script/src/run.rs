@@ -255,9 +255,7 @@ impl<'a> Runner<'a> {
             }
             Command::AssertRejected(source, message) => self.assert_rejected(source, message),
             Command::AssertUnlinkable(source, message) => self.assert_unlinkable(source, message),
-            Command::Unsupported(feature) => {
-                Outcome::Unsupported { feature: feature.to_string() }
-            }
+            Command::Unsupported(feature) => Outcome::Unsupported { feature: feature.to_string() },
         }
     }
 
@@ -295,9 +293,7 @@ impl<'a> Runner<'a> {
     fn resolve(&mut self, module: &str, name: &str) -> Result<Option<Extern>, Stop> {
         match self.registered.get(module) {
             Some(slot) => Ok(slot.live()?.get_export(&mut self.store, name)),
-            None if module == "spectest" => {
-                Ok(self.spectest.item(&mut self.store, name)?)
-            }
+            None if module == "spectest" => Ok(self.spectest.item(&mut self.store, name)?),
             None => Ok(None),
         }
     }
@@ -394,7 +390,7 @@ impl<'a> Runner<'a> {
         if matches {
             return Outcome::Pass;
         }
-        let found = Found { values: &found, store: &self.store };
+        let found = Found { values: &found, expected, store: &self.store };
         fail(Wanted(expected).to_string(), found.to_string())
     }
 
@@ -414,9 +410,10 @@ impl<'a> Runner<'a> {
     /// The outcome of a result that is not the one wanted.
     fn unexpected(&self, wanted: &str, result: Result<Vec<Val>, Stop>) -> Outcome {
         match result {
-            Ok(found) => {
-                fail(wanted, Found { values: &found, store: &self.store }.to_string())
-            }
+            Ok(found) => fail(
+                wanted,
+                Found { values: &found, expected: &[], store: &self.store }.to_string(),
+            ),
             Err(stop) => stop.outcome(wanted.to_string()),
         }
     }

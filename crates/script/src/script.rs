@@ -98,10 +98,7 @@ impl Script {
     ///
     /// Where the text is not a sequence of parenthesised directives.
     pub fn parse(text: &str, path: Option<&Path>) -> Result<Script, TextError> {
-        Ok(Script {
-            path: path.map(Path::to_path_buf),
-            directives: parse::directives(text, path)?,
-        })
+        Ok(Script { path: path.map(Path::to_path_buf), directives: parse::directives(text, path)? })
     }
 
     /// What the script was called when it was parsed.

@@ -28,11 +28,11 @@ impl Spectest {
         name: &str,
     ) -> Result<Option<Extern>, Error> {
         if let Some(item) = self.items.get(name) {
-            return Ok(Some(item.clone()));
+            return Ok(Some(*item));
         }
         let item = self.make(store, name)?;
         if let Some(item) = &item {
-            self.items.insert(name.to_string(), item.clone());
+            self.items.insert(name.to_string(), *item);
         }
         Ok(item)
     }

@@ -60,18 +60,9 @@ impl TextError {
 
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            message,
-            path,
-            line,
-            column,
-            excerpt,
-            caret,
-        } = &*self.0;
+        let Inner { message, path, line, column, excerpt, caret } = &*self.0;
         let gutter = line.to_string().len();
-        let path = path
-            .as_deref()
-            .map_or("<text>".into(), Path::to_string_lossy);
+        let path = path.as_deref().map_or("<text>".into(), Path::to_string_lossy);
         writeln!(f, "{message}")?;
         writeln!(f, "{:gutter$}--> {}:{line}:{column}", "", escape(&path))?;
         writeln!(f, "{:gutter$} |", "")?;
@@ -104,9 +95,7 @@ impl<'a> Place<'a> {
         }
         let (before, after) = text.split_at(offset);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let end = after
-            .find('\n')
-            .map_or(text.len(), |newline| offset + newline);
+        let end = after.find('\n').map_or(text.len(), |newline| offset + newline);
         Place {
             line: before.bytes().filter(|&b| b == b'\n').count() + 1,
             line_text: text[start..end].trim_end_matches('\r'),

@@ -33,7 +33,8 @@ fn of_instruction(name: &str) -> &'static str {
         "exceptions"
     } else if ["Try", "Catch", "CatchAll", "Rethrow", "Delegate"].contains(&name) {
         "legacy-exceptions"
-    } else if ["CallRef", "ReturnCallRef", "RefAsNonNull", "BrOnNull", "BrOnNonNull"].contains(&name)
+    } else if ["CallRef", "ReturnCallRef", "RefAsNonNull", "BrOnNull", "BrOnNonNull"]
+        .contains(&name)
     {
         "function-references"
     } else if name.starts_with("Cont") || ["Suspend", "Resume", "Switch"].contains(&name) {

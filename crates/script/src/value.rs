@@ -103,6 +103,23 @@ impl Lanes {
     }
 }
 
+impl Lanes {
+    /// `bits` in the shape of `self`.
+    fn of_same_shape(&self, bits: u128) -> Lanes {
+        let bytes = bits.to_le_bytes();
+        let f32 = |lane| FloatPattern::Bits(u32::from_le_bytes(lane));
+        let f64 = |lane| FloatPattern::Bits(u64::from_le_bytes(lane));
+        match self {
+            Lanes::I8x16(_) => Lanes::I8x16(lanes_of(bytes, i8::from_le_bytes)),
+            Lanes::I16x8(_) => Lanes::I16x8(lanes_of(bytes, i16::from_le_bytes)),
+            Lanes::I32x4(_) => Lanes::I32x4(lanes_of(bytes, i32::from_le_bytes)),
+            Lanes::I64x2(_) => Lanes::I64x2(lanes_of(bytes, i64::from_le_bytes)),
+            Lanes::F32x4(_) => Lanes::F32x4(lanes_of(bytes, f32)),
+            Lanes::F64x2(_) => Lanes::F64x2(lanes_of(bytes, f64)),
+        }
+    }
+}
+
 /// Splits a vector into lanes of `SIZE` bytes.
 fn lanes_of<T, const SIZE: usize, const COUNT: usize>(
     bytes: [u8; 16],
@@ -144,9 +161,10 @@ pub(crate) fn host_number(reference: ExternRef, store: &Store<()>) -> Option<u32
     reference.data(store).ok()?.downcast_ref().copied()
 }
 
-/// Shows what was found, in wat syntax.
+/// Shows what was found, in wat syntax; vectors in the shape in which they were expected.
 pub(crate) struct Found<'a> {
     pub(crate) values: &'a [Val],
+    pub(crate) expected: &'a [Expected],
     pub(crate) store: &'a Store<()>,
 }
 
@@ -161,6 +179,12 @@ impl fmt::Display for Found<'_> {
                 Val::ExternRef(Some(reference)) => match host_number(*reference, self.store) {
                     Some(number) => write!(f, "(ref.extern {number})")?,
                     None => f.write_str("(ref.extern)")?,
+                },
+                Val::V128(bits) => match self.expected.get(i) {
+                    Some(Expected::V128(lanes)) => {
+                        write!(f, "(v128.const {})", lanes.of_same_shape(*bits))?;
+                    }
+                    _ => Shown(value).fmt(f)?,
                 },
                 value => Shown(value).fmt(f)?,
             }

@@ -85,15 +85,18 @@ impl Failing {
         stale
     }
 
-    /// Lists the `unsupported` directives of `script`, and nothing else that is not among `failed`.
+    /// Lists the `unsupported` directives of `script`, or all of it if it is `about` a proposal that
+    /// there is not at all, and removes what is not among `failed`.
     pub fn bless(
         &mut self,
         script: &str,
         failed: &BTreeSet<usize>,
         unsupported: &[(usize, String)],
+        about: Option<&str>,
     ) {
         let known = self.scripts.entry(script.to_string()).or_default();
-        known.lines.retain(|line, _| failed.contains(line));
+        known.lines.retain(|line, _| failed.contains(line) && about.is_none());
+        known.whole = about.map(String::from).or(known.whole.take());
         known.whole = known.whole.take().filter(|_| !failed.is_empty());
         for (line, reason) in unsupported {
             known.lines.insert(*line, reason.clone());
@@ -166,8 +169,12 @@ mod tests {
         failing.entry("a.wast:3,5 gc").unwrap();
         assert_eq!(failing.stale("a.wast", &BTreeSet::from([3])).len(), 1);
         assert!(failing.stale("a.wast", &BTreeSet::from([3, 5, 7])).is_empty());
-        failing.bless("a.wast", &BTreeSet::from([5, 9]), &[(9, "threads".to_string())]);
+        failing.bless("a.wast", &BTreeSet::from([5, 9]), &[(9, "threads".to_string())], None);
         assert_eq!(failing.to_text(), "a.wast:5 gc\na.wast:9 threads\n");
+        failing.bless("a.wast", &BTreeSet::from([5, 9]), &[], Some("novelty"));
+        assert_eq!(failing.to_text(), "a.wast * novelty\n");
+        failing.bless("a.wast", &BTreeSet::new(), &[], Some("novelty"));
+        assert_eq!(failing.to_text(), "");
         assert!(failing.entry("no colon").is_none());
         assert!(failing.entry("a.wast:x reason").is_none());
     }

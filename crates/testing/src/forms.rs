@@ -40,7 +40,8 @@ fn constants(ty: &str) -> &'static [&'static str] {
 pub fn scalar() -> Vec<Instruction> {
     let mut list = Vec::new();
     for ty in ["i32", "i64"] {
-        for op in "add sub mul div_s div_u rem_s rem_u and or xor shl shr_s shr_u rotl rotr".split(' ')
+        for op in
+            "add sub mul div_s div_u rem_s rem_u and or xor shl shr_s shr_u rotl rotr".split(' ')
         {
             list.push(instruction(ty, op, &[ty, ty], ty));
         }
@@ -158,7 +159,7 @@ fn instruction(
     Instruction { name: format!("{prefix}.{op}"), params: params.to_vec(), result }
 }
 
-/// A module, as text, whose exported functions each hold `instruction` in another form: of all
+/// A module, as text with a line for each function, whose exported functions each hold `instruction` in another form: of all
 /// forms, every `stride`-th. The exports of modules that differ in `place` only are the same and
 /// return the same.
 pub fn module(instruction: &Instruction, place: Place, stride: usize) -> String {
@@ -248,9 +249,7 @@ fn bodies(instruction: &Instruction, operands: &Operands) -> Vec<String> {
         bodies.push(format!(
             "(if (result i32) {condition} (then (i32.const 1)) (else (i32.const 2)))"
         ));
-        bodies.push(format!(
-            "(block (br_if 0 {condition}) (return (i32.const 1))) (i32.const 2)"
-        ));
+        bodies.push(format!("(block (br_if 0 {condition}) (return (i32.const 1))) (i32.const 2)"));
         bodies.push(format!(
             "(block (loop (local.set $i32 (i32.add (local.get $i32) (i32.const 1)))
              (br_if 1 (i32.gt_u (local.get $i32) (i32.const 2))) (br_if 0 {condition})))
@@ -278,7 +277,10 @@ fn function(instruction: &Instruction, number: usize, body: &str, place: Place) 
                 for access in ["get", "set", "tee"] {
                     body = body
                         .replace(&format!("local.{access} {i} "), &format!("local.{access} $p{i} "))
-                        .replace(&format!("local.{access} {i})"), &format!("local.{access} $p{i})"));
+                        .replace(
+                            &format!("local.{access} {i})"),
+                            &format!("local.{access} $p{i})"),
+                        );
                 }
                 body = format!("(local.set $p{i} (local.get {i})) {body}");
             }
@@ -291,7 +293,8 @@ fn function(instruction: &Instruction, number: usize, body: &str, place: Place) 
     // Engines may choose among NaNs, so vectors of floats are compared without them. The result of
     // a comparison is a mask.
     let shape = name.get(..5).filter(|shape| matches!(*shape, "f32x4" | "f64x2"));
-    let is_mask = ["eq", "ne", "lt", "gt", "le", "ge"].iter().any(|op| name[5..] == format!(".{op}"));
+    let is_mask =
+        ["eq", "ne", "lt", "gt", "le", "ge"].iter().any(|op| name[5..] == format!(".{op}"));
     if let Some(shape) = shape.filter(|_| *result == "v128" && !is_mask) {
         body += &format!(
             " (local.set $v128) (v128.bitselect (local.get $v128) (v128.const i64x2 0 0)
@@ -299,8 +302,6 @@ fn function(instruction: &Instruction, number: usize, body: &str, place: Place) 
         );
     }
     let params = params.join(" ");
-    format!(
-        "(func (export \"{name} {number}\") (param {params}) (result {result}) {locals}\n\
-         {body} (return))\n"
-    )
+    let head = format!("(func (export \"{name} {number}\") (param {params}) (result {result})");
+    format!("{head} {locals} {} (return))\n", body.replace('\n', " "))
 }

@@ -10,6 +10,7 @@
 pub mod failing;
 pub mod forms;
 pub mod generator;
+pub mod hostile;
 pub mod matrix;
 pub mod oracle;
 pub mod snapshot;

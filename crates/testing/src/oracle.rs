@@ -102,9 +102,9 @@ impl Value {
             Value::I64(_) => Value::I64(I64[n]),
             Value::F32(_) => Value::F32((F64[n] as f32).to_bits()),
             Value::F64(_) => Value::F64(F64[n].to_bits()),
-            Value::V128(_) => {
-                Value::V128(u128::from(I64[n] as u64) << 64 | u128::from(I64[(n + 4) % COUNT] as u64))
-            }
+            Value::V128(_) => Value::V128(
+                u128::from(I64[n] as u64) << 64 | u128::from(I64[(n + 4) % COUNT] as u64),
+            ),
             Value::Ref { .. } => Value::Ref { null: true },
         }
     }
@@ -114,9 +114,9 @@ impl Value {
 fn digest(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    words.chain(rest.iter().map(|&byte| u64::from(byte))).fold(0xcbf2_9ce4_8422_2325, |hash, word| {
-        (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    words
+        .chain(rest.iter().map(|&byte| u64::from(byte)))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// The first difference, looking no further than a step that depends on the engine if

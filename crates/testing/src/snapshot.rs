@@ -18,11 +18,7 @@ pub fn check(path: &Path, found: &str) {
         fs::write(path, found).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         return;
     }
-    panic!(
-        "{} differs (BLESS=1 rewrites it)\n{}",
-        path.display(),
-        difference(&expected, found)
-    );
+    panic!("{} differs (BLESS=1 rewrites it)\n{}", path.display(), difference(&expected, found));
 }
 
 /// The first lines that differ, with one line of context.

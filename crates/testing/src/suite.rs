@@ -99,6 +99,14 @@ fn assumptions(path: &str) -> (Features, Option<&'static str>) {
             features = Features { threads: true, reference_types: false, ..Features::wasm2() };
             None
         }
+        Some("wasm-v1") => {
+            features = Features::wasm1();
+            None
+        }
+        Some("wasm-v2") => {
+            features = Features::wasm2();
+            None
+        }
         Some("custom-descriptors") => Some("custom-descriptors"),
         _ => None,
     };
@@ -145,19 +153,17 @@ pub fn judge(files: &[SuiteFile], configuration: &Configuration) -> Result<Verdi
                 continue;
             }
             failed.insert(line);
-            match (outcome, file.about) {
-                (Outcome::Unsupported { feature }, _) if crate::bless() => {
+            match outcome {
+                _ if crate::bless() && file.about.is_some() => {}
+                Outcome::Unsupported { feature } if crate::bless() => {
                     unsupported.push((line, feature));
                 }
-                (_, Some(proposal)) if crate::bless() => {
-                    unsupported.push((line, proposal.to_string()));
-                }
                 _ if failing.reason(path, line).is_some() => {}
-                (outcome, _) => verdict.wrong.push(format!("{path}:{line}: {outcome}")),
+                outcome => verdict.wrong.push(format!("{path}:{line}: {outcome}")),
             }
         }
         if crate::bless() {
-            failing.bless(path, &failed, &unsupported);
+            failing.bless(path, &failed, &unsupported, file.about);
         }
         verdict.wrong.extend(failing.stale(path, &failed));
     }

@@ -37,15 +37,29 @@ fn random_modules() {
     assert!(with_other * 2 > modules, "the other engine accepts too few modules");
 }
 
+/// The text of the function that `difference` names.
+fn function_in<'a>(text: &'a str, difference: &str) -> &'a str {
+    let is_it = |function: &&str| {
+        let name = function.split('"').nth(1);
+        name.is_some_and(|name| difference.contains(&format!("\"{name}\"")))
+    };
+    text.lines().find(is_it).unwrap_or("no function")
+}
+
 /// Compares what each instruction does in all its forms.
 fn check_forms(instructions: &[Instruction]) {
     for instruction in instructions {
         let text = forms::module(instruction, Place::Near, 1);
+        // The other engine is wrong about a `select` on these; `tests/wast/control.wast` has it.
+        let selects = ["i32.eqz", "i32.eq", "i32.ne"].contains(&instruction.name.as_str());
+        let is_left_out =
+            |line: &&str| selects && line.contains("(select (i32.const 1) (i32.const 2)");
+        let text: String = text.split_inclusive('\n').filter(|line| !is_left_out(line)).collect();
         let module = wat_to_wasm(&text, None).expect("the text is well-formed");
         match differential(&module, 7) {
             Ok(Compared::WithOther) => {}
             Ok(Compared::OursOnly) => panic!("{}: the other engine refused", instruction.name),
-            Err(difference) => panic!("{}: {difference}", instruction.name),
+            Err(difference) => panic!("{difference}\n{}", function_in(&text, &difference)),
         }
     }
 }
@@ -78,8 +92,10 @@ fn forms_far_away() {
                 let text = forms::module(instruction, place, stride);
                 wat_to_wasm(&text, None).expect("the text is well-formed")
             };
-            same(&wasm(Place::Near), &wasm(place), 2)
-                .unwrap_or_else(|difference| panic!("{} {place:?}: {difference}", instruction.name));
+            same(&wasm(Place::Near), &wasm(place), 2).unwrap_or_else(|difference| {
+                let text = forms::module(instruction, Place::Near, stride);
+                panic!("{place:?}: {difference}\n{}", function_in(&text, &difference))
+            });
         }
     }
     assert_eq!(found, 16);

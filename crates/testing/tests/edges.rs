@@ -205,9 +205,7 @@ fn loaded(name: &str, width: u64, wrapper: &str, start: usize) -> i64 {
         "v128.load8x8_u" => {
             (4..8).fold(0, |value, i| value | i64::from(bytes[i]) << (16 * (i - 4)))
         }
-        "v128.load16x4_s" => {
-            (signed(low(4, 2), 2) & 0xffff_ffff) | signed(low(6, 2), 2) << 32
-        }
+        "v128.load16x4_s" => (signed(low(4, 2), 2) & 0xffff_ffff) | signed(low(6, 2), 2) << 32,
         "v128.load32x2_u" => low(4, 4) as i64,
         "v128.load8_splat" => (low(0, 1) * 0x0101_0101_0101_0101) as i64,
         "v128.load16_splat" => (low(0, 2) * 0x0001_0001_0001_0001) as i64,

@@ -13,7 +13,9 @@ fn check(name: &str, files: &[SuiteFile], configurations: &[Configuration]) {
         let verdict = suite::judge(files, configuration).expect("lists can be read");
         println!("{name}, {}: {}", configuration.name, verdict.summary);
         assert!(verdict.summary.passed > 0, "nothing in {name} passes");
-        wrong.extend(verdict.wrong.into_iter().map(|line| format!("{}: {line}", configuration.name)));
+        wrong.extend(
+            verdict.wrong.into_iter().map(|line| format!("{}: {line}", configuration.name)),
+        );
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

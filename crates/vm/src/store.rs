@@ -59,7 +59,7 @@ pub struct Store {
     globals_by_address: HashMap<usize, u32>,
     host_globals: Vec<Fixed<u128>>,
     /// Functions with a handle.
-    funcs: Vec<*mut FuncRecord>,
+    funcs: Vec<FuncPlace>,
     pub(crate) host_funcs: Vec<Fixed<HostFunc>>,
     pub(crate) records: RecordArena,
     externs: Vec<ExternValue>,
@@ -69,7 +69,7 @@ pub struct Store {
     empty_memory: Fixed<MemoryDef>,
 
     /// The value stack, while a call is going on.
-    stack: Option<ValueStack>,
+    stack: Option<Box<ValueStack>>,
     /// Native stack pointer at the outermost call.
     native_base: usize,
     /// The error of a host function, between the boundary and the end of the call.
@@ -86,6 +86,16 @@ pub struct Store {
 // owns, which its instances keep alive (V2); all contents are `Send`, host functions and external
 // values by their types. While no call is going on nothing depends on the thread.
 unsafe impl Send for Store {}
+
+/// A function, and what a call of it needs to know of its type.
+#[derive(Clone, Copy, Debug)]
+struct FuncPlace {
+    record: *mut FuncRecord,
+    param_slots: u32,
+    result_slots: u32,
+    /// Whether parameters are references, which are checked.
+    param_refs: bool,
+}
 
 /// A global and its type.
 #[derive(Clone, Copy, Debug)]

@@ -277,6 +277,33 @@ fn thousands_of_stores_with_compact_memories_fit_in_4_gib() {
     }
 }
 
+/// Reservations end with the address space: an error, after which everything goes on.
+#[test]
+fn address_space_runs_out_cleanly() {
+    if !is_child() {
+        let output = child("address_space_runs_out_cleanly");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    if !dunlin_vm::GUARD {
+        return;
+    }
+    let limits = Limits { memory_bytes: u64::MAX, memories: 100_000, ..Limits::default() };
+    let mut w = World::with(settings(MemoryKind::Guard), limits);
+    let ty = MemoryType { min: 1, max: None, index64: false, shared: false, page_size_log2: 16 };
+    let error = loop {
+        if let Err(error) = w.store.memory_new(ty) {
+            break error;
+        }
+    };
+    assert_eq!(error.to_string(), "cannot allocate 65536 bytes of memory: the system refused");
+    let i = w.instance(r#"(module (func (export "f") (result i32) i32.const 7))"#, &[]);
+    assert_eq!(w.run(i, "f", &[]), 7);
+    assert!(w.try_instance("(module (memory 1))", &[]).is_err());
+    drop(w);
+    World::new(MemoryKind::Guard).instance("(module (memory 1))", &[]);
+}
+
 /// A fault in host code is no trap: the process ends by the signal, as without this engine.
 #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
 #[test]

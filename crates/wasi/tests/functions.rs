@@ -52,10 +52,7 @@ fn strings_that_are_refused() {
         message(new().arg(long)),
         err("too many bytes of arguments: expected at most 16777216 in total")
     );
-    assert_eq!(
-        message(new().dir("/tmp", "", Access::ReadOnly)),
-        err("invalid name of directory: ``")
-    );
+    assert_eq!(message(new().dir(".", "", Access::ReadOnly)), err("invalid name of directory: ``"));
     assert_eq!(
         message(new().dir("/none/such", "/", Access::ReadOnly)),
         err("cannot grant directory `/none/such`: no such file or directory")

@@ -201,6 +201,8 @@ fn offsets() {
     ] {
         assert_eq!(guest.seek(fd, offset, whence), want, "{offset} {whence}");
     }
+    let nowhere = guest.call(|c, m| call::fd_seek(c, m, fd, 0, 0, END - 7));
+    assert_eq!(nowhere, Err(Errno::FAULT), "and the position stays");
     assert_eq!(guest.read(fd, 10).unwrap(), b"nt");
     for (offset, len, advice, want) in [
         (0, 0, 5, Ok(())),

@@ -188,5 +188,6 @@ fn no_room_for_another() {
     assert_eq!(accept(&mut guest, ROOT, 0), Err(Errno::MFILE));
     // The connection still waits until there is room.
     guest.close(fd).unwrap();
+    guest.call(|c, m| call::fd_fdstat_set_flags(c, m, ROOT, NONBLOCK)).unwrap();
     assert_eq!(accept(&mut guest, ROOT, 0), Ok(fd));
 }

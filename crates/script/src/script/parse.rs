@@ -16,18 +16,11 @@ use crate::text::{TextError, lexer};
 use crate::value::{Argument, Expected, FloatPattern, Lanes};
 
 /// The annotations that end up in a module; the others are skipped.
-const ANNOTATIONS: [&str; 5] = [
-    "custom",
-    "producers",
-    "name",
-    "dylink.0",
-    "metadata.code.branch_hint",
-];
+const ANNOTATIONS: [&str; 5] =
+    ["custom", "producers", "name", "dylink.0", "metadata.code.branch_hint"];
 
 /// The words that directives begin with, apart from `assert_…`.
-const KEYWORDS: [&str; 7] = [
-    "module", "component", "register", "invoke", "get", "thread", "wait",
-];
+const KEYWORDS: [&str; 7] = ["module", "component", "register", "invoke", "get", "thread", "wait"];
 
 /// The text of a script, to make errors from the parser's.
 #[derive(Clone, Copy)]
@@ -186,11 +179,9 @@ fn action(text: Text<'_>, execute: WastExecute<'_>) -> Action {
 fn invoke(call: WastInvoke<'_>) -> Action {
     let arguments: Option<Vec<Argument>> = call.args.into_iter().map(argument).collect();
     match arguments {
-        Some(arguments) => Action::Invoke {
-            instance: name(call.module),
-            export: call.name.to_string(),
-            arguments,
-        },
+        Some(arguments) => {
+            Action::Invoke { instance: name(call.module), export: call.name.to_string(), arguments }
+        }
         None => Action::Unsupported("component-model"),
     }
 }

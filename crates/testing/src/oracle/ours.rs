@@ -27,13 +27,15 @@ pub(super) fn observe(config: &Config, module: &[u8], calls: usize) -> Result<Ob
         }
     };
     steps.push(Step::Instantiated);
-    let exports: Vec<(String, Extern)> = module
+    let mut exports: Vec<(String, Extern)> = module
         .exports()
         .filter_map(|export| {
             let item = instance.get_export(&mut store, export.name())?;
             Some((export.name().to_string(), item))
         })
         .collect();
+    // Engines list them in different orders.
+    exports.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (name, item) in &exports {
         if let Extern::Func(func) = item {
             for call in 0..calls {

@@ -5,9 +5,8 @@ use std::ptr;
 use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
-use dunlin_module::ValType;
 
-use super::{Func, Misuse, Shared, Store, ValueStack};
+use super::{Func, FuncPlace, Misuse, Shared, Store, ValueStack};
 use crate::backtrace::Backtrace;
 use crate::budget::{LimitError, Resource};
 use crate::bug::bug;
@@ -90,14 +89,16 @@ impl Store {
     ///
     /// If the guest stops, a host function fails, or the arguments make no sense.
     pub fn call(&mut self, func: Func, values: &mut [u64]) -> Result<(), CallError> {
-        let record = self.record_of(func)?;
-        // SAFETY: V4.
-        let ty = unsafe { self.record_type(record) };
-        let params = self.check_values(values, &ty.params)?;
-        let results = ty.results.iter().map(|ty: &ValType| ty.slots() as usize).sum();
-        let expected = params.max(results);
-        if values.len() < expected {
-            return Err(Misuse::MissingSlots { expected, found: values.len() }.into());
+        let FuncPlace { record, param_slots, result_slots, param_refs } = self.func_place(func)?;
+        let (params, results) = (param_slots as usize, result_slots as usize);
+        if values.len() < params.max(results) {
+            let (expected, found) = (params.max(results), values.len());
+            return Err(Misuse::MissingSlots { expected, found }.into());
+        }
+        if param_refs {
+            // SAFETY: V4.
+            let ty = unsafe { self.record_type(record) };
+            self.check_values(values, &ty.params)?;
         }
         // SAFETY: the record is ours, and the values are checked.
         unsafe { self.call_record(record, values, params, results) }
@@ -206,14 +207,18 @@ impl Store {
                 (*rt).exit_vmctx = ptr::null_mut();
                 return Exit::Trap;
             }
-            fp.copy_from_nonoverlapping(values.as_ptr(), params);
+            for (i, value) in values[..params].iter().enumerate() {
+                fp.add(i).write(*value);
+            }
             let outer = (*rt).store;
             (*rt).store = store;
             let exit = interp::run(rt, record, fp);
             (*rt).store = outer;
             (*rt).stack_top = fp;
             if exit == Exit::Done {
-                values.as_mut_ptr().copy_from_nonoverlapping(fp, results);
+                for (i, value) in values[..results].iter_mut().enumerate() {
+                    *value = *fp.add(i);
+                }
             }
             exit
         }

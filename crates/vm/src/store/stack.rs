@@ -31,12 +31,13 @@ unsafe impl Send for ValueStack {}
 
 impl ValueStack {
     /// A stack of at least `slots` slots.
-    fn new(slots: usize) -> Result<ValueStack, NoMemory> {
+    fn new(slots: usize) -> Result<Box<ValueStack>, NoMemory> {
         let size = slots.checked_mul(8).ok_or(NoMemory)?;
         if !sys::RESERVATIONS {
             let pages = Pages::new(size)?;
             let base = pages.base().cast();
-            return Ok(ValueStack { base, slots, _memory: StackMemory::Plain { _pages: pages } });
+            let _memory = StackMemory::Plain { _pages: pages };
+            return Ok(Box::new(ValueStack { base, slots, _memory }));
         }
         let size = size.checked_next_multiple_of(GUARD_BYTES).ok_or(NoMemory)?;
         let mut reservation = Reservation::new(size.checked_add(2 * GUARD_BYTES).ok_or(NoMemory)?)?;
@@ -44,11 +45,11 @@ impl ValueStack {
         // SAFETY: inside the reservation.
         let base = unsafe { reservation.base().add(GUARD_BYTES) }.cast();
         let _memory = StackMemory::Guarded { _reservation: reservation };
-        Ok(ValueStack { base, slots: size / 8, _memory })
+        Ok(Box::new(ValueStack { base, slots: size / 8, _memory }))
     }
 
     /// The stack kept by this thread if it has `slots` slots, else a new one.
-    pub(crate) fn take(slots: usize) -> Result<ValueStack, NoMemory> {
+    pub(crate) fn take(slots: usize) -> Result<Box<ValueStack>, NoMemory> {
         match IDLE.try_with(Cell::take) {
             Ok(Some(stack)) if stack.slots >= slots => Ok(stack),
             _ => ValueStack::new(slots),
@@ -56,7 +57,7 @@ impl ValueStack {
     }
 
     /// Leaves the stack to the next call of this thread.
-    pub(crate) fn give_back(self) {
+    pub(crate) fn give_back(self: Box<Self>) {
         // A thread that is ending keeps nothing.
         let _ = IDLE.try_with(|idle| idle.set(Some(self)));
     }
@@ -68,5 +69,5 @@ impl ValueStack {
 }
 
 thread_local! {
-    static IDLE: Cell<Option<ValueStack>> = const { Cell::new(None) };
+    static IDLE: Cell<Option<Box<ValueStack>>> = const { Cell::new(None) };
 }

@@ -6,25 +6,41 @@ use std::sync::Arc;
 
 use dunlin_module::{FuncIndex, FuncType, HeapType, RefType, TypeId, ValType};
 
-use super::{ExternRef, ExternValue, Func, Misuse, Store};
+use super::{ExternRef, ExternValue, Func, FuncPlace, Misuse, Store};
 use crate::budget::{LimitError, Resource};
 use crate::vmctx::FuncRecord;
 
 impl Store {
     /// The handle of a function of this store.
     pub(crate) fn func_of(&mut self, record: *mut FuncRecord) -> Func {
-        // SAFETY: V4: records live as long as the store; V1: nobody else writes to them.
-        let handle = unsafe { &mut (*record).handle };
-        if *handle == 0 {
-            self.funcs.push(record);
-            *handle = self.funcs.len() as u32;
+        // SAFETY: V4: records live as long as the store.
+        let known = unsafe { (*record).handle };
+        if let Some(index) = known.checked_sub(1) {
+            return Func { store: self.id, index };
         }
-        Func { store: self.id, index: *handle - 1 }
+        // SAFETY: as above.
+        let ty = unsafe { self.record_type(record) };
+        let place = FuncPlace {
+            record,
+            param_slots: ty.param_slots(),
+            result_slots: ty.result_slots(),
+            param_refs: ty.params.iter().any(|param| param.is_ref()),
+        };
+        let index = self.funcs.len() as u32;
+        self.funcs.push(place);
+        // SAFETY: as above; V1: nobody else uses the field.
+        unsafe { (*record).handle = index + 1 };
+        Func { store: self.id, index }
+    }
+
+    #[inline]
+    pub(super) fn func_place(&self, func: Func) -> Result<FuncPlace, Misuse> {
+        Ok(self.funcs[func.index_in(self.id)?])
     }
 
     /// The record of a function.
     pub(crate) fn record_of(&self, func: Func) -> Result<*mut FuncRecord, Misuse> {
-        Ok(self.funcs[func.index_in(self.id)?])
+        Ok(self.func_place(func)?.record)
     }
 
     /// What a slot holds that refers to `func`.

@@ -157,7 +157,7 @@ unsafe fn jump_by_table(r: &mut Regs, index: u32) -> Flow {
         let entry = index.min(r.hi(1)) as usize;
         let table = r.ip.add(2);
         let word = *table.add(entry / 2);
-        let offset = if entry % 2 == 0 { word as u32 } else { (word >> 32) as u32 };
+        let offset = if entry.is_multiple_of(2) { word as u32 } else { (word >> 32) as u32 };
         r.jump(offset)
     }
 }
