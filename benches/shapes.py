@@ -104,7 +104,7 @@ SHAPES = {
         lambda n: one(local_get(0) + (local_get(0) + local_get(0) + SELECT) * n + DROP),
     ),
     "add chain": (400_000, lambda n: one(local_get(1) + (local_get(2) + b"\x7c") * n + DROP)),
-    "deep operand stack": (300_000, lambda n: one(const(0) * n + DROP * n)),
+    "deep operand stack": (200_000, lambda n: one(const(0) * n + DROP * n)),
     "br_table targets": (
         500_000,
         lambda n: one(BLOCK + local_get(0) + b"\x0e" + unsigned(n) + b"\0" * (n + 1) + END),

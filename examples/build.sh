@@ -39,6 +39,7 @@ build() {
         exit 2
         ;;
     esac
+    chmod 644 "$1/$1.wasm"
     echo "built $1/$1.wasm ($(wc -c <"$1/$1.wasm") bytes)"
 }
 

@@ -225,7 +225,8 @@ mod tests {
     #[test]
     fn flags_set_the_fields_they_are_named_after() {
         let flags = run_flags(
-            "dunlin run --fuel 5 --max-memory 1MiB --max-table 9 --max-stack 64KiB --wasm -gc --memory compact f",
+            "dunlin run --fuel 5 --max-memory 1MiB --max-table 9 --max-stack 64KiB \
+             --wasm -gc --memory compact f",
         );
         let config = run_config(&flags).unwrap();
         assert!(config.execution.fuel);

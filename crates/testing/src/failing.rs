@@ -85,8 +85,8 @@ impl Failing {
         stale
     }
 
-    /// Lists the `unsupported` directives of `script`, or all of it if it is `about` a proposal that
-    /// there is not at all, and removes what is not among `failed`.
+    /// Lists the `unsupported` directives of `script`, or all of it if it is `about` a proposal
+    /// that there is not at all, and removes what is not among `failed`.
     pub fn bless(
         &mut self,
         script: &str,

@@ -159,8 +159,8 @@ fn instruction(
     Instruction { name: format!("{prefix}.{op}"), params: params.to_vec(), result }
 }
 
-/// A module, as text with a line for each function, whose exported functions each hold `instruction` in another form: of all
-/// forms, every `stride`-th. The exports of modules that differ in `place` only are the same and
+/// A module, as text with a line for each function, whose exported functions each hold
+/// `instruction` in another form: of all forms, every `stride`-th. The exports of modules that differ in `place` only are the same and
 /// return the same.
 pub fn module(instruction: &Instruction, place: Place, stride: usize) -> String {
     let mut text = String::from("(module\n(memory 1)\n");

@@ -1,6 +1,6 @@
 //! The configurations that everything is tested in.
 
-use dunlin_engine::{Config, Features, MemoryKind};
+use dunlin_engine::{Config, Features, MemoryConfig, MemoryKind};
 
 /// One way to run a module.
 #[derive(Clone, Debug)]
@@ -23,15 +23,22 @@ impl Configuration {
     }
 }
 
-/// All configurations. Both kinds of memory, and both with and without the checks that fuel and
-/// interruption add to code: these change what code is lowered to.
+/// All configurations of this build. Both kinds of memory, and both with and without the checks that
+/// fuel and interruption add to code: these change what code is lowered to.
 pub fn configurations() -> Vec<Configuration> {
-    vec![
+    let guard = [
         configuration("interp-guard", MemoryKind::Guard, false),
-        configuration("interp-compact", MemoryKind::Compact, false),
         configuration("interp-guard-metered", MemoryKind::Guard, true),
+    ];
+    let compact = [
+        configuration("interp-compact", MemoryKind::Compact, false),
         configuration("interp-compact-metered", MemoryKind::Compact, true),
-    ]
+    ];
+    // The default is guard memories wherever there are any.
+    match MemoryConfig::default().kind {
+        MemoryKind::Guard => guard.into_iter().chain(compact).collect(),
+        MemoryKind::Compact => compact.into(),
+    }
 }
 
 fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configuration {

@@ -1,5 +1,7 @@
 //! Random modules do the same in every configuration and on another engine.
 
+#![expect(clippy::print_stdout, reason = "whoever runs the tests wants to know how much they did")]
+
 use std::time::{Duration, Instant};
 
 use dunlin_script::wat_to_wasm;

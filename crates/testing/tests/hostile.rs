@@ -16,8 +16,8 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use dunlin_engine::{
-    Caller, Engine, ErrorKind, Extern, Func, FuncType, Instance, Linker, MemoryKind, Module, Result,
-    Store, Trap, Val, ValType,
+    Caller, Engine, ErrorKind, Extern, Func, FuncType, Instance, Linker, MemoryKind, Module,
+    Result, Store, Trap, Val, ValType,
 };
 use dunlin_script::wat_to_wasm;
 use dunlin_testing::generator::bytes;
@@ -328,10 +328,7 @@ fn run_exports(engine: &Engine, module: &Module, what: &dyn Fn() -> String) {
             error.kind(),
             ErrorKind::Trap | ErrorKind::Limit | ErrorKind::Link | ErrorKind::Host
         );
-        let trap = !matches!(
-            error.trap(),
-            Some(Trap::Bug | Trap::HostPanic | Trap::Interrupted)
-        );
+        let trap = !matches!(error.trap(), Some(Trap::Bug | Trap::HostPanic | Trap::Interrupted));
         assert!(kind && trap, "{}: {}", what(), error.report());
     };
     let instance = match linker.instantiate(&mut store, module) {
@@ -344,7 +341,7 @@ fn run_exports(engine: &Engine, module: &Module, what: &dyn Fn() -> String) {
         let ty = func.ty(&store);
         for number in [1, -1] {
             let arguments: Option<Vec<Val>> =
-            ty.params.iter().map(|ty| argument(*ty, number)).collect();
+                ty.params.iter().map(|ty| argument(*ty, number)).collect();
             let Some(arguments) = arguments else { continue };
             let mut results = vec![Val::I32(0); ty.results.len()];
             store.set_fuel(5_000).unwrap();

@@ -1,5 +1,7 @@
 //! Scripts of the spec and of ours, in every configuration.
 
+#![expect(clippy::print_stdout, reason = "whoever runs the tests wants to know how much they did")]
+
 use std::path::Path;
 
 use dunlin_testing::matrix::{Configuration, configurations};

@@ -183,12 +183,19 @@ enum LimitCause {
     Budget { used: u64, limit: u64 },
     Declared { maximum: u64 },
     System,
+    Addresses,
 }
 
 impl LimitError {
     /// The system refused memory that the budget allows.
     pub(crate) fn system(resource: Resource, wanted: u64) -> LimitError {
         LimitError { resource, wanted, cause: LimitCause::System }
+    }
+
+    /// The system refused the address space of a guarded memory.
+    pub(crate) fn addresses(wanted: u64) -> LimitError {
+        let resource = Resource::MemoryBytes;
+        LimitError { resource, wanted, cause: LimitCause::Addresses }
     }
 
     /// Growing would exceed the maximum of the type.
@@ -203,7 +210,7 @@ impl LimitError {
 
     /// Whether the operating system refused, not the budget.
     pub fn is_system(&self) -> bool {
-        self.cause == LimitCause::System
+        matches!(self.cause, LimitCause::System | LimitCause::Addresses)
     }
 
     /// What can be done about it, for a `help:` line.
@@ -211,6 +218,9 @@ impl LimitError {
         match self.cause {
             LimitCause::Budget { .. } => Some(format!("raise `Limits::{}`", self.resource.name())),
             LimitCause::Declared { .. } => None,
+            LimitCause::Addresses => {
+                Some("use compact memories, or let the process have more address space".to_string())
+            }
             LimitCause::System => {
                 Some("the process may be limited in address space or mappings".to_string())
             }
@@ -229,6 +239,7 @@ impl fmt::Display for LimitError {
                 write!(f, "expected at most the declared maximum of {maximum} in all")
             }
             LimitCause::System => f.write_str("the system refused"),
+            LimitCause::Addresses => f.write_str("the system has no addresses left to guard it"),
         }
     }
 }

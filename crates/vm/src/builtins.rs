@@ -15,7 +15,7 @@ use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId, ValType};
 
 use crate::func::{HostCall, HostFunc};
 use crate::instance::element;
-use crate::store::{Misuse, Store};
+use crate::store::{Misuse, Store, abort};
 use crate::vmctx::{FuncRecord, Rt, TableDef, VmCtx};
 
 /// Bytes of a bulk operation between two looks for interruption: some tens of microseconds.
@@ -462,6 +462,9 @@ pub(crate) unsafe fn host_call(
     let result = catch_unwind(AssertUnwindSafe(|| {
         (func.call)(&mut HostCall { store: &mut *store, caller, args: &mut *args })
     }));
+    if store.rt() != rt {
+        abort("a host function replaced the store that called it");
+    }
     match result {
         // Something it called panicked, and it chose to go on: the guest must not.
         Ok(Ok(())) if store.is_poisoned() => Err(Trap::HostPanic),

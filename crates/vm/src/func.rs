@@ -20,7 +20,7 @@ pub type HostError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A call from a guest, as the host function sees it.
 pub struct HostCall<'a> {
-    /// The store the call happens in.
+    /// The store the call happens in. Another must not be put in its place.
     pub store: &'a mut Store,
     /// The instance that calls; `None` if the host called its own function.
     pub caller: Option<InstanceHandle>,

@@ -84,13 +84,13 @@ impl MemoryInstance {
         budget.charge(Resource::Memories, 1)?;
         let made = budget.charged(Resource::MemoryBytes, bytes, || {
             let max = byte_size(&ty, pages_max(&ty));
-            let storage = if is_guarded(kind, &ty) {
-                Guarded::new(size).map(Storage::Guarded)
-            } else {
-                // A shared memory must not move while other threads use it.
-                Compact::new(size, max, ty.shared).map(Storage::Compact)
-            };
-            storage.map_err(|_| refused(bytes))
+            if is_guarded(kind, &ty) {
+                let guarded = Guarded::new(size).map_err(|_| LimitError::addresses(bytes))?;
+                return Ok(Storage::Guarded(guarded));
+            }
+            // A shared memory must not move while other threads use it.
+            let compact = Compact::new(size, max, ty.shared).map_err(|_| refused(bytes))?;
+            Ok(Storage::Compact(compact))
         });
         let storage = made.inspect_err(|_| budget.release(Resource::Memories, 1))?;
         let mut memory = MemoryInstance { def: EMPTY_DEF, ty, storage };

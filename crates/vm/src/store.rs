@@ -25,7 +25,8 @@ pub(crate) use self::handle::ExternTypeText;
 pub use self::handle::{
     Extern, ExternRef, Func, Global, InstanceHandle, Memory, Misuse, StoreId, Table, Tag,
 };
-use self::stack::ValueStack;
+pub(crate) use self::stack::abort;
+use self::stack::{Active, ValueStack};
 use crate::budget::{Budget, LimitError, Limits, Resource};
 use crate::deadline::Deadline;
 use crate::func::{self, HostError, HostFn, HostFunc, RecordArena, Signature};
@@ -41,6 +42,8 @@ pub(crate) type ExternValue = Box<dyn Any + Send + Sync>;
 /// Everything that lives together: instances, what they share, and data of the host. Nothing is
 /// freed before the store is dropped.
 pub struct Store {
+    /// The value stack, while a call is going on. The first to be dropped.
+    active: Active,
     id: StoreId,
     shared: Arc<Shared>,
     types: TypeRegistry,
@@ -68,8 +71,6 @@ pub struct Store {
     /// Memory 0 of instances without memories.
     empty_memory: Fixed<MemoryDef>,
 
-    /// The value stack, while a call is going on.
-    stack: Option<Box<ValueStack>>,
     /// Native stack pointer at the outermost call.
     native_base: usize,
     /// The error of a host function, between the boundary and the end of the call.
@@ -240,6 +241,7 @@ impl Store {
             module: ptr::null(),
         });
         Ok(Store {
+            active: Active::default(),
             id: StoreId::fresh(),
             shared,
             types,
@@ -260,7 +262,6 @@ impl Store {
             externs: Vec::new(),
             host_vmctx,
             empty_memory,
-            stack: None,
             native_base: 0,
             pending_error: None,
             panic_message: None,

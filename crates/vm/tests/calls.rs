@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use dunlin_module::{GlobalType, RefType, TableType, ValType};
 use dunlin_vm::{CallError, Extern, Limits, MemoryKind, Misuse, Settings, Trap};
 
-use crate::world::{World, kinds, on_small_stack, settings};
+use crate::world::{World, child, is_child, kinds, on_small_stack, settings};
 
 const ADD: &str = r#"(module
     (func (export "add") (param i32 i32) (result i32)
@@ -461,4 +461,28 @@ fn a_small_value_stack_is_a_smaller_limit() {
     w.run(i, "down", &[20]);
     assert_eq!(w.trap(i, "down", &[2000]), Trap::StackOverflow);
     w.run(i, "down", &[20]);
+}
+
+/// A host function that moves its store away ends the process, before anything freed is used.
+#[cfg(unix)]
+#[test]
+fn a_store_stays_where_it_is_during_a_call() {
+    use std::os::unix::process::ExitStatusExt;
+    const NAME: &str = "a_store_stays_where_it_is_during_a_call";
+    if !is_child() {
+        let output = child(NAME);
+        assert_eq!(output.status.signal(), Some(6), "{:?}", output.status);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("dunlin: a store was dropped during a call in it"), "{text}");
+        return;
+    }
+    let mut w = World::new(MemoryKind::Compact);
+    let other = Mutex::new(Some(w.sibling()));
+    let host = w.host(&[], &[], move |call| {
+        *call.store = other.lock().unwrap().take().unwrap();
+        Ok(())
+    });
+    let i =
+        w.instance(r#"(module (import "" "h" (func $h)) (func (export "f") (call $h)))"#, &[host]);
+    let _ = w.call(i, "f", &[]);
 }

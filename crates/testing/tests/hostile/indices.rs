@@ -46,9 +46,9 @@ fn upper_halves_do_not_matter() {
              (func $zero (result i32) (i32.const 1000)) (func $one (result i32) (i32.const 1001))
              (data (i32.const 0) "\2a\2b")"#,
     );
-    let locals = "(local $v i64)".replace("$v", &"i64 ".repeat(15)).replace("i64 i64)", "i64)");
-    let locals = locals.replace("(local i64", "(local i64");
-    let operands: String = (0..15).map(|i| format!("(i64.add (local.get $x) (i64.const {i}))")).collect();
+    let locals = format!("(local {})", "i64 ".repeat(15));
+    let operands: String =
+        (0..15).map(|i| format!("(i64.add (local.get $x) (i64.const {i}))")).collect();
     for (at, way) in WAYS.iter().enumerate() {
         for (name, instruction) in [
             ("load", format!("(i32.load8_u {way})")),
@@ -77,7 +77,7 @@ fn upper_halves_do_not_matter() {
     }
     text += ")";
     instances(&text, |store, instance, mode| {
-        for at in 0..WAYS.len() {
+        for (at, way) in WAYS.iter().enumerate() {
             for upper in [0, 1, -1, i64::from(i32::MIN), 0x7fff_ffff] {
                 for low in [0u32, 1, 2, 65535, 65536, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
                     let x = upper << 32 | i64::from(low);
@@ -90,7 +90,7 @@ fn upper_halves_do_not_matter() {
                     };
                     // The operands, and the locals: (0 + … + 14) + 15 x, (2 + … + 16) x.
                     let sum = 105i64.wrapping_add(x.wrapping_mul(15 + 135));
-                    let what = || format!("{mode:?}: {} of {x:#x}", WAYS[at]);
+                    let what = || format!("{mode:?}: {way} of {x:#x}");
                     let values = |value| Ok([Val::I32(value), Val::I64(sum)]);
                     let loaded = match low {
                         0 | 1 => values(0x2a + low as i32),
@@ -114,7 +114,8 @@ fn upper_halves_do_not_matter() {
 /// that it does not.
 #[test]
 fn tables_with_high_numbers() {
-    let mut text = String::from("(module (table $first 1 funcref) (elem (table 0) (i32.const 0) $f)\n");
+    let mut text =
+        String::from("(module (table $first 1 funcref) (elem (table 0) (i32.const 0) func $f)\n");
     text += &"(table 1 externref)\n".repeat(65_536);
     text += r#"(table $last 4 externref)
       (func $f)

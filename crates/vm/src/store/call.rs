@@ -119,7 +119,7 @@ impl Store {
     ) -> Result<(), CallError> {
         self.check_usable()?;
         let here = sys::stack_pointer();
-        let outermost = self.stack.is_none();
+        let outermost = self.active.0.is_none();
         if outermost {
             self.begin(here)?;
         } else if self.native_base.abs_diff(here) > self.budget.limits().native_stack_bytes {
@@ -151,7 +151,7 @@ impl Store {
             (*rt).stack_end = stack.base().add(slots);
         }
         self.native_base = native_base;
-        self.stack = Some(stack);
+        self.active.0 = Some(stack);
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl Store {
             (*rt).stack_top = ptr::null_mut();
             (*rt).stack_end = ptr::null_mut();
         }
-        let Some(stack) = self.stack.take() else { return };
+        let Some(stack) = self.active.0.take() else { return };
         // One that was used to its end is not worth keeping: all its pages are committed.
         if !matches!(outcome, Err(CallError::Trap(TrapReport { trap: Trap::StackOverflow, .. }))) {
             stack.give_back();
@@ -251,7 +251,7 @@ impl Store {
 
     /// The bounds of the value stack, while a call is going on.
     pub(crate) fn stack_bounds(&self) -> Option<(*mut u64, *mut u64)> {
-        let stack = self.stack.as_ref()?;
+        let stack = self.active.0.as_ref()?;
         // SAFETY: the record is alive; V1.
         Some((stack.base(), unsafe { (*self.rt()).stack_end }))
     }

@@ -68,6 +68,28 @@ impl ValueStack {
     }
 }
 
+/// The value stack of the call that is going on in a store, if there is one.
+///
+/// A store that is dropped meanwhile, because a host function moved it out of the reference it was
+/// given, would take guest code's memory away under its feet. There is no way to go on from there.
+#[derive(Debug, Default)]
+pub(crate) struct Active(pub(super) Option<Box<ValueStack>>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            abort("a store was dropped during a call in it");
+        }
+    }
+}
+
+/// Ends the process, because the embedder did what would make guest code use freed memory.
+#[cold]
+pub(crate) fn abort(what: &str) -> ! {
+    eprintln!("dunlin: {what}");
+    std::process::abort()
+}
+
 thread_local! {
     static IDLE: Cell<Option<Box<ValueStack>>> = const { Cell::new(None) };
 }
