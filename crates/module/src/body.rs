@@ -20,8 +20,7 @@ impl BlockSig<'_> {
 
     /// Result types, first to last.
     pub fn results(&self) -> &[ValType] {
-        self.func
-            .map_or(self.result.as_slice(), |func| &func.results)
+        self.func.map_or(self.result.as_slice(), |func| &func.results)
     }
 }
 
@@ -52,18 +51,11 @@ impl Module {
     /// What a block of this module takes and gives.
     pub fn block_type(&self, ty: op::BlockType) -> BlockSig<'_> {
         match ty {
-            op::BlockType::Empty => BlockSig {
-                func: None,
-                result: None,
-            },
-            op::BlockType::Type(ty) => BlockSig {
-                func: None,
-                result: Some(self.val_type(ty)),
-            },
-            op::BlockType::FuncType(at) => BlockSig {
-                func: Some(self.type_func(at)),
-                result: None,
-            },
+            op::BlockType::Empty => BlockSig { func: None, result: None },
+            op::BlockType::Type(ty) => BlockSig { func: None, result: Some(self.val_type(ty)) },
+            op::BlockType::FuncType(at) => {
+                BlockSig { func: Some(self.type_func(at)), result: None }
+            }
         }
     }
 }
@@ -80,10 +72,7 @@ pub(crate) fn val_type(types: &[TypeId], ty: op::ValType) -> ValType {
 }
 
 pub(crate) fn ref_type(types: &[TypeId], ty: op::RefType) -> RefType {
-    RefType {
-        nullable: ty.is_nullable(),
-        heap: heap_type(types, ty.heap_type()),
-    }
+    RefType { nullable: ty.is_nullable(), heap: heap_type(types, ty.heap_type()) }
 }
 
 pub(crate) fn heap_type(types: &[TypeId], ty: op::HeapType) -> HeapType {

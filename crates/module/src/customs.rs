@@ -24,10 +24,7 @@ impl Module {
 
     /// The contents of all custom sections called `name`, in order.
     pub fn custom_sections<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.customs
-            .iter()
-            .filter(move |s| &*s.name == name)
-            .map(|s| self.custom_bytes(s))
+        self.customs.iter().filter(move |s| &*s.name == name).map(|s| self.custom_bytes(s))
     }
 
     /// What made the module, as it says itself: the entries of the producers section up to the

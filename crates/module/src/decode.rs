@@ -156,18 +156,9 @@ impl<'r> Decoder<'r> {
     }
 
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Error> {
-        if let Payload::Version {
-            encoding: Encoding::Component,
-            range,
-            ..
-        } = payload
-        {
+        if let Payload::Version { encoding: Encoding::Component, range, .. } = payload {
             let message = "expected a core module, found a component";
-            return Err(Error::new(
-                ErrorKind::Unsupported(None),
-                message,
-                Some(range.start),
-            ));
+            return Err(Error::new(ErrorKind::Unsupported(None), message, Some(range.start)));
         }
         sections::check_count(payload)?;
         match self.validator.payload(payload) {
@@ -180,10 +171,7 @@ impl<'r> Decoder<'r> {
             Err(error) => return Err(sections::error(payload, &error, &self.features)),
         }
         if let Some((id, range)) = payload.as_section() {
-            self.sections.push(Section {
-                id,
-                range: narrow(range),
-            });
+            self.sections.push(Section { id, range: narrow(range) });
         }
         match payload {
             Payload::TypeSection(section) => self.type_section(section),
@@ -198,9 +186,7 @@ impl<'r> Decoder<'r> {
         self.escaping.dedup();
         Module {
             bytes,
-            types_held: self
-                .types_held
-                .unwrap_or_else(|| TypeHold::empty(self.registry)),
+            types_held: self.types_held.unwrap_or_else(|| TypeHold::empty(self.registry)),
             types: self.types.into(),
             func_types: self.func_types.into(),
             imports: self.imports.into(),

@@ -41,12 +41,7 @@ struct Inner {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Box<str>>, offset: Option<u64>) -> Error {
-        Error(Box::new(Inner {
-            kind,
-            message: message.into(),
-            offset,
-            function: None,
-        }))
+        Error(Box::new(Inner { kind, message: message.into(), offset, function: None }))
     }
 
     pub(crate) fn in_function(mut self, function: FunctionLabel) -> Error {
@@ -122,16 +117,10 @@ fn missing_proposal(message: &str) -> Option<Proposal> {
         ("multiple memories", Proposal::multi_memory),
         ("multiple tables", Proposal::reference_types),
         ("reserved flags bits set", Proposal::multi_memory),
-        (
-            "data count section requires the bulk-memory proposal",
-            Proposal::bulk_memory,
-        ),
+        ("data count section requires the bulk-memory proposal", Proposal::bulk_memory),
         ("because the GC proposal is disabled", Proposal::gc),
     ];
-    TEXTS
-        .iter()
-        .find(|(text, _)| message.contains(text))
-        .map(|(_, proposal)| *proposal)
+    TEXTS.iter().find(|(text, _)| message.contains(text)).map(|(_, proposal)| *proposal)
 }
 
 /// Says which limit it was where the parser does not, and names instructions as wat does.
@@ -143,10 +132,7 @@ fn reworded(message: &str) -> String {
             format!("function has more than {} locals", limits::LOCALS)
         }
         _ if message.starts_with("function body size count exceeds") => {
-            format!(
-                "function body has more than {} bytes",
-                limits::FUNCTION_BYTES
-            )
+            format!("function body has more than {} bytes", limits::FUNCTION_BYTES)
         }
         _ if message.starts_with("unknown binary version") => {
             let version = message.rsplit(' ').next().unwrap_or_default();

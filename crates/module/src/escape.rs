@@ -8,10 +8,7 @@ use crate::limits::ESCAPED_BYTES;
 /// line breaks, bidirectional overrides and invisible characters are written as `\u{…}`, and what
 /// exceeds [`limits::ESCAPED_BYTES`](crate::limits::ESCAPED_BYTES) is cut with `…`.
 pub fn escape(text: &str) -> Escaped<'_> {
-    Escaped {
-        text,
-        limit: ESCAPED_BYTES,
-    }
+    Escaped { text, limit: ESCAPED_BYTES }
 }
 
 /// What [`escape`] returns.
@@ -24,10 +21,7 @@ pub struct Escaped<'a> {
 impl<'a> Escaped<'a> {
     /// The same text with another limit on its length in bytes.
     pub fn limit(self, bytes: usize) -> Escaped<'a> {
-        Escaped {
-            limit: bytes,
-            ..self
-        }
+        Escaped { limit: bytes, ..self }
     }
 }
 

@@ -139,9 +139,7 @@ impl Features {
 
     /// Everything, finished or not.
     pub fn all() -> Features {
-        Proposal::ALL
-            .iter()
-            .fold(Features::NONE, |set, p| set.with(*p))
+        Proposal::ALL.iter().fold(Features::NONE, |set, p| set.with(*p))
     }
 
     fn preset(preset: Preset) -> Features {
@@ -166,11 +164,7 @@ impl Features {
     /// off.
     pub fn parse(list: &str) -> Result<Features, FeaturesError> {
         let mut set = Features::default();
-        for item in list
-            .split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-        {
+        for item in list.split(',').map(str::trim).filter(|item| !item.is_empty()) {
             match item {
                 "mvp" => set = Features::NONE,
                 "wasm1" => set = Features::wasm1(),
@@ -202,10 +196,7 @@ impl Features {
         for proposal in Proposal::ALL.iter().filter(|p| self.contains(**p)) {
             for need in proposal.needs() {
                 if !self.contains(*need) {
-                    return Err(FeaturesError::Missing {
-                        proposal: *proposal,
-                        need: *need,
-                    });
+                    return Err(FeaturesError::Missing { proposal: *proposal, need: *need });
                 }
             }
         }
@@ -264,19 +255,12 @@ impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let default = Features::default();
         let mut first = true;
-        for p in Proposal::ALL
-            .iter()
-            .filter(|p| self.contains(**p) != default.contains(**p))
-        {
+        for p in Proposal::ALL.iter().filter(|p| self.contains(**p) != default.contains(**p)) {
             let sign = if self.contains(*p) { '+' } else { '-' };
             write!(f, "{}{sign}{}", if first { "" } else { "," }, p.name())?;
             first = false;
         }
-        if first {
-            f.write_str("default")
-        } else {
-            Ok(())
-        }
+        if first { f.write_str("default") } else { Ok(()) }
     }
 }
 
@@ -298,11 +282,7 @@ impl fmt::Display for FeaturesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FeaturesError::Unknown(name) => {
-                write!(
-                    f,
-                    "unknown WebAssembly feature `{}`\nhelp: one of",
-                    crate::escape(name)
-                )?;
+                write!(f, "unknown WebAssembly feature `{}`\nhelp: one of", crate::escape(name))?;
                 for (i, p) in Proposal::ALL.iter().enumerate() {
                     write!(f, "{} {}", if i == 0 { "" } else { "," }, p.name())?;
                 }
@@ -310,14 +290,8 @@ impl fmt::Display for FeaturesError {
             }
             FeaturesError::Missing { proposal, need } => {
                 let (name, need) = (proposal.name(), need.name());
-                writeln!(
-                    f,
-                    "WebAssembly feature `{name}` needs `{need}`, which is off"
-                )?;
-                write!(
-                    f,
-                    "help: enable with `--wasm {need}`, or disable with `--wasm -{name}`"
-                )
+                writeln!(f, "WebAssembly feature `{name}` needs `{need}`, which is off")?;
+                write!(f, "help: enable with `--wasm {need}`, or disable with `--wasm -{name}`")
             }
         }
     }

@@ -158,9 +158,7 @@ impl Module {
     /// The signature at module type index `ty`, which validation proved to be a function type.
     #[inline]
     pub fn type_func(&self, ty: u32) -> &Arc<FuncType> {
-        self.func_types[ty as usize]
-            .as_ref()
-            .expect("validated: a function type")
+        self.func_types[ty as usize].as_ref().expect("validated: a function type")
     }
 
     /// The signature whose parameters are the payload of tag `t`.
@@ -212,17 +210,15 @@ impl Module {
     /// The type of something in one of the index spaces.
     pub fn extern_type(&self, item: ExternIndex) -> ExternType {
         match item {
-            ExternIndex::Func(f) => ExternType::Func {
-                id: self.func_type_id(f),
-                ty: self.func_type(f).clone(),
-            },
+            ExternIndex::Func(f) => {
+                ExternType::Func { id: self.func_type_id(f), ty: self.func_type(f).clone() }
+            }
             ExternIndex::Table(t) => ExternType::Table(self.tables[t.index()]),
             ExternIndex::Memory(m) => ExternType::Memory(self.memories[m.index()]),
             ExternIndex::Global(g) => ExternType::Global(self.globals[g.index()]),
-            ExternIndex::Tag(t) => ExternType::Tag {
-                id: self.tags[t.index()].func,
-                ty: self.tag_type(t).clone(),
-            },
+            ExternIndex::Tag(t) => {
+                ExternType::Tag { id: self.tags[t.index()].func, ty: self.tag_type(t).clone() }
+            }
         }
     }
 }

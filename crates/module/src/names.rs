@@ -55,10 +55,7 @@ struct Text {
 impl Text {
     fn of(range: Range<u64>) -> Option<Text> {
         let Range { start, end } = range;
-        Some(Text {
-            start: start.try_into().ok()?,
-            end: end.try_into().ok()?,
-        })
+        Some(Text { start: start.try_into().ok()?, end: end.try_into().ok()? })
     }
 }
 
@@ -84,10 +81,7 @@ impl Names {
     }
 
     fn fallback(&self, func: FuncIndex) -> Option<&str> {
-        let at = self
-            .fallbacks
-            .binary_search_by_key(&func.0, |entry| entry.0)
-            .ok()?;
+        let at = self.fallbacks.binary_search_by_key(&func.0, |entry| entry.0).ok()?;
         Some(&self.fallbacks[at].1)
     }
 
@@ -111,10 +105,7 @@ impl Names {
 
     /// Reads the contents of a name section that begin at `offset` of `bytes`.
     pub(crate) fn read(bytes: &Arc<[u8]>, section: Range<u32>) -> Names {
-        let mut names = Names {
-            bytes: bytes.clone(),
-            ..Names::default()
-        };
+        let mut names = Names { bytes: bytes.clone(), ..Names::default() };
         let Some(contents) = bytes.get(section.start as usize..section.end as usize) else {
             return names;
         };
@@ -197,9 +188,7 @@ impl Module {
     /// import as `module.name`. `None` if it has none of these.
     pub fn func_name(&self, f: FuncIndex) -> Option<&str> {
         let names = self.names();
-        names
-            .get(NameSpace::Func, f.0)
-            .or_else(|| names.fallback(f))
+        names.get(NameSpace::Func, f.0).or_else(|| names.fallback(f))
     }
 
     fn fallback_names(&self, names: &Names) -> Box<[(u32, Box<str>)]> {
@@ -212,16 +201,10 @@ impl Module {
                 found.push((f.0, export.name.clone()));
             }
         }
-        let funcs = self
-            .imports
-            .iter()
-            .filter(|i| matches!(i.ty, ExternType::Func { .. }));
+        let funcs = self.imports.iter().filter(|i| matches!(i.ty, ExternType::Func { .. }));
         for (f, import) in funcs.enumerate() {
             if unnamed(f as u32) {
-                found.push((
-                    f as u32,
-                    format!("{}.{}", import.module, import.name).into(),
-                ));
+                found.push((f as u32, format!("{}.{}", import.module, import.name).into()));
             }
         }
         found.sort_by_key(|entry| entry.0);

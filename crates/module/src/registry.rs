@@ -70,11 +70,7 @@ const SHRINK_AT_MIN: usize = 64;
 
 impl<T> Default for Slots<T> {
     fn default() -> Slots<T> {
-        Slots {
-            items: Vec::new(),
-            free: Vec::new(),
-            shrink_at: SHRINK_AT_MIN,
-        }
+        Slots { items: Vec::new(), free: Vec::new(), shrink_at: SHRINK_AT_MIN }
     }
 }
 
@@ -113,11 +109,7 @@ impl<T> Slots<T> {
     }
 
     fn shrink(&mut self) {
-        let len = self
-            .items
-            .iter()
-            .rposition(Option::is_some)
-            .map_or(0, |last| last + 1);
+        let len = self.items.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         self.items.truncate(len);
         self.items.shrink_to(len * 2);
         self.free.retain(|at| (*at as usize) < len);
@@ -161,10 +153,7 @@ impl TypeRegistry {
         }
         let mut batch = self.batch();
         for val in ty.params.iter().chain(&ty.results) {
-            if let ValType::Ref(RefType {
-                heap: HeapType::Concrete(id),
-                ..
-            }) = val
+            if let ValType::Ref(RefType { heap: HeapType::Concrete(id), .. }) = val
                 && batch.table.types.get(id.0).is_none()
             {
                 let message = format!("function type refers to unknown type {}", id.0);
@@ -234,11 +223,7 @@ impl TypeRegistry {
     pub(crate) fn batch(&self) -> Batch<'_> {
         let mut table = self.write();
         table.batch += 1;
-        Batch {
-            registry: self,
-            table,
-            held: Vec::new(),
-        }
+        Batch { registry: self, table, held: Vec::new() }
     }
 
     // A panic while the lock is held leaves the table as it was or with a group that nobody holds.
@@ -259,10 +244,7 @@ impl fmt::Debug for TypeRegistry {
 
 impl TypeHold {
     pub(crate) fn empty(registry: &TypeRegistry) -> TypeHold {
-        TypeHold {
-            registry: registry.clone(),
-            groups: Box::default(),
-        }
+        TypeHold { registry: registry.clone(), groups: Box::default() }
     }
 
     /// The registry the types are in.
@@ -277,10 +259,7 @@ impl Clone for TypeHold {
         for id in &self.groups {
             table.retain(*id);
         }
-        TypeHold {
-            registry: self.registry.clone(),
-            groups: self.groups.clone(),
-        }
+        TypeHold { registry: self.registry.clone(), groups: self.groups.clone() }
     }
 }
 
@@ -334,11 +313,7 @@ impl Batch<'_> {
             group.refs += 1;
             self.held.push(id);
         }
-        let types = self
-            .table
-            .groups
-            .get(id.0)
-            .map_or(&[][..], |group| &group.types);
+        let types = self.table.groups.get(id.0).map_or(&[][..], |group| &group.types);
         Ok(types.iter().copied())
     }
 
@@ -352,10 +327,7 @@ impl Batch<'_> {
 
     pub(crate) fn finish(mut self) -> TypeHold {
         let groups = std::mem::take(&mut self.held).into_boxed_slice();
-        TypeHold {
-            registry: self.registry.clone(),
-            groups,
-        }
+        TypeHold { registry: self.registry.clone(), groups }
     }
 }
 
@@ -370,28 +342,15 @@ impl Table {
     fn insert(&mut self, writer: &GroupWriter) -> GroupId {
         let key: Arc<[u32]> = writer.words().into();
         let id = GroupId(self.groups.reserve());
-        let types: Box<[TypeId]> = (0..writer.len())
-            .map(|_| TypeId(self.types.reserve()))
-            .collect();
+        let types: Box<[TypeId]> =
+            (0..writer.len()).map(|_| TypeId(self.types.reserve())).collect();
         for (at, read) in KeyRef::new(&key, &types).enumerate() {
             let supertypes = read.supertype.map(|parent| {
-                let above = self
-                    .types
-                    .get(parent.0)
-                    .and_then(|ty| ty.supertypes.as_deref());
-                above
-                    .unwrap_or_default()
-                    .iter()
-                    .copied()
-                    .chain([parent])
-                    .collect()
+                let above = self.types.get(parent.0).and_then(|ty| ty.supertypes.as_deref());
+                above.unwrap_or_default().iter().copied().chain([parent]).collect()
             });
-            let ty = Type {
-                composite: read.composite,
-                group: id,
-                is_final: read.is_final,
-                supertypes,
-            };
+            let ty =
+                Type { composite: read.composite, group: id, is_final: read.is_final, supertypes };
             self.types.fill(types[at].0, ty);
         }
         let outer = writer.outer().iter().filter_map(|id| self.types.get(id.0));
@@ -402,13 +361,7 @@ impl Table {
             self.retain(*need);
         }
         self.by_key.insert(key.clone(), id);
-        let group = Group {
-            key,
-            refs: 0,
-            types,
-            needs: needs.into_boxed_slice(),
-            batch: 0,
-        };
+        let group = Group { key, refs: 0, types, needs: needs.into_boxed_slice(), batch: 0 };
         self.groups.fill(id.0, group);
         id
     }
@@ -447,10 +400,7 @@ impl Table {
         let (Some(above_a), Some(above_b)) = (supertypes(a), supertypes(b)) else {
             return false;
         };
-        above_a
-            .unwrap_or_default()
-            .get(above_b.unwrap_or_default().len())
-            == Some(&b)
+        above_a.unwrap_or_default().get(above_b.unwrap_or_default().len()) == Some(&b)
     }
 
     fn heap_subtype(&self, a: HeapType, b: HeapType) -> bool {

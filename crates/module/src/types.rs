@@ -172,15 +172,9 @@ impl ValType {
 
 impl RefType {
     /// `funcref`, that is `(ref null func)`
-    pub const FUNC: RefType = RefType {
-        nullable: true,
-        heap: HeapType::Func,
-    };
+    pub const FUNC: RefType = RefType { nullable: true, heap: HeapType::Func };
     /// `externref`, that is `(ref null extern)`
-    pub const EXTERN: RefType = RefType {
-        nullable: true,
-        heap: HeapType::Extern,
-    };
+    pub const EXTERN: RefType = RefType { nullable: true, heap: HeapType::Extern };
 }
 
 impl FuncType {
@@ -189,10 +183,7 @@ impl FuncType {
         params: impl IntoIterator<Item = ValType>,
         results: impl IntoIterator<Item = ValType>,
     ) -> FuncType {
-        FuncType {
-            params: params.into_iter().collect(),
-            results: results.into_iter().collect(),
-        }
+        FuncType { params: params.into_iter().collect(), results: results.into_iter().collect() }
     }
 
     /// Slots taken by the parameters.

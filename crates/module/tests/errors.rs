@@ -16,10 +16,8 @@ const NEXT: &str = ";;        ";
 #[test]
 fn messages_are_as_recorded() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.len() > 40, "the recorded messages are there");
     let bless = std::env::var_os("BLESS").is_some();
@@ -46,18 +44,12 @@ fn messages_are_as_recorded() {
             wrong.push(format!("{name}: expected\n{recorded}\nfound\n{actual}"));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{}\nBLESS=1 accepts these",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{}\nBLESS=1 accepts these", wrong.join("\n"));
 }
 
 #[test]
 fn feature_lists() {
-    let unknown = Features::parse("gc,\u{1b}[31mwarp")
-        .unwrap_err()
-        .to_string();
+    let unknown = Features::parse("gc,\u{1b}[31mwarp").unwrap_err().to_string();
     assert!(unknown.starts_with("unknown WebAssembly feature `\\u{1b}[31mwarp`\nhelp: one of "));
     assert!(unknown.ends_with(
         ", multibyte-array-access, or a preset: mvp, wasm1, wasm2, wasm3, default, all"
@@ -74,10 +66,7 @@ fn feature_lists() {
 #[test]
 fn an_error_is_one_word() {
     assert_eq!(size_of::<dunlin_module::Error>(), size_of::<usize>());
-    assert_eq!(
-        size_of::<Option<dunlin_module::Error>>(),
-        size_of::<usize>()
-    );
+    assert_eq!(size_of::<Option<dunlin_module::Error>>(), size_of::<usize>());
 }
 
 #[test]

@@ -7,43 +7,25 @@ use text::binary;
 
 /// For each proposal a module that needs it.
 const USES: &[(Proposal, &str)] = &[
-    (
-        Proposal::mutable_global,
-        r#"(module (import "m" "g" (global (mut i32))))"#,
-    ),
+    (Proposal::mutable_global, r#"(module (import "m" "g" (global (mut i32))))"#),
     (
         Proposal::saturating_float_to_int,
         "(module (func (drop (i32.trunc_sat_f32_s (f32.const 1)))))",
     ),
-    (
-        Proposal::sign_extension,
-        "(module (func (drop (i32.extend8_s (i32.const 1)))))",
-    ),
-    (
-        Proposal::multi_value,
-        "(module (func (result i32 i32) i32.const 1 i32.const 2))",
-    ),
+    (Proposal::sign_extension, "(module (func (drop (i32.extend8_s (i32.const 1)))))"),
+    (Proposal::multi_value, "(module (func (result i32 i32) i32.const 1 i32.const 2))"),
     (Proposal::bulk_memory, r#"(module (data "passive"))"#),
-    (
-        Proposal::reference_types,
-        "(module (func (param externref)))",
-    ),
+    (Proposal::reference_types, "(module (func (param externref)))"),
     (Proposal::simd, "(module (func (param v128)))"),
     (
         Proposal::relaxed_simd,
         "(module (func (param v128) (drop (i8x16.relaxed_swizzle (local.get 0) (local.get 0)))))",
     ),
     (Proposal::tail_call, "(module (func $f return_call $f))"),
-    (
-        Proposal::extended_const,
-        "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
-    ),
+    (Proposal::extended_const, "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))"),
     (Proposal::multi_memory, "(module (memory 1) (memory 1))"),
     (Proposal::memory64, "(module (memory i64 1))"),
-    (
-        Proposal::function_references,
-        "(module (func (param (ref func))))",
-    ),
+    (Proposal::function_references, "(module (func (param (ref func))))"),
     (Proposal::gc, "(module (type (struct)))"),
     (Proposal::exceptions, "(module (tag))"),
     (Proposal::threads, "(module (memory 1 1 shared))"),
@@ -51,10 +33,7 @@ const USES: &[(Proposal, &str)] = &[
         Proposal::wide_arithmetic,
         "(module (func (param i64) (result i64 i64) local.get 0 local.get 0 i64.mul_wide_s))",
     ),
-    (
-        Proposal::custom_page_sizes,
-        "(module (memory 1 (pagesize 1)))",
-    ),
+    (Proposal::custom_page_sizes, "(module (memory 1 (pagesize 1)))"),
     (
         Proposal::compact_imports,
         r#"(module binary "\00asm\01\00\00\00" "\01\04\01\60\00\00"
@@ -65,10 +44,7 @@ const USES: &[(Proposal, &str)] = &[
         "(module (tag $e) (func try throw $e catch $e rethrow 0 catch_all end
            try delegate 0))",
     ),
-    (
-        Proposal::stack_switching,
-        "(module (type $f (func)) (type (cont $f)))",
-    ),
+    (Proposal::stack_switching, "(module (type $f (func)) (type (cont $f)))"),
     (
         Proposal::memory_control,
         "(module (memory 1) (func (memory.discard (i32.const 0) (i32.const 0))))",
@@ -121,16 +97,8 @@ fn presets() {
         "multibyte-array-access",
     ];
     assert_eq!(off(Features::default()), experimental);
-    let beyond_3 = [
-        "threads",
-        "wide-arithmetic",
-        "custom-page-sizes",
-        "compact-imports",
-    ];
-    assert_eq!(
-        off(Features::wasm3()),
-        [&beyond_3[..], &experimental].concat()
-    );
+    let beyond_3 = ["threads", "wide-arithmetic", "custom-page-sizes", "compact-imports"];
+    assert_eq!(off(Features::wasm3()), [&beyond_3[..], &experimental].concat());
     let beyond_2 = [
         "relaxed-simd",
         "tail-call",
@@ -141,18 +109,10 @@ fn presets() {
         "gc",
         "exceptions",
     ];
-    assert_eq!(
-        off(Features::wasm2()),
-        [&beyond_2[..], &beyond_3, &experimental].concat()
-    );
+    assert_eq!(off(Features::wasm2()), [&beyond_2[..], &beyond_3, &experimental].concat());
     assert!(Features::wasm1().mutable_global && !Features::wasm1().sign_extension);
     assert!(off(Features::all()).is_empty());
-    for preset in [
-        Features::NONE,
-        Features::wasm1(),
-        Features::wasm2(),
-        Features::all(),
-    ] {
+    for preset in [Features::NONE, Features::wasm1(), Features::wasm2(), Features::all()] {
         preset.check().unwrap();
     }
 }
@@ -163,13 +123,7 @@ fn lists_are_read_from_left_to_right() {
     assert_eq!(parse(""), Features::default());
     assert_eq!(parse("wasm2, wasm3"), Features::wasm3());
     assert_eq!(parse("+legacy-exceptions,default"), Features::default());
-    assert_eq!(
-        parse("mvp,simd"),
-        Features {
-            simd: true,
-            ..Features::NONE
-        }
-    );
+    assert_eq!(parse("mvp,simd"), Features { simd: true, ..Features::NONE });
     assert_eq!(parse("-gc,+gc"), Features::default());
     assert!(!parse("-multibyte-array-access,-gc").gc);
     for wrong in ["GC", "simd-", "--simd", "-mvp", "gc threads", "wasm4"] {
@@ -179,20 +133,9 @@ fn lists_are_read_from_left_to_right() {
 
 #[test]
 fn display_reads_back() {
-    for list in [
-        "default",
-        "wasm1",
-        "mvp",
-        "all",
-        "-gc,+legacy-exceptions",
-        "wasm2,threads",
-    ] {
+    for list in ["default", "wasm1", "mvp", "all", "-gc,+legacy-exceptions", "wasm2,threads"] {
         let features = Features::parse(list).unwrap();
-        assert_eq!(
-            Features::parse(&features.to_string()).unwrap(),
-            features,
-            "{features}"
-        );
+        assert_eq!(Features::parse(&features.to_string()).unwrap(), features, "{features}");
     }
     assert_eq!(Features::default().to_string(), "default");
     let features = Features::parse("stack-switching,-threads").unwrap();

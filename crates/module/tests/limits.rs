@@ -61,34 +61,23 @@ fn check(limit: usize, text: &str, make: impl Fn(usize) -> Vec<u8>) {
     }
     let error = decode(make(limit + 1)).expect_err(text);
     assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
-    assert!(
-        error.message().contains(text),
-        "`{text}` is not in: {error}"
-    );
+    assert!(error.message().contains(text), "`{text}` is not in: {error}");
 }
 
 #[test]
 fn types() {
-    check(
-        limits::TYPES as usize,
-        "types count exceeds limit of 1000000",
-        |n| module(&[(1, vec_of(n, &FUNC))]),
-    );
-    check(
-        limits::PARAMS,
-        "function params size is out of bounds",
-        |n| module(&[(1, one(&[&[0x60][..], &vec_of(n, &[I32]), &[0]].concat()))]),
-    );
-    check(
-        limits::RESULTS,
-        "function returns size is out of bounds",
-        |n| module(&[(1, one(&[&[0x60, 0][..], &vec_of(n, &[I32])].concat()))]),
-    );
-    check(
-        limits::STRUCT_FIELDS,
-        "struct fields size is out of bounds",
-        |n| module(&[(1, one(&[&[0x5f][..], &vec_of(n, &[I32, 0])].concat()))]),
-    );
+    check(limits::TYPES as usize, "types count exceeds limit of 1000000", |n| {
+        module(&[(1, vec_of(n, &FUNC))])
+    });
+    check(limits::PARAMS, "function params size is out of bounds", |n| {
+        module(&[(1, one(&[&[0x60][..], &vec_of(n, &[I32]), &[0]].concat()))])
+    });
+    check(limits::RESULTS, "function returns size is out of bounds", |n| {
+        module(&[(1, one(&[&[0x60, 0][..], &vec_of(n, &[I32])].concat()))])
+    });
+    check(limits::STRUCT_FIELDS, "struct fields size is out of bounds", |n| {
+        module(&[(1, one(&[&[0x5f][..], &vec_of(n, &[I32, 0])].concat()))])
+    });
     check(limits::SUBTYPE_DEPTH, "sub type hierarchy too deep", |n| {
         let mut types = [leb(n as u32 + 1), vec![0x50, 0, 0x5f, 0]].concat();
         for parent in 0..n as u32 {
@@ -100,107 +89,60 @@ fn types() {
 
 #[test]
 fn index_spaces() {
-    check(
-        limits::FUNCTIONS as usize,
-        "functions count exceeds limit of 1000000",
-        |n| {
-            let code = vec_of(n, &[2, 0, 0x0b]);
-            module(&[(1, one(&FUNC)), (3, vec_of(n, &[0])), (10, code)])
-        },
-    );
-    check(
-        limits::TABLES as usize,
-        "tables count exceeds limit of 100000",
-        |n| module(&[(4, vec_of(n, &[0x70, 0, 0]))]),
-    );
-    check(
-        limits::MEMORIES as usize,
-        "memories count exceeds limit of 100",
-        |n| module(&[(5, vec_of(n, &[0, 0]))]),
-    );
-    check(
-        limits::TAGS as usize,
-        "tags count exceeds limit of 1000000",
-        |n| module(&[(1, one(&FUNC)), (13, vec_of(n, &[0, 0]))]),
-    );
-    check(
-        limits::GLOBALS as usize,
-        "globals count exceeds limit of 1000000",
-        |n| module(&[(6, vec_of(n, &[I32, 0, 0x41, 0, 0x0b]))]),
-    );
+    check(limits::FUNCTIONS as usize, "functions count exceeds limit of 1000000", |n| {
+        let code = vec_of(n, &[2, 0, 0x0b]);
+        module(&[(1, one(&FUNC)), (3, vec_of(n, &[0])), (10, code)])
+    });
+    check(limits::TABLES as usize, "tables count exceeds limit of 100000", |n| {
+        module(&[(4, vec_of(n, &[0x70, 0, 0]))])
+    });
+    check(limits::MEMORIES as usize, "memories count exceeds limit of 100", |n| {
+        module(&[(5, vec_of(n, &[0, 0]))])
+    });
+    check(limits::TAGS as usize, "tags count exceeds limit of 1000000", |n| {
+        module(&[(1, one(&FUNC)), (13, vec_of(n, &[0, 0]))])
+    });
+    check(limits::GLOBALS as usize, "globals count exceeds limit of 1000000", |n| {
+        module(&[(6, vec_of(n, &[I32, 0, 0x41, 0, 0x0b]))])
+    });
 }
 
 #[test]
 fn imports_and_exports() {
     // The types of all imports count together, each with one more for the import itself.
     let size = limits::EXTERN_TYPES_SIZE as usize - 2;
-    check(
-        size,
-        "effective type size exceeds the limit of 1000000",
-        |n| module(&[(2, vec_of(n, &[0, 0, 3, I32, 0]))]),
-    );
-    let error = decode(module(&[(
-        2,
-        vec_of(limits::IMPORTS as usize + 1, &[0, 0, 3, I32, 0]),
-    )]));
-    assert!(
-        error
-            .unwrap_err()
-            .message()
-            .contains("imports count exceeds limit of 1000000")
-    );
-    let error = decode(module(&[(
-        7,
-        vec_of(limits::EXPORTS as usize + 1, &[0, 3, 0]),
-    )]));
-    assert!(
-        error
-            .unwrap_err()
-            .message()
-            .contains("exports count exceeds limit of 1000000")
-    );
+    check(size, "effective type size exceeds the limit of 1000000", |n| {
+        module(&[(2, vec_of(n, &[0, 0, 3, I32, 0]))])
+    });
+    let error = decode(module(&[(2, vec_of(limits::IMPORTS as usize + 1, &[0, 0, 3, I32, 0]))]));
+    assert!(error.unwrap_err().message().contains("imports count exceeds limit of 1000000"));
+    let error = decode(module(&[(7, vec_of(limits::EXPORTS as usize + 1, &[0, 3, 0]))]));
+    assert!(error.unwrap_err().message().contains("exports count exceeds limit of 1000000"));
 }
 
 #[test]
 fn segments() {
-    check(
-        limits::ELEMENT_SEGMENTS as usize,
-        "element segments count exceeds limit",
-        |n| module(&[(9, vec_of(n, &[1, 0, 0]))]),
-    );
-    check(
-        limits::DATA_SEGMENTS as usize,
-        "data segments count exceeds limit",
-        |n| module(&[(11, vec_of(n, &[1, 0]))]),
-    );
-    check(
-        limits::DATA_SEGMENTS as usize,
-        "specifies too many data segments",
-        |n| module(&[(12, leb(n as u32)), (11, vec_of(n, &[1, 0]))]),
-    );
-    check(
-        limits::ELEMENTS as usize,
-        "number of elements is out of bounds",
-        |n| {
-            let segment = [vec![1, 0], vec_of(n, &[0])].concat();
-            let body = one(&[2, 0, 0x0b]);
-            module(&[
-                (1, one(&FUNC)),
-                (3, one(&[0])),
-                (9, one(&segment)),
-                (10, body),
-            ])
-        },
-    );
+    check(limits::ELEMENT_SEGMENTS as usize, "element segments count exceeds limit", |n| {
+        module(&[(9, vec_of(n, &[1, 0, 0]))])
+    });
+    check(limits::DATA_SEGMENTS as usize, "data segments count exceeds limit", |n| {
+        module(&[(11, vec_of(n, &[1, 0]))])
+    });
+    check(limits::DATA_SEGMENTS as usize, "specifies too many data segments", |n| {
+        module(&[(12, leb(n as u32)), (11, vec_of(n, &[1, 0]))])
+    });
+    check(limits::ELEMENTS as usize, "number of elements is out of bounds", |n| {
+        let segment = [vec![1, 0], vec_of(n, &[0])].concat();
+        let body = one(&[2, 0, 0x0b]);
+        module(&[(1, one(&FUNC)), (3, one(&[0])), (9, one(&segment)), (10, body)])
+    });
 }
 
 #[test]
 fn bodies() {
-    check(
-        limits::LOCALS as usize,
-        "function has more than 50000 locals",
-        |n| function(&FUNC, &one(&[&leb(n as u32)[..], &[I32]].concat()), &[]),
-    );
+    check(limits::LOCALS as usize, "function has more than 50000 locals", |n| {
+        function(&FUNC, &one(&[&leb(n as u32)[..], &[I32]].concat()), &[])
+    });
     let wrapping = [&[2][..], &leb(u32::MAX), &[I32], &leb(u32::MAX), &[I32]].concat();
     let error = decode(function(&FUNC, &wrapping, &[])).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LimitExceeded);
@@ -211,11 +153,7 @@ fn bodies() {
     });
     check(limits::CATCHES, "size is out of bounds", |n| {
         let catches = vec_of(n, &[2, 0]);
-        function(
-            &FUNC,
-            &[0],
-            &[&[0x1f, 0x40][..], &catches, &[0x0b]].concat(),
-        )
+        function(&FUNC, &[0], &[&[0x1f, 0x40][..], &catches, &[0x0b]].concat())
     });
 }
 
@@ -256,9 +194,6 @@ fn declared_counts_reserve_nothing() {
     for (at, bytes) in lies.into_iter().enumerate() {
         let error = decode(bytes).expect_err("a lie");
         let kind = error.kind();
-        assert!(
-            matches!(kind, ErrorKind::Malformed | ErrorKind::LimitExceeded),
-            "{at}: {error}"
-        );
+        assert!(matches!(kind, ErrorKind::Malformed | ErrorKind::LimitExceeded), "{at}: {error}");
     }
 }

@@ -115,14 +115,8 @@ fn a_million_names_are_read_quickly() {
         ]);
     }
     let len = contents.len();
-    let size = |n: usize| {
-        [
-            n as u8 | 0x80,
-            (n >> 7) as u8 | 0x80,
-            (n >> 14) as u8 | 0x80,
-            (n >> 21) as u8,
-        ]
-    };
+    let size =
+        |n: usize| [n as u8 | 0x80, (n >> 7) as u8 | 0x80, (n >> 14) as u8 | 0x80, (n >> 21) as u8];
     let part = [&[1][..], &size(len), &contents].concat();
     let section = [&b"\x04name"[..], &part].concat();
     let mut bytes = binary("(module (func) (func))");
@@ -138,20 +132,11 @@ fn a_million_names_are_read_quickly() {
 fn escaping() {
     let shown = |text: &str| escape(text).to_string();
     assert_eq!(shown("plain ünïcödé 函数 🦀"), "plain ünïcödé 函数 🦀");
-    assert_eq!(
-        shown("\u{1b}[31m\r\n\t\0"),
-        "\\u{1b}[31m\\u{d}\\u{a}\\u{9}\\u{0}"
-    );
+    assert_eq!(shown("\u{1b}[31m\r\n\t\0"), "\\u{1b}[31m\\u{d}\\u{a}\\u{9}\\u{0}");
     assert_eq!(shown("\u{9b}1m\u{7f}"), "\\u{9b}1m\\u{7f}");
-    for hidden in [
-        '\u{202e}',
-        '\u{2066}',
-        '\u{200b}',
-        '\u{feff}',
-        '\u{2028}',
-        '\u{e0041}',
-        '\u{ad}',
-    ] {
+    for hidden in
+        ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{2028}', '\u{e0041}', '\u{ad}']
+    {
         let text = format!("a{hidden}b");
         assert_eq!(shown(&text), format!("a{}b", hidden.escape_unicode()));
     }

@@ -19,20 +19,12 @@ fn reference(nullable: bool, heap: HeapType) -> RefType {
 #[test]
 fn equal_function_types_share_an_id_across_modules() {
     let registry = TypeRegistry::new();
-    let a = decode(
-        "(module (type (func (param i32))) (type (func (result f64))))",
-        &registry,
-    );
-    let b = decode(
-        "(module (type (func (result f64))) (type (func (param i32))))",
-        &registry,
-    );
+    let a = decode("(module (type (func (param i32))) (type (func (result f64))))", &registry);
+    let b = decode("(module (type (func (result f64))) (type (func (param i32))))", &registry);
     assert_eq!([a.types[0], a.types[1]], [b.types[1], b.types[0]]);
     assert_ne!(a.types[0], a.types[1]);
     assert_eq!(registry.len(), 2);
-    let (host, _hold) = registry
-        .intern_func(&FuncType::new([ValType::I32], []))
-        .unwrap();
+    let (host, _hold) = registry.intern_func(&FuncType::new([ValType::I32], [])).unwrap();
     assert_eq!(host, a.types[0]);
     assert_eq!(registry.func_type(host).as_ref(), a.func_types[0].as_ref());
 }
@@ -56,12 +48,8 @@ fn rec_groups_are_equal_by_structure_not_by_position() {
     );
     assert!(c.types.iter().all(|id| !a.types.contains(id)));
     assert_ne!(c.types[0], c.types[2]);
-    let Some(CompositeType::Struct(node)) = registry.composite_type(a.types[0]) else {
-        panic!()
-    };
-    let Some(leaf) = node.fields.get(1) else {
-        panic!()
-    };
+    let Some(CompositeType::Struct(node)) = registry.composite_type(a.types[0]) else { panic!() };
+    let Some(leaf) = node.fields.get(1) else { panic!() };
     let expected = ValType::Ref(reference(false, HeapType::Concrete(a.types[1])));
     assert_eq!(leaf.storage, dunlin_module::StorageType::Val(expected));
 }
@@ -111,10 +99,7 @@ fn subtypes() {
     let module = decode(&text, &registry);
     let chain = &module.types[..64];
     for (i, a) in chain.iter().enumerate() {
-        assert_eq!(
-            registry.supertypes(*a).as_deref().unwrap_or_default(),
-            &chain[..i]
-        );
+        assert_eq!(registry.supertypes(*a).as_deref().unwrap_or_default(), &chain[..i]);
         for (j, b) in chain.iter().enumerate() {
             assert_eq!(registry.is_subtype(*a, *b), i >= j);
         }
@@ -145,12 +130,7 @@ fn subtypes() {
         assert!(registry.heap_subtype(a, b), "{a:?} {b:?}");
         assert!(!registry.heap_subtype(b, a), "{b:?} {a:?}");
     }
-    for (a, b) in [
-        (structure, Array),
-        (structure, Func),
-        (function, Any),
-        (function, NoFunc),
-    ] {
+    for (a, b) in [(structure, Array), (structure, Func), (function, Any), (function, NoFunc)] {
         assert!(!registry.heap_subtype(a, b), "{a:?} {b:?}");
     }
     assert!(registry.ref_subtype(reference(false, Func), RefType::FUNC));
@@ -162,10 +142,7 @@ fn subtypes() {
 #[test]
 fn types_die_with_their_last_module() {
     let registry = TypeRegistry::new();
-    let a = decode(
-        "(module (type $f (func)) (type $s (struct (field (ref $f)))))",
-        &registry,
-    );
+    let a = decode("(module (type $f (func)) (type $s (struct (field (ref $f)))))", &registry);
     let b = decode("(module (type (func)))", &registry);
     assert_eq!(registry.len(), 2);
     drop(a);
@@ -204,22 +181,14 @@ fn a_thousand_modules_leave_nothing_behind() {
         let mut text = String::from("(module");
         for i in 0..20 {
             let params = "i32 ".repeat((round * 20 + i) % 331);
-            text += &format!(
-                "(rec (type (struct (field i{}))) ",
-                if i % 2 == 0 { 32 } else { 64 }
-            );
+            text += &format!("(rec (type (struct (field i{}))) ", if i % 2 == 0 { 32 } else { 64 });
             text += &format!("(type (func (param {params} f64))))");
         }
         kept.push_back(decode(&(text + ")"), &registry));
         if kept.len() > 3 {
             kept.pop_front();
         }
-        highest = kept
-            .iter()
-            .flat_map(|m| m.types.iter())
-            .map(|id| id.0)
-            .max()
-            .unwrap();
+        highest = kept.iter().flat_map(|m| m.types.iter()).map(|id| id.0).max().unwrap();
     }
     assert!(highest < 300, "ids are used again, highest {highest}");
     kept.clear();
@@ -273,17 +242,9 @@ fn a_full_registry_refuses_more() {
     }
     assert_eq!(registry.len(), limits::LIVE_TYPES);
     assert_eq!(modules.len(), 4);
-    assert_eq!(
-        refused[0].kind(),
-        ErrorKind::LimitExceeded,
-        "{}",
-        refused[0]
-    );
+    assert_eq!(refused[0].kind(), ErrorKind::LimitExceeded, "{}", refused[0]);
     let host = FuncType::new(vec![ValType::V128; 3], []);
-    assert_eq!(
-        registry.intern_func(&host).unwrap_err().kind(),
-        ErrorKind::LimitExceeded
-    );
+    assert_eq!(registry.intern_func(&host).unwrap_err().kind(), ErrorKind::LimitExceeded);
     modules.pop();
     registry.intern_func(&host).unwrap();
     modules.clear();
@@ -302,15 +263,10 @@ fn leb(bytes: &mut Vec<u8>, mut n: u32) {
 fn host_signatures_are_checked() {
     let registry = TypeRegistry::new();
     let unknown = ValType::Ref(reference(true, HeapType::Concrete(TypeId(7))));
-    let error = registry
-        .intern_func(&FuncType::new([unknown], []))
-        .unwrap_err();
+    let error = registry.intern_func(&FuncType::new([unknown], [])).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     let long = FuncType::new(vec![ValType::I32; 1001], []);
-    assert_eq!(
-        registry.intern_func(&long).unwrap_err().kind(),
-        ErrorKind::LimitExceeded
-    );
+    assert_eq!(registry.intern_func(&long).unwrap_err().kind(), ErrorKind::LimitExceeded);
     assert!(registry.is_empty());
 }
 

@@ -10,19 +10,11 @@ use dunlin_module::{
 };
 use text::binary;
 
-const SAMPLES: [&str; 2] = [
-    include_str!("modules/linear.wat"),
-    include_str!("modules/typed.wat"),
-];
+const SAMPLES: [&str; 2] = [include_str!("modules/linear.wat"), include_str!("modules/typed.wat")];
 
 /// As much stack as the engine is promised.
 fn on_small_stack(run: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new()
-        .stack_size(256 << 10)
-        .spawn(run)
-        .unwrap()
-        .join()
-        .unwrap();
+    std::thread::Builder::new().stack_size(256 << 10).spawn(run).unwrap().join().unwrap();
 }
 
 fn decode(bytes: &[u8], features: &Features) -> Result<Module, Error> {
@@ -40,27 +32,12 @@ fn look_at_everything(module: &Module) {
         let func = FuncIndex(index);
         let name = module.func_name(func).map(|name| escape(name).to_string());
         assert!(name.is_none_or(|name| !name.contains('\u{1b}')));
-        assert!(
-            module
-                .names()
-                .local(func, 0)
-                .is_none_or(|name| name.len() < 1000)
-        );
-        assert!(
-            module
-                .names()
-                .label(func, 0)
-                .is_none_or(|name| name.len() < 1000)
-        );
+        assert!(module.names().local(func, 0).is_none_or(|name| name.len() < 1000));
+        assert!(module.names().label(func, 0).is_none_or(|name| name.len() < 1000));
         assert!(module.func_type(func).param_slots() <= 2000);
     }
     assert!(module.names().module().is_none_or(|name| name.len() < 1000));
-    assert!(
-        module
-            .names()
-            .get(NameSpace::Type, 0)
-            .is_none_or(|name| name.len() < 1000)
-    );
+    assert!(module.names().get(NameSpace::Type, 0).is_none_or(|name| name.len() < 1000));
     assert!(module.producers().len() < 1000);
     for export in &module.exports {
         assert_eq!(module.export(&export.name), Some(export.item));
@@ -97,11 +74,8 @@ fn every_prefix() {
         for sample in SAMPLES {
             let bytes = binary(sample);
             let whole = decode(&bytes, &Features::default()).unwrap();
-            let mut ends: Vec<usize> = whole
-                .sections
-                .iter()
-                .map(|s| s.range.end as usize)
-                .collect();
+            let mut ends: Vec<usize> =
+                whole.sections.iter().map(|s| s.range.end as usize).collect();
             ends.push(8);
             for len in 0..bytes.len() {
                 if decode(&bytes[..len], &Features::default()).is_ok() {
@@ -167,11 +141,7 @@ fn many_functions(wrong: &[usize]) -> Vec<u8> {
     let filler = "(local.set 0 (i32.add (local.get 0) (i32.const 1000000)))".repeat(20);
     let mut text = String::from("(module (import \"m\" \"f\" (func))");
     for index in 0..2500 {
-        let result = if wrong.contains(&index) {
-            "i64.const 1"
-        } else {
-            "local.get 0"
-        };
+        let result = if wrong.contains(&index) { "i64.const 1" } else { "local.get 0" };
         text += &format!("(func $f{index} (param i32) (result i32) {filler} {result})");
     }
     binary(&(text + ")"))
@@ -186,28 +156,13 @@ fn error_with_threads(bytes: &[u8], threads: usize) -> Option<String> {
 
 #[test]
 fn the_first_error_is_found_by_any_number_of_threads() {
-    for wrong in [
-        &[][..],
-        &[0],
-        &[2499],
-        &[1249, 1250],
-        &[30, 2000, 2400],
-        &[2400, 2401, 7],
-    ] {
+    for wrong in [&[][..], &[0], &[2499], &[1249, 1250], &[30, 2000, 2400], &[2400, 2401, 7]] {
         let bytes = many_functions(wrong);
         assert!(bytes.len() > 400 << 10, "enough for several threads");
         let expected = error_with_threads(&bytes, 1);
-        let first = wrong
-            .iter()
-            .min()
-            .map(|index| format!("in function `f{index}`)"));
+        let first = wrong.iter().min().map(|index| format!("in function `f{index}`)"));
         assert_eq!(expected.is_some(), first.is_some());
-        assert!(
-            expected
-                .iter()
-                .zip(&first)
-                .all(|(error, place)| error.ends_with(place))
-        );
+        assert!(expected.iter().zip(&first).all(|(error, place)| error.ends_with(place)));
         for threads in [2, 3, 8] {
             for _ in 0..10 {
                 assert_eq!(error_with_threads(&bytes, threads), expected);
@@ -219,10 +174,7 @@ fn the_first_error_is_found_by_any_number_of_threads() {
 #[test]
 fn an_error_in_a_body_comes_before_one_in_a_later_section() {
     let data_section_of_nothing = [11, 1, 9];
-    let places = [
-        (&[2499][..], "in function `f2499`"),
-        (&[], "section declares 9 entries"),
-    ];
+    let places = [(&[2499][..], "in function `f2499`"), (&[], "section declares 9 entries")];
     for (wrong, expected) in places {
         let mut bytes = many_functions(wrong);
         bytes.extend(data_section_of_nothing);

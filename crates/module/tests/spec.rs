@@ -17,15 +17,9 @@ use wast::{QuoteWat, Wast, WastDirective, WastExecute, Wat};
 fn features(folder: &str) -> Option<Features> {
     let default = Features::default();
     match folder {
-        "legacy" => Some(Features {
-            legacy_exceptions: true,
-            ..default
-        }),
+        "legacy" => Some(Features { legacy_exceptions: true, ..default }),
         // Written before a module could have several memories or tables.
-        "proposals/threads" => Some(Features {
-            threads: true,
-            ..Features::wasm1()
-        }),
+        "proposals/threads" => Some(Features { threads: true, ..Features::wasm1() }),
         // Types with descriptors are not represented.
         "proposals/custom-descriptors" => None,
         _ => Some(default),
@@ -78,10 +72,7 @@ fn modules_are_accepted_and_rejected_as_the_suite_says() {
         failures.extend(run.failures);
     }
     eprintln!("{accepted} modules accepted, {rejected} rejected");
-    assert!(
-        accepted > 2700 && rejected > 4900,
-        "the suite is not complete"
-    );
+    assert!(accepted > 2700 && rejected > 4900, "the suite is not complete");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -116,18 +107,12 @@ impl Run<'_> {
                 return;
             }
             Err(error) => {
-                return self
-                    .failures
-                    .push(format!("{}:{first}: {error}", self.file));
+                return self.failures.push(format!("{}:{first}: {error}", self.file));
             }
         };
         let mut pending: Vec<WastDirective> = wast.directives.into_iter().rev().collect();
         while let Some(directive) = pending.pop() {
-            let place = format!(
-                "{}:{}",
-                self.file,
-                directive.span().linecol_in(text).0 + first
-            );
+            let place = format!("{}:{}", self.file, directive.span().linecol_in(text).0 + first);
             match directive {
                 WastDirective::Thread(thread) => {
                     pending.extend(thread.directives.into_iter().rev());
@@ -136,25 +121,13 @@ impl Run<'_> {
                     self.accept(module, &place);
                 }
                 WastDirective::AssertUnlinkable { module, .. }
-                | WastDirective::AssertTrap {
-                    exec: WastExecute::Wat(module),
-                    ..
-                }
-                | WastDirective::AssertReturn {
-                    exec: WastExecute::Wat(module),
-                    ..
-                } => {
+                | WastDirective::AssertTrap { exec: WastExecute::Wat(module), .. }
+                | WastDirective::AssertReturn { exec: WastExecute::Wat(module), .. } => {
                     self.accept(QuoteWat::Wat(module), &place);
                 }
-                WastDirective::AssertMalformed {
-                    module, message, ..
-                }
-                | WastDirective::AssertMalformedCustom {
-                    module, message, ..
-                }
-                | WastDirective::AssertInvalid {
-                    module, message, ..
-                } => {
+                WastDirective::AssertMalformed { module, message, .. }
+                | WastDirective::AssertMalformedCustom { module, message, .. }
+                | WastDirective::AssertInvalid { module, message, .. } => {
                     self.reject(module, message, &place);
                 }
                 // Faults in the contents of a custom section are ignored (core spec §5.5.3).
@@ -173,10 +146,7 @@ impl Run<'_> {
     }
 
     fn accept(&mut self, module: QuoteWat, place: &str) {
-        if matches!(
-            module,
-            QuoteWat::Wat(Wat::Component(_)) | QuoteWat::QuoteComponent(..)
-        ) {
+        if matches!(module, QuoteWat::Wat(Wat::Component(_)) | QuoteWat::QuoteComponent(..)) {
             return;
         }
         match self.decode(module) {
@@ -187,9 +157,7 @@ impl Run<'_> {
 
     fn reject(&mut self, module: QuoteWat, message: &str, place: &str) {
         match self.decode(module) {
-            Ok(()) => self
-                .failures
-                .push(format!("{place}: accepted, expected `{message}`")),
+            Ok(()) => self.failures.push(format!("{place}: accepted, expected `{message}`")),
             Err(_) => self.rejected += 1,
         }
     }

@@ -217,7 +217,7 @@ fn prefixes() {
             assert!(Module::new(&engine, bytes).is_ok(), "{}", path.display());
             let ends = section_ends(bytes);
             assert_eq!(ends.last(), Some(&bytes.len()));
-            // Long ones at about as many places as short ones have, but at each near sections' ends.
+            // Long ones at about as many places as short ones have, and near sections' ends.
             let step = if long() { 1 } else { (bytes.len() / 1000).max(1) };
             for length in 0..bytes.len() {
                 let near = ends.iter().any(|end| end.abs_diff(length) < 8);
@@ -275,7 +275,8 @@ const SMALL: [&str; 10] = [
            (drop (table.grow $t (local.get 0) (i32.const 1)))
            (ref.is_null (table.get $t (local.get 1)))))"#,
     r#"(module (func (export "f") (param f32 f64) (result f64) (local f64 i64 i32)
-         (local.set 2 (f64.add (local.get 1) (f64.mul (local.get 1) (f64.promote_f32 (local.get 0)))))
+         (local.set 2
+           (f64.add (local.get 1) (f64.mul (local.get 1) (f64.promote_f32 (local.get 0)))))
          (local.set 3 (i64.trunc_f64_s (local.get 2)))
          (f64.convert_i64_u (i64.div_u (local.get 3) (i64.const 3)))))"#,
     r#"(module (memory 1) (memory $b 0 2 (pagesize 1)) (func (export "f") (param i32) (result i64)

@@ -46,7 +46,8 @@ impl Lower<'_> {
             Operator::ReturnCall { function_index } => {
                 let (defined, index) = self.callee(function_index);
                 let op = if defined { PlainOp::ReturnCall } else { PlainOp::ReturnCallImport };
-                let (base, frame) = self.tail_arguments(module.func_type(FuncIndex(function_index)));
+                let (base, frame) =
+                    self.tail_arguments(module.func_type(FuncIndex(function_index)));
                 self.code.plain(op, &[field::lo_hi(index, base), frame]);
                 self.unreachable = true;
             }

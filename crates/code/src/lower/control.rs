@@ -1,7 +1,7 @@
 //! Control: blocks, loops, branches, returns (core spec §4.4.8).
 
-use dunlin_module::op::{BlockType, BrTable, Operator};
 use dunlin_module::ValType;
+use dunlin_module::op::{BlockType, BrTable, Operator};
 
 use crate::Trap;
 use crate::bytecode::field;
@@ -103,10 +103,7 @@ impl<'m> Lower<'m> {
                 self.settle_top(1);
                 let top = self.stack.entry(self.stack.len() - 1);
                 let arg = Arg::Slot(top.home);
-                self.branch_if(
-                    *relative_depth,
-                    Cond::Zero { wide: true, arg, when_zero: false },
-                );
+                self.branch_if(*relative_depth, Cond::Zero { wide: true, arg, when_zero: false });
                 self.pop_slot();
             }
             Operator::Return => {
@@ -366,8 +363,7 @@ impl<'m> Lower<'m> {
     /// Whether a table entry may jump to `label` itself: values in place, and no back edge, which
     /// must look for interruption.
     fn needs_no_stub(&self, label: Label, arity: usize, base: u32) -> bool {
-        self.in_place(arity, base)
-            && !(self.settings.interruptible && self.code.is_bound(label))
+        self.in_place(arity, base) && !(self.settings.interruptible && self.code.is_bound(label))
     }
 
     /// Returns the top operands, without changing the picture of the stack.

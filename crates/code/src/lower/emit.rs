@@ -527,11 +527,7 @@ impl Lower<'_> {
     }
 
     /// Emits an instruction that writes the new top operand to a slot itself.
-    pub(super) fn slot_result(
-        &mut self,
-        class: Class,
-        make: impl FnOnce(u16) -> (Op, [u64; 3]),
-    ) {
+    pub(super) fn slot_result(&mut self, class: Class, make: impl FnOnce(u16) -> (Op, [u64; 3])) {
         let entry = self.stack.push(class, Place::Home);
         let near = self.code.write(entry.home, entry.slots());
         let (op, words) = make(near);

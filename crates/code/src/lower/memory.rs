@@ -185,9 +185,7 @@ impl Lower<'_> {
         };
         let code = Op::store(op, form);
         match value_arg {
-            Arg::Const(bits) => {
-                self.code.op(code, &[word, bits])
-            }
+            Arg::Const(bits) => self.code.op(code, &[word, bits]),
             _ => self.code.op(code, &[word]),
         };
     }

@@ -125,4 +125,3 @@ impl Lower<'_> {
         self.code.plain(op, &[field::ab_hi(slot, 0, index)]);
     }
 }
-

@@ -298,8 +298,28 @@ impl BinOp {
         use BinOp::*;
         matches!(
             self,
-            I32Add | I32Mul | I32And | I32Or | I32Xor | I64Add | I64Mul | I64And | I64Or | I64Xor
-                | F32Add | F32Mul | F64Add | F64Mul | I32Eq | I32Ne | I64Eq | I64Ne | F32Eq | F32Ne | F64Eq | F64Ne
+            I32Add
+                | I32Mul
+                | I32And
+                | I32Or
+                | I32Xor
+                | I64Add
+                | I64Mul
+                | I64And
+                | I64Or
+                | I64Xor
+                | F32Add
+                | F32Mul
+                | F64Add
+                | F64Mul
+                | I32Eq
+                | I32Ne
+                | I64Eq
+                | I64Ne
+                | F32Eq
+                | F32Ne
+                | F64Eq
+                | F64Ne
         )
     }
 
@@ -307,12 +327,30 @@ impl BinOp {
     pub const fn swapped(self) -> Option<BinOp> {
         use BinOp::*;
         Some(match self {
-            I32LtS => I32GtS, I32LtU => I32GtU, I32GtS => I32LtS, I32GtU => I32LtU,
-            I32LeS => I32GeS, I32LeU => I32GeU, I32GeS => I32LeS, I32GeU => I32LeU,
-            I64LtS => I64GtS, I64LtU => I64GtU, I64GtS => I64LtS, I64GtU => I64LtU,
-            I64LeS => I64GeS, I64LeU => I64GeU, I64GeS => I64LeS, I64GeU => I64LeU,
-            F32Lt => F32Gt, F32Gt => F32Lt, F32Le => F32Ge, F32Ge => F32Le,
-            F64Lt => F64Gt, F64Gt => F64Lt, F64Le => F64Ge, F64Ge => F64Le,
+            I32LtS => I32GtS,
+            I32LtU => I32GtU,
+            I32GtS => I32LtS,
+            I32GtU => I32LtU,
+            I32LeS => I32GeS,
+            I32LeU => I32GeU,
+            I32GeS => I32LeS,
+            I32GeU => I32LeU,
+            I64LtS => I64GtS,
+            I64LtU => I64GtU,
+            I64GtS => I64LtS,
+            I64GtU => I64LtU,
+            I64LeS => I64GeS,
+            I64LeU => I64GeU,
+            I64GeS => I64LeS,
+            I64GeU => I64LeU,
+            F32Lt => F32Gt,
+            F32Gt => F32Lt,
+            F32Le => F32Ge,
+            F32Ge => F32Le,
+            F64Lt => F64Gt,
+            F64Gt => F64Lt,
+            F64Le => F64Ge,
+            F64Ge => F64Le,
             op if op.commutes() => op,
             _ => return None,
         })
@@ -322,13 +360,30 @@ impl BinOp {
     pub const fn negated(self) -> Option<BinOp> {
         use BinOp::*;
         Some(match self {
-            I32Eq => I32Ne, I32Ne => I32Eq, I32LtS => I32GeS, I32LtU => I32GeU,
-            I32GtS => I32LeS, I32GtU => I32LeU, I32LeS => I32GtS, I32LeU => I32GtU,
-            I32GeS => I32LtS, I32GeU => I32LtU,
-            I64Eq => I64Ne, I64Ne => I64Eq, I64LtS => I64GeS, I64LtU => I64GeU,
-            I64GtS => I64LeS, I64GtU => I64LeU, I64LeS => I64GtS, I64LeU => I64GtU,
-            I64GeS => I64LtS, I64GeU => I64LtU,
-            F32Eq => F32Ne, F32Ne => F32Eq, F64Eq => F64Ne, F64Ne => F64Eq,
+            I32Eq => I32Ne,
+            I32Ne => I32Eq,
+            I32LtS => I32GeS,
+            I32LtU => I32GeU,
+            I32GtS => I32LeS,
+            I32GtU => I32LeU,
+            I32LeS => I32GtS,
+            I32LeU => I32GtU,
+            I32GeS => I32LtS,
+            I32GeU => I32LtU,
+            I64Eq => I64Ne,
+            I64Ne => I64Eq,
+            I64LtS => I64GeS,
+            I64LtU => I64GeU,
+            I64GtS => I64LeS,
+            I64GtU => I64LeU,
+            I64LeS => I64GtS,
+            I64LeU => I64GtU,
+            I64GeS => I64LtS,
+            I64GeU => I64LtU,
+            F32Eq => F32Ne,
+            F32Ne => F32Eq,
+            F64Eq => F64Ne,
+            F64Ne => F64Eq,
             _ => return None,
         })
     }
@@ -359,17 +414,26 @@ impl BinOp {
             (I64GeU, true) | (I64LtU, false) => BrOp::I64GeU,
             (F32Eq, true) | (F32Ne, false) => BrOp::F32Eq,
             (F32Ne, true) | (F32Eq, false) => BrOp::F32Ne,
-            (F32Lt, true) => BrOp::F32Lt, (F32Lt, false) => BrOp::F32NotLt,
-            (F32Gt, true) => BrOp::F32Gt, (F32Gt, false) => BrOp::F32NotGt,
-            (F32Le, true) => BrOp::F32Le, (F32Le, false) => BrOp::F32NotLe,
-            (F32Ge, true) => BrOp::F32Ge, (F32Ge, false) => BrOp::F32NotGe,
+            (F32Lt, true) => BrOp::F32Lt,
+            (F32Lt, false) => BrOp::F32NotLt,
+            (F32Gt, true) => BrOp::F32Gt,
+            (F32Gt, false) => BrOp::F32NotGt,
+            (F32Le, true) => BrOp::F32Le,
+            (F32Le, false) => BrOp::F32NotLe,
+            (F32Ge, true) => BrOp::F32Ge,
+            (F32Ge, false) => BrOp::F32NotGe,
             (F64Eq, true) | (F64Ne, false) => BrOp::F64Eq,
             (F64Ne, true) | (F64Eq, false) => BrOp::F64Ne,
-            (F64Lt, true) => BrOp::F64Lt, (F64Lt, false) => BrOp::F64NotLt,
-            (F64Gt, true) => BrOp::F64Gt, (F64Gt, false) => BrOp::F64NotGt,
-            (F64Le, true) => BrOp::F64Le, (F64Le, false) => BrOp::F64NotLe,
-            (F64Ge, true) => BrOp::F64Ge, (F64Ge, false) => BrOp::F64NotGe,
-            (I32And, true) => BrOp::I32AndNz, (I32And, false) => BrOp::I32AndZ,
+            (F64Lt, true) => BrOp::F64Lt,
+            (F64Lt, false) => BrOp::F64NotLt,
+            (F64Gt, true) => BrOp::F64Gt,
+            (F64Gt, false) => BrOp::F64NotGt,
+            (F64Le, true) => BrOp::F64Le,
+            (F64Le, false) => BrOp::F64NotLe,
+            (F64Ge, true) => BrOp::F64Ge,
+            (F64Ge, false) => BrOp::F64NotGe,
+            (I32And, true) => BrOp::I32AndNz,
+            (I32And, false) => BrOp::I32AndZ,
             _ => return None,
         })
     }

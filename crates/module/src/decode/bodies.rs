@@ -43,18 +43,10 @@ pub(super) fn validate(
         first_error: Mutex::new(None),
         error_at: AtomicUsize::new(usize::MAX),
     };
-    let len: u64 = decoder
-        .bodies
-        .iter()
-        .map(|body| u64::from(body.end - body.start))
-        .sum();
+    let len: u64 = decoder.bodies.iter().map(|body| u64::from(body.end - body.start)).sum();
     // Asking for the number of cores costs as much as checking a small module.
     let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let threads = if len < PARALLEL_BYTES {
-        1
-    } else {
-        threads.unwrap_or_else(cores).get()
-    };
+    let threads = if len < PARALLEL_BYTES { 1 } else { threads.unwrap_or_else(cores).get() };
     let chunks = usize::try_from(len.div_ceil(CHUNK_BYTES.into())).unwrap_or(usize::MAX);
     match threads.min(chunks) {
         0 | 1 => job.run(),
@@ -71,10 +63,7 @@ pub(super) fn validate(
             job.run();
         }),
     }
-    let first = job
-        .first_error
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let first = job.first_error.into_inner().unwrap_or_else(PoisonError::into_inner);
     match first {
         None => Ok(()),
         Some((at, error)) => {
@@ -152,10 +141,7 @@ impl Job<'_> {
     }
 
     fn report(&self, at: usize, error: wasmparser::Error) {
-        let mut first = self
-            .first_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
         if first.as_ref().is_none_or(|(other, _)| at < *other) {
             *first = Some((at, error));
             self.error_at.fetch_min(at, Ordering::Relaxed);
@@ -165,11 +151,7 @@ impl Job<'_> {
 
 fn body<'a>(bytes: &'a [u8], range: &Range<u32>, features: WasmFeatures) -> FunctionBody<'a> {
     let body = &bytes[range.start as usize..range.end as usize];
-    FunctionBody::new(BinaryReader::new_features(
-        body,
-        range.start.into(),
-        features,
-    ))
+    FunctionBody::new(BinaryReader::new_features(body, range.start.into(), features))
 }
 
 /// Where merely reading a body fails.
@@ -188,15 +170,8 @@ fn read_error(bytes: &[u8], range: &Range<u32>, features: WasmFeatures) -> Optio
 /// What to call a function in an error: its name, else that of an export, else its index.
 fn func_label(decoder: &Decoder<'_>, bytes: &Arc<[u8]>, func: FuncIndex) -> FunctionLabel {
     let names = name_section(bytes).map(|range| Names::read(bytes, range));
-    let name = names
-        .as_ref()
-        .and_then(|names| names.get(NameSpace::Func, func.0));
-    let exports = || {
-        decoder
-            .exports
-            .iter()
-            .find(|e| e.item == ExternIndex::Func(func))
-    };
+    let name = names.as_ref().and_then(|names| names.get(NameSpace::Func, func.0));
+    let exports = || decoder.exports.iter().find(|e| e.item == ExternIndex::Func(func));
     match name.or_else(|| exports().map(|export| &*export.name)) {
         Some(name) => FunctionLabel::Name(name.into()),
         None => FunctionLabel::Index(func.0),

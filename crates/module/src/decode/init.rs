@@ -88,10 +88,9 @@ impl Decoder<'_> {
             Operator::ArrayNewDefault { array_type_index } => {
                 ConstOp::ArrayNewDefault(array_type_index)
             }
-            Operator::ArrayNewFixed {
-                array_type_index,
-                array_size,
-            } => ConstOp::ArrayNewFixed(array_type_index, array_size),
+            Operator::ArrayNewFixed { array_type_index, array_size } => {
+                ConstOp::ArrayNewFixed(array_type_index, array_size)
+            }
             Operator::RefI31 => ConstOp::RefI31,
             Operator::AnyConvertExtern => ConstOp::AnyConvertExtern,
             Operator::ExternConvertAny => ConstOp::ExternConvertAny,
@@ -112,10 +111,7 @@ impl Decoder<'_> {
             let mode = match segment.kind {
                 ElementKind::Passive => ElemMode::Passive,
                 ElementKind::Declared => ElemMode::Declared,
-                ElementKind::Active {
-                    table_index,
-                    offset_expr,
-                } => ElemMode::Active {
+                ElementKind::Active { table_index, offset_expr } => ElemMode::Active {
                     table: TableIndex(table_index.unwrap_or(0)),
                     offset: self.const_expr(&offset_expr)?,
                 },
@@ -127,23 +123,14 @@ impl Decoder<'_> {
                         items.push(FuncIndex(func?));
                     }
                     self.escaping.extend_from_slice(&items);
-                    (
-                        RefType {
-                            nullable: false,
-                            ..RefType::FUNC
-                        },
-                        ElemItems::Funcs(items.into()),
-                    )
+                    (RefType { nullable: false, ..RefType::FUNC }, ElemItems::Funcs(items.into()))
                 }
                 ElementItems::Expressions(ty, exprs) => {
                     let mut items = Vec::with_capacity(exprs.count() as usize);
                     for expr in exprs {
                         items.push(self.const_expr(&expr?)?);
                     }
-                    (
-                        body::ref_type(&self.types, ty),
-                        ElemItems::Exprs(items.into()),
-                    )
+                    (body::ref_type(&self.types, ty), ElemItems::Exprs(items.into()))
                 }
             };
             self.elems.push(ElemSegment { ty, mode, items });
@@ -162,18 +149,12 @@ impl Decoder<'_> {
             let start = end - segment.data.len() as u64;
             let mode = match segment.kind {
                 DataKind::Passive => DataMode::Passive,
-                DataKind::Active {
-                    memory_index,
-                    offset_expr,
-                } => DataMode::Active {
+                DataKind::Active { memory_index, offset_expr } => DataMode::Active {
                     memory: MemoryIndex(memory_index),
                     offset: self.const_expr(&offset_expr)?,
                 },
             };
-            self.data.push(DataSegment {
-                mode,
-                range: super::narrow(start..end),
-            });
+            self.data.push(DataSegment { mode, range: super::narrow(start..end) });
         }
         Ok(())
     }

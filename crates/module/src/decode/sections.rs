@@ -36,11 +36,7 @@ pub(super) fn check_count(payload: &Payload<'_>) -> Result<(), Error> {
 
 fn counts<'a, T: FromReader<'a>>(section: &SectionLimited<'a, T>) -> (u32, u64, u64) {
     let at = section.original_position();
-    (
-        section.count(),
-        section.range().end - at,
-        section.range().start,
-    )
+    (section.count(), section.range().end - at, section.range().start)
 }
 
 /// What the validator found wrong in a section; malformed if reading it alone fails the same way.
@@ -67,11 +63,7 @@ pub(super) fn error(
 }
 
 fn read_error<'a, T: FromReader<'a>>(section: &SectionLimited<'a, T>) -> Option<u64> {
-    section
-        .clone()
-        .into_iter()
-        .find_map(|item| item.err())
-        .map(|error| error.offset())
+    section.clone().into_iter().find_map(|item| item.err()).map(|error| error.offset())
 }
 
 impl Decoder<'_> {
@@ -177,18 +169,14 @@ impl Decoder<'_> {
             };
             debug_assert!(ty.is_some(), "validated: a function type");
             let (module, name) = (import.module.into(), import.name.into());
-            self.imports
-                .extend(ty.map(|ty| Import { module, name, ty }));
+            self.imports.extend(ty.map(|ty| Import { module, name, ty }));
         }
         Ok(())
     }
 
     fn func_extern(&self, at: u32) -> Option<ExternType> {
         let ty = self.func_types[at as usize].clone()?;
-        Some(ExternType::Func {
-            id: self.types[at as usize],
-            ty,
-        })
+        Some(ExternType::Func { id: self.types[at as usize], ty })
     }
 
     fn export(&mut self, export: wasmparser::Export<'_>) {
@@ -203,16 +191,11 @@ impl Decoder<'_> {
             ExternalKind::Global => ExternIndex::Global(GlobalIndex(export.index)),
             ExternalKind::Tag => ExternIndex::Tag(TagIndex(export.index)),
         };
-        self.exports.push(Export {
-            name: export.name.into(),
-            item,
-        });
+        self.exports.push(Export { name: export.name.into(), item });
     }
 
     fn tag(&mut self, ty: wasmparser::TagType) {
-        self.tags.push(TagType {
-            func: self.types[ty.func_type_idx as usize],
-        });
+        self.tags.push(TagType { func: self.types[ty.func_type_idx as usize] });
         self.tag_types.push(ty.func_type_idx);
     }
 

@@ -19,10 +19,7 @@ impl Decoder<'_> {
             let (offset, group) =
                 group.map_err(|error| Error::from_parser(&error, true, &self.features))?;
             writer.clear();
-            let scope = Scope {
-                types: &self.types,
-                start: self.types.len() as u32,
-            };
+            let scope = Scope { types: &self.types, start: self.types.len() as u32 };
             for ty in group.types() {
                 scope.write(&mut writer, ty);
             }
@@ -46,10 +43,7 @@ struct Scope<'a> {
 impl Scope<'_> {
     fn write(&self, writer: &mut GroupWriter, ty: &SubType) {
         let is_final = ty.is_final;
-        let supertype = ty
-            .supertype_idxs
-            .first()
-            .map(|at| self.reference(at.unpack()));
+        let supertype = ty.supertype_idxs.first().map(|at| self.reference(at.unpack()));
         match &ty.composite_type.inner {
             CompositeInnerType::Func(func) => {
                 let (params, results) = (func.params(), func.results());
@@ -87,16 +81,12 @@ impl Scope<'_> {
             return GroupVal::Plain(body::val_type(&[], val));
         };
         match ty.heap_type() {
-            HeapType::Concrete(at) | HeapType::Exact(at) => GroupVal::Defined {
-                nullable: ty.is_nullable(),
-                ty: self.reference(at),
-            },
+            HeapType::Concrete(at) | HeapType::Exact(at) => {
+                GroupVal::Defined { nullable: ty.is_nullable(), ty: self.reference(at) }
+            }
             HeapType::Abstract { ty: heap, .. } => {
                 let heap = body::abstract_heap_type(heap);
-                GroupVal::Plain(CanonicalValType::Ref(RefType {
-                    nullable: ty.is_nullable(),
-                    heap,
-                }))
+                GroupVal::Plain(CanonicalValType::Ref(RefType { nullable: ty.is_nullable(), heap }))
             }
         }
     }

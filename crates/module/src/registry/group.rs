@@ -147,17 +147,12 @@ impl GroupWriter {
 
     /// A field which stores an integer of 8 or 16 bits.
     pub(crate) fn packed_field(&mut self, wide: bool, mutable: bool) {
-        self.words
-            .push(if wide { I16 } else { I8 } | if mutable { MUTABLE } else { 0 });
+        self.words.push(if wide { I16 } else { I8 } | if mutable { MUTABLE } else { 0 });
     }
 
     fn begin(&mut self, kind: u32, is_final: bool, supertype: Option<TypeRef>) {
         let is_final = if is_final { FINAL } else { 0 };
-        let has_supertype = if supertype.is_some() {
-            HAS_SUPERTYPE
-        } else {
-            0
-        };
+        let has_supertype = if supertype.is_some() { HAS_SUPERTYPE } else { 0 };
         self.words.push(kind | is_final | has_supertype);
         if let Some(supertype) = supertype {
             let word = self.reference(supertype);
@@ -188,15 +183,11 @@ impl GroupWriter {
             GroupVal::Plain(ValType::F32) => 2,
             GroupVal::Plain(ValType::F64) => 3,
             GroupVal::Plain(ValType::V128) => 4,
-            GroupVal::Plain(ValType::Ref(RefType {
-                nullable,
-                heap: HeapType::Concrete(id),
-            })) => self.reference(TypeRef::Outer(id)) | null(nullable),
+            GroupVal::Plain(ValType::Ref(RefType { nullable, heap: HeapType::Concrete(id) })) => {
+                self.reference(TypeRef::Outer(id)) | null(nullable)
+            }
             GroupVal::Plain(ValType::Ref(RefType { nullable, heap })) => {
-                let at = ABSTRACT_HEAP_TYPES
-                    .iter()
-                    .position(|x| *x == heap)
-                    .unwrap_or(0) as u32;
+                let at = ABSTRACT_HEAP_TYPES.iter().position(|x| *x == heap).unwrap_or(0) as u32;
                 ABSTRACT | at << PAYLOAD_SHIFT | null(nullable)
             }
             GroupVal::Defined { nullable, ty } => self.reference(ty) | null(nullable),
@@ -236,12 +227,7 @@ impl<'a> KeyRef<'a> {
     }
 
     fn vals(&mut self, len: u32) -> Option<Box<[ValType]>> {
-        Some(
-            self.words(len)?
-                .iter()
-                .map(|word| self.val(*word))
-                .collect(),
-        )
+        Some(self.words(len)?.iter().map(|word| self.val(*word)).collect())
     }
 
     fn field(&self, word: u32) -> FieldType {
@@ -250,19 +236,12 @@ impl<'a> KeyRef<'a> {
             I16 => StorageType::I16,
             _ => StorageType::Val(self.val(word)),
         };
-        FieldType {
-            storage,
-            mutable: word & MUTABLE != 0,
-        }
+        FieldType { storage, mutable: word & MUTABLE != 0 }
     }
 
     fn resolve(&self, word: u32) -> TypeId {
         let payload = word >> PAYLOAD_SHIFT;
-        if word & INNER != 0 {
-            self.types[payload as usize]
-        } else {
-            TypeId(payload)
-        }
+        if word & INNER != 0 { self.types[payload as usize] } else { TypeId(payload) }
     }
 
     fn val(&self, word: u32) -> ValType {
@@ -277,10 +256,7 @@ impl<'a> KeyRef<'a> {
                 let heap = ABSTRACT_HEAP_TYPES[(word >> PAYLOAD_SHIFT) as usize];
                 ValType::Ref(RefType { nullable, heap })
             }
-            _ => ValType::Ref(RefType {
-                nullable,
-                heap: HeapType::Concrete(self.resolve(word)),
-            }),
+            _ => ValType::Ref(RefType { nullable, heap: HeapType::Concrete(self.resolve(word)) }),
         }
     }
 }
@@ -304,20 +280,12 @@ impl Iterator for KeyRef<'_> {
             }
             STRUCT => {
                 let len = self.next_word()?;
-                let fields = self
-                    .words(len)?
-                    .iter()
-                    .map(|word| self.field(*word))
-                    .collect();
+                let fields = self.words(len)?.iter().map(|word| self.field(*word)).collect();
                 CompositeType::Struct(Arc::new(StructType { fields }))
             }
             ARRAY => CompositeType::Array(self.next_word().map(|word| self.field(word))?),
             _ => CompositeType::Cont(self.next_word().map(|word| self.resolve(word))?),
         };
-        Some(ReadType {
-            composite,
-            is_final: header & FINAL != 0,
-            supertype,
-        })
+        Some(ReadType { composite, is_final: header & FINAL != 0, supertype })
     }
 }

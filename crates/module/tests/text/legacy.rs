@@ -60,10 +60,7 @@ fn print(node: &Node) -> String {
     match node {
         Atom(text) => text.clone(),
         List(nodes) => {
-            format!(
-                "({})",
-                nodes.iter().map(print).collect::<Vec<_>>().join(" ")
-            )
+            format!("({})", nodes.iter().map(print).collect::<Vec<_>>().join(" "))
         }
     }
 }
@@ -118,18 +115,14 @@ fn instruction(mut nodes: Vec<Node>) -> Vec<Node> {
     // The instruction with its immediates, then what is folded into it.
     let is_immediate =
         |node: &Node| matches!(node, Atom(_)) || ["type", "param", "result"].contains(&head(node));
-    let at = nodes
-        .iter()
-        .position(|node| !is_immediate(node))
-        .unwrap_or(nodes.len());
+    let at = nodes.iter().position(|node| !is_immediate(node)).unwrap_or(nodes.len());
     let folded = nodes.split_off(at);
     let word = |text: &str| vec![Atom(text.to_string())];
     match print(&nodes[0]).as_str() {
         "block" | "loop" => [nodes, instructions(folded), word("end")].concat(),
         "if" => {
-            let (arms, condition): (Vec<_>, Vec<_>) = folded
-                .into_iter()
-                .partition(|node| ["then", "else"].contains(&head(node)));
+            let (arms, condition): (Vec<_>, Vec<_>) =
+                folded.into_iter().partition(|node| ["then", "else"].contains(&head(node)));
             let arms = arms.into_iter().flat_map(|arm| clause(arm, &["then"]));
             [instructions(condition), nodes, arms.collect(), word("end")].concat()
         }

@@ -283,8 +283,10 @@ fn segments() -> Vec<Case> {
         ),
         with(
             "init of nothing from a dropped segment",
-            "(elem.drop $e) (elem.drop $e) (table.init $t $e (i32.const 3) (i32.const 0) (i32.const 0))
-             (data.drop $d) (data.drop $d) (memory.init $d (i32.const 65536) (i32.const 0) (i32.const 0))",
+            "(elem.drop $e) (elem.drop $e)
+             (table.init $t $e (i32.const 3) (i32.const 0) (i32.const 0))
+             (data.drop $d) (data.drop $d)
+             (memory.init $d (i32.const 65536) (i32.const 0) (i32.const 0))",
             none(),
         ),
         with(

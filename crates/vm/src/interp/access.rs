@@ -82,24 +82,78 @@ macro_rules! stored {
     };
 }
 
-stored!(u8, 1, "movzx {value:e}, byte ptr [{base} + {at}]", u32,
-    "mov byte ptr [{base} + {at}], {value:l}", reg);
-stored!(i8, 1, "movsx {value:r}, byte ptr [{base} + {at}]", i64,
-    "mov byte ptr [{base} + {at}], {value:l}", reg);
-stored!(u16, 2, "movzx {value:e}, word ptr [{base} + {at}]", u32,
-    "mov word ptr [{base} + {at}], {value:x}", reg);
-stored!(i16, 2, "movsx {value:r}, word ptr [{base} + {at}]", i64,
-    "mov word ptr [{base} + {at}], {value:x}", reg);
-stored!(u32, 4, "mov {value:e}, dword ptr [{base} + {at}]", u32,
-    "mov dword ptr [{base} + {at}], {value:e}", reg);
-stored!(i32, 4, "movsxd {value:r}, dword ptr [{base} + {at}]", i64,
-    "mov dword ptr [{base} + {at}], {value:e}", reg);
-stored!(u64, 8, "mov {value:r}, qword ptr [{base} + {at}]", u64,
-    "mov qword ptr [{base} + {at}], {value:r}", reg);
-stored!(f32, 4, "movss {value}, dword ptr [{base} + {at}]", f32,
-    "movss dword ptr [{base} + {at}], {value}", xmm_reg);
-stored!(f64, 8, "movsd {value}, qword ptr [{base} + {at}]", f64,
-    "movsd qword ptr [{base} + {at}], {value}", xmm_reg);
+stored!(
+    u8,
+    1,
+    "movzx {value:e}, byte ptr [{base} + {at}]",
+    u32,
+    "mov byte ptr [{base} + {at}], {value:l}",
+    reg
+);
+stored!(
+    i8,
+    1,
+    "movsx {value:r}, byte ptr [{base} + {at}]",
+    i64,
+    "mov byte ptr [{base} + {at}], {value:l}",
+    reg
+);
+stored!(
+    u16,
+    2,
+    "movzx {value:e}, word ptr [{base} + {at}]",
+    u32,
+    "mov word ptr [{base} + {at}], {value:x}",
+    reg
+);
+stored!(
+    i16,
+    2,
+    "movsx {value:r}, word ptr [{base} + {at}]",
+    i64,
+    "mov word ptr [{base} + {at}], {value:x}",
+    reg
+);
+stored!(
+    u32,
+    4,
+    "mov {value:e}, dword ptr [{base} + {at}]",
+    u32,
+    "mov dword ptr [{base} + {at}], {value:e}",
+    reg
+);
+stored!(
+    i32,
+    4,
+    "movsxd {value:r}, dword ptr [{base} + {at}]",
+    i64,
+    "mov dword ptr [{base} + {at}], {value:e}",
+    reg
+);
+stored!(
+    u64,
+    8,
+    "mov {value:r}, qword ptr [{base} + {at}]",
+    u64,
+    "mov qword ptr [{base} + {at}], {value:r}",
+    reg
+);
+stored!(
+    f32,
+    4,
+    "movss {value}, dword ptr [{base} + {at}]",
+    f32,
+    "movss dword ptr [{base} + {at}], {value}",
+    xmm_reg
+);
+stored!(
+    f64,
+    8,
+    "movsd {value}, qword ptr [{base} + {at}]",
+    f64,
+    "movsd qword ptr [{base} + {at}], {value}",
+    xmm_reg
+);
 
 /// How memory 0 with 32-bit addresses is accessed.
 pub(super) trait Access {

@@ -316,13 +316,7 @@ impl Regs {
 /// not unwind and need no landing pad.
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn stop(
-    rt: *mut Rt,
-    ip: *const u64,
-    fp: *mut u64,
-    cx: *mut VmCtx,
-    trap: Trap,
-) {
+unsafe extern "C" fn stop(rt: *mut Rt, ip: *const u64, fp: *mut u64, cx: *mut VmCtx, trap: Trap) {
     // SAFETY: V2: the runtime record lives as long as the store; only its interrupt flag and
     // stack limit, which are atomic, are touched by other threads.
     unsafe {

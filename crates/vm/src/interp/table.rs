@@ -2,8 +2,8 @@
 
 use dunlin_code::bytecode::table_words;
 use dunlin_code::op::{
-    AddrForm, BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, FusedForm, FusedOp, LoadOp, Op, OpKind,
-    PlainOp, SimdOp, Src, StepForm, StoreForm, StoreOp, UnOp,
+    AddrForm, BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, FusedForm, FusedOp, LoadOp, Op,
+    OpKind, PlainOp, SimdOp, Src, StepForm, StoreForm, StoreOp, UnOp,
 };
 use dunlin_code::{
     MemoryKind, for_each_bin_op, for_each_br_op, for_each_fused_op, for_each_load_op,
@@ -13,9 +13,7 @@ use dunlin_code::{
 use super::access::{Access, Checked, Extend, Stored};
 use super::dispatch::{Handler, handler};
 use super::ops::control::{Branch, Compare, Step, compare};
-use super::ops::memory::{
-    Load, LoadAny, LoadSum, Store, StoreAny, SumRi, SumRs, SumSi, SumSs,
-};
+use super::ops::memory::{Load, LoadAny, LoadSum, Store, StoreAny, SumRi, SumRs, SumSi, SumSs};
 use super::ops::numeric::{
     Bin, Binary, FromAcc, FromSlot, Fused, Fusion, Select, ToAcc, ToSlot, Un, Unary, binary,
     fusion, unary,

@@ -101,12 +101,7 @@ unsafe fn call_record(r: &mut Regs, func: *const FuncRecord, base: u32, words: u
 
 /// Calls the host; the one result, if there is one, is then in the accumulators too.
 #[inline(always)]
-unsafe fn call_host(
-    r: &mut Regs,
-    func: *const FuncRecord,
-    fp: *mut u64,
-    words: usize,
-) -> Flow {
+unsafe fn call_host(r: &mut Regs, func: *const FuncRecord, fp: *mut u64, words: usize) -> Flow {
     // SAFETY: V2, V4. The exit fields let the host boundary see who calls.
     unsafe {
         (*r.rt).exit_ip = r.ip;
@@ -182,12 +177,7 @@ unsafe fn tail_call(
 }
 
 #[inline(always)]
-unsafe fn tail_call_record(
-    r: &mut Regs,
-    func: *const FuncRecord,
-    base: u32,
-    frame: usize,
-) -> Flow {
+unsafe fn tail_call_record(r: &mut Regs, func: *const FuncRecord, base: u32, frame: usize) -> Flow {
     // SAFETY: V4, V6.
     unsafe {
         if !(*func).host {

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
-
 use dunlin_code::{Trap, sem};
 
 use super::numeric::plain;
@@ -204,4 +203,3 @@ plain! {
     }
     Exit(_r) { Flow::Done }
 }
-

@@ -27,41 +27,95 @@ unsafe fn read_low(at: *const u8) -> V128 {
 
 /// What a load reads: how many bytes, and how.
 macro_rules! load {
-    ($at:ident V128Load) => { V128::from_le_bytes($at.cast::<[u8; 16]>().read()) };
-    ($at:ident V128Load8Splat) => { sem::v128_load8_splat(u8::read($at)) };
-    ($at:ident V128Load16Splat) => { sem::v128_load16_splat(u16::read($at)) };
-    ($at:ident V128Load32Splat) => { sem::v128_load32_splat(u32::read($at)) };
-    ($at:ident V128Load64Splat) => { sem::v128_load64_splat(u64::read($at)) };
-    ($at:ident V128Load32Zero) => { sem::v128_load32_zero(u32::read($at)) };
-    ($at:ident V128Load64Zero) => { sem::v128_load64_zero(u64::read($at)) };
-    ($at:ident V128Load8x8S) => { sem::v128_load8x8_s(read_low($at)) };
-    ($at:ident V128Load8x8U) => { sem::v128_load8x8_u(read_low($at)) };
-    ($at:ident V128Load16x4S) => { sem::v128_load16x4_s(read_low($at)) };
-    ($at:ident V128Load16x4U) => { sem::v128_load16x4_u(read_low($at)) };
-    ($at:ident V128Load32x2S) => { sem::v128_load32x2_s(read_low($at)) };
-    ($at:ident V128Load32x2U) => { sem::v128_load32x2_u(read_low($at)) };
+    ($at:ident V128Load) => {
+        V128::from_le_bytes($at.cast::<[u8; 16]>().read())
+    };
+    ($at:ident V128Load8Splat) => {
+        sem::v128_load8_splat(u8::read($at))
+    };
+    ($at:ident V128Load16Splat) => {
+        sem::v128_load16_splat(u16::read($at))
+    };
+    ($at:ident V128Load32Splat) => {
+        sem::v128_load32_splat(u32::read($at))
+    };
+    ($at:ident V128Load64Splat) => {
+        sem::v128_load64_splat(u64::read($at))
+    };
+    ($at:ident V128Load32Zero) => {
+        sem::v128_load32_zero(u32::read($at))
+    };
+    ($at:ident V128Load64Zero) => {
+        sem::v128_load64_zero(u64::read($at))
+    };
+    ($at:ident V128Load8x8S) => {
+        sem::v128_load8x8_s(read_low($at))
+    };
+    ($at:ident V128Load8x8U) => {
+        sem::v128_load8x8_u(read_low($at))
+    };
+    ($at:ident V128Load16x4S) => {
+        sem::v128_load16x4_s(read_low($at))
+    };
+    ($at:ident V128Load16x4U) => {
+        sem::v128_load16x4_u(read_low($at))
+    };
+    ($at:ident V128Load32x2S) => {
+        sem::v128_load32x2_s(read_low($at))
+    };
+    ($at:ident V128Load32x2U) => {
+        sem::v128_load32x2_u(read_low($at))
+    };
 }
 
 /// Bytes that a load reads.
 macro_rules! load_size {
-    (V128Load) => { 16 };
-    (V128Load8Splat) => { 1 };
-    (V128Load16Splat) => { 2 };
-    (V128Load32Splat) => { 4 };
-    (V128Load32Zero) => { 4 };
-    ($name:ident) => { 8 };
+    (V128Load) => {
+        16
+    };
+    (V128Load8Splat) => {
+        1
+    };
+    (V128Load16Splat) => {
+        2
+    };
+    (V128Load32Splat) => {
+        4
+    };
+    (V128Load32Zero) => {
+        4
+    };
+    ($name:ident) => {
+        8
+    };
 }
 
 /// The integer type of a lane in memory.
 macro_rules! lane {
-    (V128Load8Lane) => { u8 };
-    (V128Load16Lane) => { u16 };
-    (V128Load32Lane) => { u32 };
-    (V128Load64Lane) => { u64 };
-    (V128Store8Lane) => { u8 };
-    (V128Store16Lane) => { u16 };
-    (V128Store32Lane) => { u32 };
-    (V128Store64Lane) => { u64 };
+    (V128Load8Lane) => {
+        u8
+    };
+    (V128Load16Lane) => {
+        u16
+    };
+    (V128Load32Lane) => {
+        u32
+    };
+    (V128Load64Lane) => {
+        u64
+    };
+    (V128Store8Lane) => {
+        u8
+    };
+    (V128Store16Lane) => {
+        u16
+    };
+    (V128Store32Lane) => {
+        u32
+    };
+    (V128Store64Lane) => {
+        u64
+    };
 }
 
 /// The body of a handler by shape.
