@@ -19,10 +19,7 @@ struct Problem {
 
 impl Formatter<'_> {
     fn expected<T>(&self, expected: &'static str) -> Result<T, Problem> {
-        Err(Problem {
-            offset: self.at,
-            expected,
-        })
+        Err(Problem { offset: self.at, expected })
     }
 
     fn peek(&mut self) -> Option<u8> {
@@ -64,10 +61,8 @@ impl Formatter<'_> {
 
     fn word(&mut self) -> Result<(), Problem> {
         let rest = &self.input[self.at..];
-        let length = rest
-            .iter()
-            .take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
-            .count();
+        let length =
+            rest.iter().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count();
         let text = std::str::from_utf8(&rest[..length]).unwrap_or("");
         let number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
             && text.ends_with(|c: char| c.is_ascii_digit())
@@ -144,8 +139,7 @@ impl Formatter<'_> {
             return self.expected("`:`");
         }
         self.at += 1;
-        self.out
-            .extend_from_slice(if self.compact { b":" } else { b": " });
+        self.out.extend_from_slice(if self.compact { b":" } else { b": " });
         Ok(())
     }
 }
@@ -157,12 +151,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let compact = std::env::args().nth(1).as_deref() == Some("--compact");
-    let mut formatter = Formatter {
-        input: &input,
-        at: 0,
-        out: Vec::new(),
-        compact,
-    };
+    let mut formatter = Formatter { input: &input, at: 0, out: Vec::new(), compact };
     if let Err(Problem { offset, expected }) = formatter.document() {
         let before = &input[..offset.min(input.len())];
         let line = before.iter().filter(|&&b| b == b'\n').count() + 1;

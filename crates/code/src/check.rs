@@ -119,13 +119,16 @@ impl Checker<'_> {
     /// Slots that are read or written.
     fn slots(&mut self, first: impl Into<u32>, count: u32) {
         let first = first.into();
+        if count == 0 {
+            return;
+        }
         let end = u64::from(first) + u64::from(count);
         if end > u64::from(self.code.frame_slots) {
             self.fail(format!("slots {first}..{end} of {}", self.code.frame_slots));
         }
         let header = self.code.header_slot;
         let below = end <= u64::from(header);
-        if count > 0 && !below && first < header + HEADER_SLOTS {
+        if !below && first < header + HEADER_SLOTS {
             self.fail(format!("slots {first}..{end} touch the header at {header}"));
         }
     }

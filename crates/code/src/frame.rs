@@ -28,7 +28,7 @@ pub const SCRATCH_SLOTS: u32 = 8;
 /// The highest slot an instruction can name directly.
 pub const NEAR_SLOT_MAX: u32 = u16::MAX as u32;
 
-/// Bodies up to this size get no scratch slots.
+/// Bodies up to this size get no scratch slots unless they turn out to need them.
 pub const SCRATCH_BODY_MIN_BYTES: usize = 4096;
 
 /// The most slots a frame may have; larger functions are refused when first called.
@@ -50,11 +50,12 @@ pub struct FrameLayout {
 }
 
 impl FrameLayout {
-    /// Lays out the frame of a function with signature `ty` and the declared `locals`.
+    /// Lays out the frame of a function with signature `ty` and the declared `locals`, with scratch
+    /// slots if `scratch` or the locals ask for them.
     pub fn new(
         ty: &FuncType,
         locals: impl Iterator<Item = ValType>,
-        body_bytes: usize,
+        scratch: bool,
     ) -> FrameLayout {
         let mut starts = Vec::with_capacity(ty.params.len());
         let mut types = Vec::with_capacity(ty.params.len());
@@ -75,7 +76,7 @@ impl FrameLayout {
             local_at += local.slots();
         }
         let local_slots = local_at;
-        let scratch = (body_bytes > SCRATCH_BODY_MIN_BYTES || local_slots + header > 0x8000)
+        let scratch = (scratch || local_slots + header > 0x8000)
             .then_some(header);
         if scratch.is_some() {
             header += SCRATCH_SLOTS;

@@ -24,7 +24,7 @@ use dunlin_module::op::{Operator, ReadError};
 use dunlin_module::{DefinedFuncIndex, Module, ValType};
 
 use crate::bytecode::{Bytecode, field};
-use crate::frame::{FRAME_SLOTS_MAX, FrameLayout};
+use crate::frame::{FRAME_SLOTS_MAX, FrameLayout, SCRATCH_BODY_MIN_BYTES};
 use crate::op::{Op, PlainOp};
 use crate::{Settings, Trap};
 use control::Control;
@@ -101,6 +101,24 @@ pub fn lower_observed(
     settings: &Settings,
     observer: &mut impl Observer,
 ) -> Result<Bytecode, LowerError> {
+    let lowered = lower_with(module, func, settings, observer, false)?;
+    match lowered {
+        Some(code) => Ok(code),
+        // A short body whose operands reach far slots: rare enough to find out by trying.
+        None => lower_with(module, func, settings, observer, true)?
+            .ok_or(LowerError::FrameTooLarge),
+    }
+}
+
+/// Lowers a function with scratch slots if its size or `scratch` asks for them; `None` if it turned
+/// out to need them and had none.
+fn lower_with(
+    module: &Module,
+    func: DefinedFuncIndex,
+    settings: &Settings,
+    observer: &mut impl Observer,
+    scratch: bool,
+) -> Result<Option<Bytecode>> {
     let body = module.body(func);
     let ty = module.func_type(module.func_index(func));
     let mut locals = Vec::new();
@@ -109,8 +127,8 @@ pub fn lower_observed(
         locals.push((count, module.val_type(ty)));
     }
     let locals = locals.into_iter().flat_map(|(n, ty)| std::iter::repeat_n(ty, n as usize));
-    let body_bytes = module.bodies[func.index()].len();
-    let layout = FrameLayout::new(ty, locals, body_bytes);
+    let scratch = scratch || module.bodies[func.index()].len() > SCRATCH_BODY_MIN_BYTES;
+    let layout = FrameLayout::new(ty, locals, scratch);
     let mut lower = Lower {
         module,
         settings: *settings,
@@ -177,6 +195,13 @@ impl<'m> Lower<'m> {
         }
     }
 
+    /// Zeroing the locals on entry costs a unit for each 64 bytes.
+    fn charge_for_locals(&mut self) {
+        if let Some(at) = self.fuel_at {
+            self.code.words[at] = field::ab_hi(0, 0, self.layout.local_slots / 8);
+        }
+    }
+
     fn count_fuel(&mut self, op: &Operator<'_>) {
         use Operator::{Block, Else, End, Loop, Nop};
         if let Some(at) = self.fuel_at
@@ -187,19 +212,19 @@ impl<'m> Lower<'m> {
         }
     }
 
-    fn finish(self) -> Result<Bytecode> {
+    fn finish(self) -> Result<Option<Bytecode>> {
         let frame_slots = self.stack.slots_max() + 4;
         if frame_slots > FRAME_SLOTS_MAX {
             return Err(LowerError::FrameTooLarge);
         }
         if self.code.far_without_scratch {
-            return Err(LowerError::FrameTooLarge);
+            return Ok(None);
         }
-        Ok(Bytecode {
+        Ok(Some(Bytecode {
             words: self.code.finish(),
             frame_slots,
             header_slot: self.layout.header,
             zero_slots: self.layout.local_slots,
-        })
+        }))
     }
 }

@@ -36,6 +36,9 @@ pub const FUNCTION_BYTES: u32 = 7_654_321;
 pub const LOCALS: u32 = 50_000;
 /// Parameters of a function type (JS).
 pub const PARAMS: usize = 1000;
+/// Operands on the stack of a function at once. No other engine states one; ours bounds what
+/// validating and lowering a body of calls with a thousand results each may take.
+pub const OPERANDS: u32 = 1_000_000;
 /// Results of a function type (JS).
 pub const RESULTS: usize = 1000;
 /// Fields of a struct type (JS).

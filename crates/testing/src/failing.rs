@@ -12,6 +12,12 @@ use std::fs;
 /// The longest line that is written, as for everything else in this repository.
 const COLUMNS: usize = 100;
 
+/// What a list begins with.
+const HEADER: &str = "\
+# What does not pass yet, by directive; `crates/testing/src/failing.rs` explains the form.
+# `BLESS=1 cargo test -p dunlin-testing --test spec` rewrites what needs an unsupported feature.
+";
+
 /// What is known to fail, by script.
 #[derive(Default)]
 pub struct Failing {
@@ -85,6 +91,12 @@ impl Failing {
         stale
     }
 
+    /// The scripts of `suite` that are listed.
+    pub fn scripts<'a>(&'a self, suite: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_of_suite = move |script: &&str| script.split('/').next() == Some(suite);
+        self.scripts.keys().map(String::as_str).filter(is_of_suite)
+    }
+
     /// Lists the `unsupported` directives of `script`, or all of it if it is `about` a proposal
     /// that there is not at all, and removes what is not among `failed`.
     pub fn bless(
@@ -108,7 +120,7 @@ impl Failing {
 
     /// The text of a list with these entries.
     pub fn to_text(&self) -> String {
-        let mut text = String::new();
+        let mut text = HEADER.to_string();
         for (script, known) in &self.scripts {
             if let Some(reason) = &known.whole {
                 let _ = writeln!(text, "{script} * {reason}");
@@ -170,11 +182,11 @@ mod tests {
         assert_eq!(failing.stale("a.wast", &BTreeSet::from([3])).len(), 1);
         assert!(failing.stale("a.wast", &BTreeSet::from([3, 5, 7])).is_empty());
         failing.bless("a.wast", &BTreeSet::from([5, 9]), &[(9, "threads".to_string())], None);
-        assert_eq!(failing.to_text(), "a.wast:5 gc\na.wast:9 threads\n");
+        assert_eq!(failing.to_text(), format!("{HEADER}a.wast:5 gc\na.wast:9 threads\n"));
         failing.bless("a.wast", &BTreeSet::from([5, 9]), &[], Some("novelty"));
-        assert_eq!(failing.to_text(), "a.wast * novelty\n");
+        assert_eq!(failing.to_text(), format!("{HEADER}a.wast * novelty\n"));
         failing.bless("a.wast", &BTreeSet::new(), &[], Some("novelty"));
-        assert_eq!(failing.to_text(), "");
+        assert_eq!(failing.to_text(), HEADER);
         assert!(failing.entry("no colon").is_none());
         assert!(failing.entry("a.wast:x reason").is_none());
     }

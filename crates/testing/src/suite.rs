@@ -87,30 +87,24 @@ pub fn wasm_testsuite() -> Vec<SuiteFile> {
 /// The proposals that the script at `path` assumes, going by its folder, and the one it is about if
 /// we do not have it.
 fn assumptions(path: &str) -> (Features, Option<&'static str>) {
-    let mut features = Features::default();
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let about = match folder.rsplit('/').next() {
-        Some("legacy") => {
-            features.legacy_exceptions = true;
-            Some("legacy-exceptions")
+    let newest = Features::default();
+    match folder.rsplit('/').next() {
+        Some("wasm-v1") => (Features::wasm1(), None),
+        // Some reject what proposals after them allowed.
+        Some("wasm-v2" | "multi-value" | "reference-types") => (Features::wasm2(), None),
+        Some("function-references" | "memory64") => {
+            (Features { multi_memory: false, ..newest }, None)
         }
-        // Written before there could be more than one memory, or more than one table.
         Some("threads") => {
-            features = Features { threads: true, reference_types: false, ..Features::wasm2() };
-            None
+            (Features { threads: true, reference_types: false, ..Features::wasm2() }, None)
         }
-        Some("wasm-v1") => {
-            features = Features::wasm1();
-            None
+        Some("legacy") => {
+            (Features { legacy_exceptions: true, ..newest }, Some("legacy-exceptions"))
         }
-        Some("wasm-v2") => {
-            features = Features::wasm2();
-            None
-        }
-        Some("custom-descriptors") => Some("custom-descriptors"),
-        _ => None,
-    };
-    (features, about)
+        Some("custom-descriptors") => (newest, Some("custom-descriptors")),
+        _ => (newest, None),
+    }
 }
 
 /// What became of a suite in one configuration.
@@ -166,6 +160,12 @@ pub fn judge(files: &[SuiteFile], configuration: &Configuration) -> Result<Verdi
             failing.bless(path, &failed, &unsupported, file.about);
         }
         verdict.wrong.extend(failing.stale(path, &failed));
+    }
+    let suite = files.first().and_then(|file| file.path.split('/').next()).unwrap_or_default();
+    for script in failing.scripts(suite) {
+        if !files.iter().any(|file| file.path == script) {
+            verdict.wrong.push(format!("{script}: listed as failing, but there is no such script"));
+        }
     }
     if let (true, [list, ..]) = (crate::bless(), configuration.lists) {
         let path = crate::data(format!("failing/{list}.txt"));

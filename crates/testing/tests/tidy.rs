@@ -76,7 +76,8 @@ fn source_files_are_of_readable_size() {
             wrong.push(format!("{name}: {} lines", text.lines().count()));
         }
         for (n, line) in text.lines().enumerate() {
-            if line.chars().count() > LINE_COLUMNS_MAX && !line.contains("http") {
+            let in_table = line.trim_start().starts_with("//") && line.contains('|');
+            if line.chars().count() > LINE_COLUMNS_MAX && !in_table {
                 wrong.push(format!("{name}:{}: {} columns", n + 1, line.chars().count()));
             }
         }
@@ -200,8 +201,9 @@ fn unsafe_stays_where_it_may() {
         }
         for (n, line) in read(&path).lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            let is = |word: &str| code.contains(word);
-            if is("unsafe {") || is("unsafe fn") || is("unsafe impl") || is("unsafe extern") {
+            // Put together here, so that this file has none of them.
+            let is = |word: &str| code.contains(&format!("unsafe {word}"));
+            if is("{") || is("fn") || is("impl") || is("extern") {
                 wrong.push(format!("{name}:{}", n + 1));
             }
         }

@@ -76,19 +76,41 @@ impl Backtrace {
         let Some(bounds) = store.stack_bounds().filter(|_| !ip.is_null()) else {
             return Backtrace::default();
         };
-        let mut walk = Walk { store, bounds, located: HashMap::new() };
+        let walk = Walk { store, bounds };
         let mut backtrace = Backtrace::default();
+        let mut words = Vec::new();
         let mut place = Some((ip, fp, vmctx));
         while let Some((ip, fp, vmctx)) = place {
-            let Some((code, func, offset)) = walk.locate(ip, vmctx) else { break };
+            let Some((code, func, word)) = walk.function_at(ip, vmctx) else { break };
             if backtrace.frames.len() < FRAMES_MAX {
-                backtrace.frames.push(Frame { code: code.clone(), func, offset });
+                backtrace.frames.push(Frame { code: code.clone(), func, offset: 0 });
+                words.push(word);
             } else {
                 backtrace.omitted += 1;
             }
             place = walk.caller(code, func, fp);
         }
+        backtrace.find_offsets(&words);
         backtrace
+    }
+
+    /// Fills in the offsets of the frames, given the words of their code. Finding them means lowering
+    /// the function again, which is done once for each function there is.
+    fn find_offsets(&mut self, words: &[usize]) {
+        let mut by_function: HashMap<_, Vec<(usize, usize)>> = HashMap::new();
+        for (at, (frame, word)) in self.frames.iter().zip(words).enumerate() {
+            let function = (Arc::as_ptr(&frame.code), frame.func);
+            by_function.entry(function).or_default().push((*word, at));
+        }
+        for mut places in by_function.into_values() {
+            places.sort_unstable();
+            let words: Vec<usize> = places.iter().map(|(word, _)| *word).collect();
+            let frame = &self.frames[places[0].1];
+            let offsets = frame.code.offsets(frame.func, &words);
+            for ((_, at), offset) in places.into_iter().zip(offsets) {
+                self.frames[at].offset = offset;
+            }
+        }
     }
 
     /// Appends the frames of the call around this one, when a host function is between them.
@@ -157,24 +179,21 @@ struct Walk<'s> {
     store: &'s Store,
     /// First slot and end of the value stack.
     bounds: (*mut u64, *mut u64),
-    /// Finding an instruction's origin is expensive, and recursion returns to few places.
-    located: HashMap<usize, Option<(DefinedFuncIndex, u64)>>,
 }
 
 type Place = (*const u64, *mut u64, *mut VmCtx);
 
 impl<'s> Walk<'s> {
-    /// The function and offset of the instruction at `ip`, run with `vmctx`.
-    fn locate(
-        &mut self,
+    /// The function of the instruction at `ip`, run with `vmctx`, and the word of its code.
+    fn function_at(
+        &self,
         ip: *const u64,
         vmctx: *mut VmCtx,
-    ) -> Option<(&'s Arc<ModuleCode>, DefinedFuncIndex, u64)> {
+    ) -> Option<(&'s Arc<ModuleCode>, DefinedFuncIndex, usize)> {
         // SAFETY: V3, V7: the context of an instance of the store, saved by its code.
         let instance = unsafe { vmctx.as_ref() }?.instance;
         let code = self.store.instances.get(instance as usize)?.code();
-        let found = *self.located.entry(ip.addr()).or_insert_with(|| code.locate(ip));
-        found.map(|(func, offset)| (code, func, offset))
+        code.function_at(ip).map(|(func, word)| (code, func, word))
     }
 
     /// Where the caller of a frame is; `None` if that is the host.

@@ -136,20 +136,25 @@ impl ModuleCode {
         }
     }
 
-    /// The function whose code the word at `ip` belongs to, and the offset in the module's binary
-    /// of the instruction it was lowered from. The offset is found by lowering the function again,
-    /// so that code which never traps keeps no table.
-    pub fn locate(&self, ip: *const u64) -> Option<(DefinedFuncIndex, u64)> {
-        let (func, word) = {
-            let published = self.lock();
-            let (start, body) = published.by_address.range(..=ip as usize).next_back()?;
-            let word = (ip as usize - start) / size_of::<u64>();
-            (word < body.words.len()).then_some((body.func, word))?
-        };
-        let mut find = FindOffset { word, offset: None };
-        let lowered = lower_observed(&self.module, func, &self.settings, &mut find);
-        let first = self.module.bodies[func.index()].start;
-        Some((func, find.offset.filter(|_| lowered.is_ok()).unwrap_or(u64::from(first))))
+    /// The function whose code the instruction at `ip` belongs to, and the word of it.
+    pub(crate) fn function_at(&self, ip: *const u64) -> Option<(DefinedFuncIndex, usize)> {
+        let published = self.lock();
+        let (start, body) = published.by_address.range(..=ip as usize).next_back()?;
+        let word = (ip as usize - start) / size_of::<u64>();
+        (word < body.words.len()).then_some((body.func, word))
+    }
+
+    /// The offsets in the module's binary of the instructions that `words` of the code of `func` were
+    /// lowered from; `words` ascend. They are found by lowering the function again, so that code
+    /// which never traps keeps no table.
+    pub(crate) fn offsets(&self, func: DefinedFuncIndex, words: &[usize]) -> Vec<u64> {
+        let first = u64::from(self.module.bodies[func.index()].start);
+        let mut find = FindOffsets { words, offsets: vec![first; words.len()] };
+        // A function that cannot be lowered has trapping code, which stands for its beginning.
+        if lower_observed(&self.module, func, &self.settings, &mut find).is_err() {
+            return vec![first; words.len()];
+        }
+        find.offsets
     }
 
     /// The slot of the frame header in frames of `func`; 0 if it never ran.
@@ -159,16 +164,17 @@ impl ModuleCode {
     }
 }
 
-struct FindOffset {
-    word: usize,
-    offset: Option<u64>,
+struct FindOffsets<'a> {
+    words: &'a [usize],
+    offsets: Vec<u64>,
 }
 
-impl Observer for FindOffset {
+impl Observer for FindOffsets<'_> {
     fn instruction(&mut self, word: usize, offset: u64) {
-        if word <= self.word {
-            self.offset = Some(offset);
-        }
+        // Of the instructions that begin at or before a word, the last is the one; so each overwrites
+        // what is found for the words from its own on.
+        let from = self.words.partition_point(|wanted| *wanted < word);
+        self.offsets[from..].fill(offset);
     }
 }
 

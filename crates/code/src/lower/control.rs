@@ -45,6 +45,7 @@ impl<'m> Lower<'m> {
             ty: BlockType::Empty,
         });
         self.begin_fuel();
+        self.charge_for_locals();
     }
 
     /// Follows the nesting of unreachable code; true if `op` needs nothing else.

@@ -147,7 +147,10 @@ impl Lower<'_> {
             BinOp::F64Sub => (BinOp::F64Mul, FusedOp::F64MulSub, false),
             _ => return false,
         };
-        let product = |kind| matches!(kind, OpKind::Bin(op, BinForm::Ss | BinForm::Rs, Dst::Acc) if op == mul);
+        let product = |kind| {
+            let OpKind::Bin(op, form, Dst::Acc) = kind else { return false };
+            op == mul && matches!(form, BinForm::Ss | BinForm::Rs)
+        };
         // The term must have a slot, and writing a constant there would follow the product.
         let is_const = |entry: Entry| matches!(entry.place, Place::Const(_));
         let mut taken = None;

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmparser::{
-    BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, OperatorsReader,
-    ValidatorResources, WasmFeatures,
+    BinaryReader, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody,
+    OperatorsReader, ValidatorResources, WasmFeatures,
 };
 
 use super::Decoder;
-use crate::error::{Error, FunctionLabel};
+use crate::error::{Error, ErrorKind, FunctionLabel};
 use crate::index::FuncIndex;
+use crate::limits::OPERANDS;
 use crate::module::ExternIndex;
 use crate::names::{NameSpace, Names};
 
@@ -20,6 +21,9 @@ use crate::names::{NameSpace, Names};
 const PARALLEL_BYTES: u64 = 256 << 10;
 /// About so much code is taken by a thread at a time.
 const CHUNK_BYTES: u32 = 64 << 10;
+/// Bodies that cannot have more than this many times [`OPERANDS`] operands, by their length, are
+/// checked without counting.
+const UNCOUNTED: u64 = 8;
 /// Stack of a validating thread. Nothing here recurses over the guest's input.
 const STACK_BYTES: usize = 256 << 10;
 
@@ -42,6 +46,7 @@ pub(super) fn validate(
         next: AtomicUsize::new(0),
         first_error: Mutex::new(None),
         error_at: AtomicUsize::new(usize::MAX),
+        results_max: decoder.func_types.iter().flatten().map(|ty| ty.results.len()).max(),
     };
     let len: u64 = decoder.bodies.iter().map(|body| u64::from(body.end - body.start)).sum();
     // Asking for the number of cores costs as much as checking a small module.
@@ -68,12 +73,37 @@ pub(super) fn validate(
         None => Ok(()),
         Some((at, error)) => {
             let flags = decoder.features.flags();
-            let malformed = read_error(bytes, &decoder.bodies[at], flags) == Some(error.offset());
             let func = FuncIndex(at as u32 + decoder.imported.funcs);
-            let error = Error::from_parser(&error, malformed, &decoder.features);
+            let error = match error {
+                Fault::Invalid(error) => {
+                    let read = read_error(bytes, &decoder.bodies[at], flags);
+                    Error::from_parser(&error, read == Some(error.offset()), &decoder.features)
+                }
+                Fault::TooManyOperands(offset) => {
+                    let message = format!("function has more than {OPERANDS} operands at once");
+                    Error::new(ErrorKind::LimitExceeded, message, Some(offset))
+                }
+            };
             Err(error.in_function(func_label(decoder, bytes, func)))
         }
     }
+}
+
+/// Checks a body instruction by instruction, so that the operand stack cannot outgrow its limit.
+fn validate_counting(
+    validator: &mut FuncValidator<&ValidatorResources>,
+    body: &FunctionBody<'_>,
+) -> Result<(), Fault> {
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    while !reader.eof() {
+        let offset = reader.original_position();
+        reader.visit_operator(&mut validator.visitor(offset))??;
+        if validator.operand_stack_height() > OPERANDS {
+            return Err(Fault::TooManyOperands(offset));
+        }
+    }
+    Ok(reader.finish_expression(&validator.visitor(reader.original_position()))?)
 }
 
 /// The work shared by all threads.
@@ -87,9 +117,24 @@ struct Job<'a> {
     resources: &'a ValidatorResources,
     /// The first body nobody has taken yet.
     next: AtomicUsize,
-    first_error: Mutex<Option<(usize, wasmparser::Error)>>,
+    first_error: Mutex<Option<(usize, Fault)>>,
     /// Position of `first_error`; nothing after it needs to be looked at.
     error_at: AtomicUsize,
+    /// The most results of any function type of the module.
+    results_max: Option<usize>,
+}
+
+/// What is wrong with a body.
+enum Fault {
+    Invalid(wasmparser::Error),
+    /// At this offset.
+    TooManyOperands(u64),
+}
+
+impl From<wasmparser::Error> for Fault {
+    fn from(error: wasmparser::Error) -> Fault {
+        Fault::Invalid(error)
+    }
 }
 
 impl Job<'_> {
@@ -108,7 +153,14 @@ impl Job<'_> {
                 };
                 let mut validator = func.into_validator(allocations);
                 let body = body(self.bytes, &self.bodies[at], self.features);
-                if let Err(error) = validator.validate(&body) {
+                let bytes = self.bodies[at].len() as u64;
+                let results = self.results_max.unwrap_or_default().max(1) as u64;
+                let checked = if bytes * results > u64::from(OPERANDS) * UNCOUNTED {
+                    validate_counting(&mut validator, &body)
+                } else {
+                    validator.validate(&body).map_err(Fault::from)
+                };
+                if let Err(error) = checked {
                     self.report(at, error);
                     return;
                 }
@@ -140,7 +192,7 @@ impl Job<'_> {
         }
     }
 
-    fn report(&self, at: usize, error: wasmparser::Error) {
+    fn report(&self, at: usize, error: Fault) {
         let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
         if first.as_ref().is_none_or(|(other, _)| at < *other) {
             *first = Some((at, error));

@@ -9,12 +9,24 @@ use dunlin_script::{PrintOptions, print};
 
 use super::{Observation, Step, Stop, TABLE_ELEMENTS, Value, digest};
 
+/// Much more than any module made here needs; the system provides what is touched.
+const STACK_BYTES: usize = 256 << 20;
+
 /// The same steps as on our engine; `None` if wasmi does not accept the module, or is known to run
 /// it wrongly.
 pub(super) fn observe(module: &[u8], calls: usize) -> Option<Observation> {
     if hits_known_fault(module) {
         return None;
     }
+    // It may use native stack in proportion to the instructions it executes.
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+    std::thread::scope(|scope| {
+        let thread = thread.spawn_scoped(scope, || run(module, calls)).ok()?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn run(module: &[u8], calls: usize) -> Option<Observation> {
     let mut config = Config::default();
     config
         .wasm_multi_memory(true)
