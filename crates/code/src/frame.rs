@@ -52,11 +52,7 @@ pub struct FrameLayout {
 impl FrameLayout {
     /// Lays out the frame of a function with signature `ty` and the declared `locals`, with scratch
     /// slots if `scratch` or the locals ask for them.
-    pub fn new(
-        ty: &FuncType,
-        locals: impl Iterator<Item = ValType>,
-        scratch: bool,
-    ) -> FrameLayout {
+    pub fn new(ty: &FuncType, locals: impl Iterator<Item = ValType>, scratch: bool) -> FrameLayout {
         let mut starts = Vec::with_capacity(ty.params.len());
         let mut types = Vec::with_capacity(ty.params.len());
         let mut at = 0;
@@ -76,8 +72,7 @@ impl FrameLayout {
             local_at += local.slots();
         }
         let local_slots = local_at;
-        let scratch = (scratch || local_slots + header > 0x8000)
-            .then_some(header);
+        let scratch = (scratch || local_slots + header > 0x8000).then_some(header);
         if scratch.is_some() {
             header += SCRATCH_SLOTS;
         }

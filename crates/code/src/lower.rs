@@ -105,8 +105,9 @@ pub fn lower_observed(
     match lowered {
         Some(code) => Ok(code),
         // A short body whose operands reach far slots: rare enough to find out by trying.
-        None => lower_with(module, func, settings, observer, true)?
-            .ok_or(LowerError::FrameTooLarge),
+        None => {
+            lower_with(module, func, settings, observer, true)?.ok_or(LowerError::FrameTooLarge)
+        }
     }
 }
 

@@ -160,7 +160,8 @@ fn instruction(
 }
 
 /// A module, as text with a line for each function, whose exported functions each hold
-/// `instruction` in another form: of all forms, every `stride`-th. The exports of modules that differ in `place` only are the same and
+/// `instruction` in another form: of all forms, every `stride`-th. The exports of modules that
+/// differ in `place` only are the same and
 /// return the same.
 pub fn module(instruction: &Instruction, place: Place, stride: usize) -> String {
     let mut text = String::from("(module\n(memory 1)\n");

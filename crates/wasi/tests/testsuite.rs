@@ -1,5 +1,7 @@
 //! The preview 1 tests of the wasi-testsuite, run on our engine with both memory kinds.
 
+#![allow(clippy::print_stdout, reason = "a test says what it skipped")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
