@@ -6,6 +6,8 @@ use dunlin_engine::{
     Config, Engine, Error, ErrorKind, Instance, MemoryKind, Module, Store, Trap, Val,
 };
 
+use crate::matrix::memory_kinds;
+
 pub mod binary;
 mod execution;
 mod structure;
@@ -75,10 +77,7 @@ pub struct Mode {
 /// Every kind of memory with each way to stop a guest: by `fuel`, or after `time`.
 pub fn modes(fuel: u64, time: Duration) -> Vec<Mode> {
     let stops = [Stop::Fuel(fuel), Stop::Deadline(time)];
-    [MemoryKind::Guard, MemoryKind::Compact]
-        .into_iter()
-        .flat_map(|kind| stops.map(|stop| Mode { kind, stop }))
-        .collect()
+    memory_kinds().iter().flat_map(|kind| stops.map(|stop| Mode { kind: *kind, stop })).collect()
 }
 
 impl Mode {

@@ -23,6 +23,14 @@ impl Configuration {
     }
 }
 
+/// The kinds of memory of this build. The default is guard memories wherever there are any.
+pub fn memory_kinds() -> &'static [MemoryKind] {
+    match MemoryConfig::default().kind {
+        MemoryKind::Guard => &[MemoryKind::Guard, MemoryKind::Compact],
+        MemoryKind::Compact => &[MemoryKind::Compact],
+    }
+}
+
 /// All configurations of this build. Both kinds of memory, and both with and without the checks that
 /// fuel and interruption add to code: these change what code is lowered to.
 pub fn configurations() -> Vec<Configuration> {

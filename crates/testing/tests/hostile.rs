@@ -16,8 +16,8 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use dunlin_engine::{
-    Caller, Engine, ErrorKind, Extern, Func, FuncType, Instance, Linker, MemoryKind, Module,
-    Result, Store, Trap, Val, ValType,
+    Caller, Config, Engine, ErrorKind, Extern, Func, FuncType, Instance, Linker, MemoryKind,
+    Module, Result, Store, Trap, Val, ValType,
 };
 use dunlin_script::wat_to_wasm;
 use dunlin_testing::generator::bytes;
@@ -78,7 +78,11 @@ fn structures() {
     // Decoding does not depend on how code runs later.
     check(&structure(scale), |case| match case.verdict {
         Verdict::Rejected(_) => patience(case)[..1].to_vec(),
-        _ => vec![patience(case)[0], patience(case)[3]],
+        // Each stop once, on different kinds of memory where there are two.
+        _ => {
+            let modes = patience(case);
+            vec![modes[0], modes[modes.len() - 1]]
+        }
     });
 }
 
@@ -110,11 +114,9 @@ fn fuel_is_exact() {
             store.set_fuel(10).unwrap();
             count.call(&mut store, ()).unwrap()
         };
-        let found = [
-            rounds(MemoryKind::Guard, 20_000),
-            rounds(MemoryKind::Compact, 20_000),
-            rounds(MemoryKind::Guard, 20_001),
-        ];
+        let default = Config::default().memory.kind;
+        let found =
+            [rounds(default, 20_000), rounds(MemoryKind::Compact, 20_000), rounds(default, 20_001)];
         assert!(found[0] > 0 && found[0] < 20_000, "{}: {found:?}", case.name);
         assert_eq!(found[0], found[1], "{}", case.name);
         assert!(found[2] - found[0] <= 1, "{}: {found:?}", case.name);
@@ -298,7 +300,7 @@ fn flipped_bits() {
         Engine::new(&config).unwrap()
     };
     let modes = modes(5_000, Duration::from_secs(60));
-    let engines = [limited(modes[0]), limited(modes[2])];
+    let engines = [limited(modes[0]), limited(modes[modes.len() - 1])];
     let mut ran = 0;
     on_small_stack(|| {
         for text in SMALL {

@@ -1,4 +1,7 @@
 //! What a module does on wasmi, another interpreter.
+//!
+//! One module in some hundred thousand meets a fault of wasmi 2.0.0, so a difference has to be
+//! looked into with a third engine before it is believed.
 
 use ::wasmi::{
     Config, Engine, Error, Extern, F32, F64, Func, Linker, Module, Store, TrapCode, V128, Val,
@@ -22,7 +25,8 @@ pub(super) fn observe(module: &[u8], calls: usize) -> Option<Observation> {
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
     std::thread::scope(|scope| {
         let thread = thread.spawn_scoped(scope, || run(module, calls)).ok()?;
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        // Its panics are no business of ours.
+        thread.join().unwrap_or(None)
     })
 }
 

@@ -87,7 +87,7 @@ fn edges(len: u64, wide: bool) -> Vec<u64> {
 fn bulk_instructions_at_the_edges() {
     let _shared = QUIET.read().unwrap_or_else(std::sync::PoisonError::into_inner);
     on_small_stack(|| {
-        for kind in [MemoryKind::Guard, MemoryKind::Compact] {
+        for &kind in dunlin_testing::matrix::memory_kinds() {
             for wide in [false, true] {
                 sweep(kind, wide);
             }

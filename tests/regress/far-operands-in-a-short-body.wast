@@ -1,0 +1,271 @@
+;; A short body was believed to have no operands that are far away. Calls with many results push
+;; more than 65 536 slots with a few bytes.
+(module
+  (type $many (func (result
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+    i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)))
+  (func $many (type $many)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)
+    (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1))
+  (func (export "far") (param i32 i32) (result i32) (local $zero i32)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+    (i32.sub (i32.xor (local.get 0) (local.get $zero)) (i32.xor (local.get 1) (local.get $zero)))
+    (return))
+)
+(assert_return (invoke "far" (i32.const 5) (i32.const 3)) (i32.const 2))
