@@ -148,7 +148,8 @@ fn declared_sizes_cost_nothing() {
                 on_small_stack(|| run(case, mode)).unwrap();
             }
             let more = resident().unwrap_or(before).saturating_sub(before);
-            assert!(more < 8 << 20, "{name}, {mode:?}: {} KiB more", more >> 10);
+            // Far less than what is declared, far more than what other tests do meanwhile.
+            assert!(more < 64 << 20, "{name}, {mode:?}: {} KiB more", more >> 10);
         }
     }
 }
@@ -168,7 +169,7 @@ fn nothing_piles_up() {
                 on_small_stack(|| run(case, mode)).unwrap();
             }
             let more = resident().unwrap_or(before).saturating_sub(before);
-            assert!(more < 8 << 20, "{}, {mode:?}: {} KiB more", case.name, more >> 10);
+            assert!(more < 32 << 20, "{}, {mode:?}: {} KiB more", case.name, more >> 10);
         }
     }
     // A thousand modules with types of their own in one engine.
