@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::text::{Place, TextError};
+use crate::text::{Place, TextError, on_parser_stack};
 use crate::value::{Argument, Expected};
 
 mod parse;
@@ -98,7 +98,8 @@ impl Script {
     ///
     /// Where the text is not a sequence of parenthesised directives.
     pub fn parse(text: &str, path: Option<&Path>) -> Result<Script, TextError> {
-        Ok(Script { path: path.map(Path::to_path_buf), directives: parse::directives(text, path)? })
+        let directives = on_parser_stack(|| parse::directives(text, path))?;
+        Ok(Script { path: path.map(Path::to_path_buf), directives })
     }
 
     /// What the script was called when it was parsed.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use dunlin_module::escape;
 use wast::Wat;
@@ -202,6 +204,38 @@ pub(crate) fn lexer<'a>(text: &'a str, path: Option<&Path>) -> Result<Lexer<'a>,
 ///
 /// Where the text is malformed, with line, column and the line itself.
 pub fn wat_to_wasm(text: &str, path: Option<&Path>) -> Result<Vec<u8>, TextError> {
+    on_parser_stack(|| parse_and_encode(text, path))
+}
+
+/// Stack for the parser, which descends a hundred parentheses deep before it refuses text. How much
+/// that takes depends on how the parser was compiled.
+const PARSER_STACK_BYTES: usize = 4 << 20;
+
+/// Runs `parse` on a stack of its own, so that the caller's may be small.
+pub(crate) fn on_parser_stack<T: Send>(parse: impl FnOnce() -> T + Send) -> T {
+    let parse = Mutex::new(Some(parse));
+    let run = || {
+        let parse = parse.lock().unwrap_or_else(PoisonError::into_inner).take();
+        parse.map(|parse| parse())
+    };
+    let parsed = thread::scope(|scope| {
+        let own = thread::Builder::new().stack_size(PARSER_STACK_BYTES);
+        match own.spawn_scoped(scope, run) {
+            Ok(thread) => match thread.join() {
+                Ok(parsed) => parsed,
+                Err(panic) => std::panic::resume_unwind(panic),
+            },
+            // Where no thread can be had, the caller's stack must do.
+            Err(_) => run(),
+        }
+    });
+    match parsed {
+        Some(parsed) => parsed,
+        None => unreachable!("it runs once, here or there"),
+    }
+}
+
+fn parse_and_encode(text: &str, path: Option<&Path>) -> Result<Vec<u8>, TextError> {
     let lexer = lexer(text, path)?;
     let at =
         |error: wast::Error| TextError::at(text, error.span().offset(), &error.message(), path);
