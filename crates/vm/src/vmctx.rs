@@ -68,7 +68,8 @@ pub struct CodeEntry {
 #[repr(C)]
 #[derive(Debug)]
 pub struct FuncRecord {
-    /// Its code; for a host function an entry whose bytecode is one host-call instruction.
+    /// Its code; for a host function an entry that is never entered: such a record is called through
+    /// `builtins::host_call`, and the entry only tells the shape of its frame.
     pub code: *const CodeEntry,
     /// The context it runs in; for a host function the context of no instance (see `Store`).
     pub vmctx: *mut VmCtx,

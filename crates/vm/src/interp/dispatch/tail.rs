@@ -2,7 +2,8 @@
 //!
 //! All eight registers fit the argument registers of the C calling convention of the targets this
 //! is enabled for (six integer and two float registers on x86-64). Rust does not promise that the
-//! call in tail position becomes a jump; `tests/dispatch.rs` checks that it did.
+//! call in tail position becomes a jump; `scripts/check-dispatch` checks a release
+//! build that it did.
 
 use super::super::regs::{Exec, Flow, Regs};
 use super::{DONE, STOPPED};

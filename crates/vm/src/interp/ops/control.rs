@@ -148,7 +148,7 @@ unsafe fn return_value<T: Value>(r: &mut Regs, value: T) -> Flow {
     }
 }
 
-/// Handler of a jump through a table, by the index `S` gives.
+/// Jumps to entry `index` of the table behind the instruction, or to the last.
 #[inline(always)]
 unsafe fn jump_by_table(r: &mut Regs, index: u32) -> Flow {
     // SAFETY: V7: the table has `last + 1` entries after the first operand word.
