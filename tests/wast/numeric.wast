@@ -299,3 +299,28 @@
 (assert_return (invoke "chain" (i64.const -1) (i64.const 2)) (i64.const -5) (i64.const 3))
 (assert_return (invoke "in-place" (i64.const 0x8000000000000000) (i64.const 3))
   (i64.const 7) (i64.const 7))
+
+;; A product and a sum or difference are lowered to one instruction: the order of a difference, a
+;; factor that is itself just computed, and results that go to a local or are read at once.
+(module
+  (func (export "f64-term-minus-product") (param f64 f64 f64) (result f64)
+    (f64.sub (local.get 0) (f64.mul (local.get 1) (local.get 2))))
+  (func (export "f64-product-minus-term") (param f64 f64 f64) (result f64)
+    (f64.sub (f64.mul (local.get 1) (local.get 2)) (local.get 0)))
+  (func (export "f64-product-plus-term") (param f64 f64 f64) (result f64)
+    (f64.add (f64.mul (local.get 1) (local.get 2)) (local.get 0)))
+  (func (export "f64-computed-factor") (param f64 f64 f64) (result f64) (local f64)
+    (local.set 3
+      (f64.sub (local.get 0) (f64.mul (f64.add (local.get 1) (local.get 1)) (local.get 2))))
+    (f64.add (local.get 3) (local.get 3)))
+  (func (export "f32-term-minus-product") (param f32 f32 f32) (result f32)
+    (f32.sub (local.get 0) (f32.mul (local.get 1) (local.get 2))))
+  (func (export "f32-term-plus-product") (param f32 f32 f32) (result f32)
+    (f32.add (local.get 0) (f32.mul (local.get 1) (local.get 2))))
+)
+(assert_return (invoke "f64-term-minus-product" (f64.const 10) (f64.const 3) (f64.const 4)) (f64.const -2))
+(assert_return (invoke "f64-product-minus-term" (f64.const 10) (f64.const 3) (f64.const 4)) (f64.const 2))
+(assert_return (invoke "f64-product-plus-term" (f64.const 10) (f64.const 3) (f64.const 4)) (f64.const 22))
+(assert_return (invoke "f64-computed-factor" (f64.const 10) (f64.const 3) (f64.const 4)) (f64.const -28))
+(assert_return (invoke "f32-term-minus-product" (f32.const 10) (f32.const 3) (f32.const 4)) (f32.const -2))
+(assert_return (invoke "f32-term-plus-product" (f32.const 10) (f32.const 3) (f32.const 4)) (f32.const 22))
