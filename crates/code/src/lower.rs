@@ -26,10 +26,11 @@ use dunlin_module::{DefinedFuncIndex, Module, ValType};
 use crate::bytecode::{Bytecode, field};
 use crate::frame::{FRAME_SLOTS_MAX, FrameLayout, SCRATCH_BODY_MIN_BYTES};
 use crate::op::{Op, PlainOp};
+use crate::roots::Roots;
 use crate::{Settings, Trap};
 use control::Control;
 use emit::Code;
-use stack::Stack;
+use stack::{Entry, Place, Stack};
 
 /// Why a function cannot be lowered.
 #[derive(Debug)]
@@ -101,23 +102,44 @@ pub fn lower_observed(
     settings: &Settings,
     observer: &mut impl Observer,
 ) -> Result<Bytecode, LowerError> {
-    let lowered = lower_with(module, func, settings, observer, false)?;
-    match lowered {
-        Some(code) => Ok(code),
-        // A short body whose operands reach far slots: rare enough to find out by trying.
-        None => {
-            lower_with(module, func, settings, observer, true)?.ok_or(LowerError::FrameTooLarge)
-        }
-    }
+    Ok(lower_trying(module, func, settings, observer, &mut None)?)
 }
 
-/// Lowers a function with scratch slots if its size or `scratch` asks for them; `None` if it turned
-/// out to need them and had none.
-fn lower_with(
+/// Lowers function `func` of `module` for the sake of its root map alone.
+pub(crate) fn lower_roots(
+    module: &Module,
+    func: DefinedFuncIndex,
+    settings: &Settings,
+    roots: Roots,
+) -> Result<Roots, LowerError> {
+    let mut roots = Some(roots);
+    lower_trying(module, func, settings, &mut (), &mut roots)?;
+    Ok(roots.unwrap_or_default())
+}
+
+fn lower_trying(
     module: &Module,
     func: DefinedFuncIndex,
     settings: &Settings,
     observer: &mut impl Observer,
+    roots: &mut Option<Roots>,
+) -> Result<Bytecode> {
+    if let Some(code) = lower_with(module, func, settings, observer, roots, false)? {
+        return Ok(code);
+    }
+    // A short body whose operands reach far slots: rare enough to find out by trying.
+    let code = lower_with(module, func, settings, observer, roots, true)?;
+    code.ok_or(LowerError::FrameTooLarge)
+}
+
+/// Lowers a function with scratch slots if its size or `scratch` asks for them; `None` if it turned
+/// out to need them and had none.
+fn lower_with<'m>(
+    module: &'m Module,
+    func: DefinedFuncIndex,
+    settings: &Settings,
+    observer: &mut impl Observer,
+    roots: &'m mut Option<Roots>,
     scratch: bool,
 ) -> Result<Option<Bytecode>> {
     let body = module.body(func);
@@ -130,8 +152,13 @@ fn lower_with(
     let locals = locals.into_iter().flat_map(|(n, ty)| std::iter::repeat_n(ty, n as usize));
     let scratch = scratch || module.bodies[func.index()].len() > SCRATCH_BODY_MIN_BYTES;
     let layout = FrameLayout::new(ty, locals, scratch);
+    if let Some(roots) = roots {
+        let traced = |index: &u32| layout.local_type(*index).is_traced();
+        roots.set_locals((0..layout.local_count()).filter(traced).map(|i| layout.local(i)));
+    }
     let mut lower = Lower {
         module,
+        roots: roots.as_mut(),
         settings: *settings,
         results: &ty.results,
         stack: Stack::new(layout.local_count(), layout.operands),
@@ -155,6 +182,8 @@ fn lower_with(
 
 struct Lower<'m> {
     module: &'m Module,
+    /// Told where references are at safepoints.
+    roots: Option<&'m mut Roots>,
     settings: Settings,
     results: &'m [ValType],
     layout: FrameLayout,
@@ -187,6 +216,16 @@ impl<'m> Lower<'m> {
         let name = format!("{op:?}");
         let name = name.split([' ', '{', '(']).next().unwrap_or_default();
         Err(LowerError::Unsupported(name.to_owned()))
+    }
+
+    /// The instruction from word `at` to here may collect garbage: all traced references among the
+    /// operands are in their home slots or in those of locals.
+    fn safepoint(&mut self, at: usize) {
+        if let Some(roots) = &mut self.roots {
+            let home = |entry: &&Entry| entry.traced && entry.place == Place::Home;
+            let slots = self.stack.entries().iter().filter(home).map(|entry| entry.home);
+            roots.safepoint(at, self.code.here(), slots);
+        }
     }
 
     fn begin_fuel(&mut self) {

@@ -41,6 +41,20 @@ traps! {
     BadSignature = "indirect call type mismatch";
     /// A null reference where a value was needed.
     NullReference = "null reference";
+    /// A field of a null struct.
+    NullStruct = "null structure reference";
+    /// An element or the length of a null array.
+    NullArray = "null array reference";
+    /// The number of a null `i31`.
+    NullI31 = "null i31 reference";
+    /// `throw_ref` on null.
+    NullException = "null exception reference";
+    /// `resume` and its kin on null.
+    NullContinuation = "null continuation reference";
+    /// An element beyond the end of an array.
+    ArrayOutOfBounds = "out of bounds array access";
+    /// `ref.cast` to a type that the reference is not of.
+    CastFailure = "cast failure";
     /// `call_ref` on null.
     NullFunction = "null function reference";
     /// A signed division or conversion that does not fit its result.
@@ -55,6 +69,8 @@ traps! {
     OutOfFuel = "all fuel consumed";
     /// Stopped from outside: deadline or interrupt.
     Interrupted = "interrupted";
+    /// The garbage-collected heap has no room for an object, or the object is larger than any can be.
+    HeapExhausted = "garbage-collected heap exhausted";
     /// A budget of the store is used up where the guest cannot be told otherwise.
     LimitExceeded = "resource limit exceeded";
     /// The instruction is valid but this version does not execute it.

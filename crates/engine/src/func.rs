@@ -126,7 +126,7 @@ impl Func {
         if params.len() != ty.params.len() {
             return Err(self.mismatch(vm, "param", &ty.params, params));
         }
-        for (&param, &expected) in params.iter().zip(&ty.params) {
+        for (param, &expected) in params.iter().zip(&ty.params) {
             if !value::is_a(param, expected, vm)? {
                 return Err(self.mismatch(vm, "param", &ty.params, params));
             }
@@ -139,13 +139,10 @@ impl Func {
                 results.len(),
             )));
         }
-        for &result in &ty.results {
-            value::placeholder(result, vm)?;
-        }
         let mut buffer = Buffer::new(ty.param_slots().max(ty.result_slots()) as usize);
         let slots = buffer.as_mut_slice();
         let mut to = slots.iter_mut();
-        for &param in params {
+        for param in params {
             value::write(param, vm, &mut to)?;
         }
         vm.call(self.0, slots)?;
@@ -185,7 +182,7 @@ impl Func {
         expected: &[ValType],
         found: &[Val],
     ) -> Error {
-        let found: Vec<ValType> = found.iter().map(|val| value::printed_type(*val)).collect();
+        let found: Vec<ValType> = found.iter().map(|val| value::printed_type(val)).collect();
         let text = format!(
             "cannot call {}: expected {}, found {}",
             self.title(vm),

@@ -24,7 +24,7 @@ impl Global {
         val: impl Into<Val>,
     ) -> Result<Global> {
         let vm = store.as_context_mut().vm;
-        let slots = slots("make global", val.into(), &ty, vm)?;
+        let slots = slots("make global", &val.into(), &ty, vm)?;
         Ok(Global(vm.global_new(ty, slots)?))
     }
 
@@ -60,13 +60,13 @@ impl Global {
         if !ty.mutable {
             return Err(Error::misuse(format!("cannot set global: {ty} is constant")));
         }
-        let slots = slots("set global", val.into(), &ty, vm)?;
+        let slots = slots("set global", &val.into(), &ty, vm)?;
         Ok(vm.global_set(self.0, slots)?)
     }
 }
 
 /// The slots of `val` as the value of a global of type `ty`.
-fn slots(attempt: &str, val: Val, ty: &GlobalType, vm: &vm::Store) -> Result<[u64; 2]> {
+fn slots(attempt: &str, val: &Val, ty: &GlobalType, vm: &vm::Store) -> Result<[u64; 2]> {
     if !value::is_a(val, ty.val, vm)? {
         let found = value::printed_type(val);
         return Err(Error::misuse(format!("cannot {attempt}: expected {}, found {found}", ty.val)));

@@ -35,6 +35,7 @@ mod linker;
 mod memory;
 mod module;
 mod quote;
+mod reference;
 mod store;
 mod table;
 mod tag;
@@ -45,10 +46,10 @@ pub use config::{Config, ExecutionConfig, Limits, MemoryConfig, MemoryKind};
 pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
 pub use dunlin_code::Trap;
 pub use dunlin_module::{
-    ExternType, Features, FuncType, GlobalType, HeapType, MemoryType, Proposal, RefType, TableType,
-    TagType, ValType,
+    CompositeType, ExternType, Features, FieldType, FuncType, GlobalType, HeapType, Hierarchy,
+    MemoryType, Proposal, RefType, StorageType, StructType, TableType, TagType, ValType,
 };
-pub use dunlin_vm::{Backtrace, Frame, LimitError, Location, Resource};
+pub use dunlin_vm::{Backtrace, Frame, GcStats, LimitError, Location, Pauses, Resource};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
 pub use externs::{Export, Extern};
@@ -58,7 +59,8 @@ pub use instance::Instance;
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{ExportType, ImportType, Module};
+pub use reference::{AnyKind, AnyRef, ArrayRef, ContRef, ExnRef, ExternRef, ObjectType, StructRef};
 pub use store::{InterruptHandle, Store};
 pub use table::Table;
 pub use tag::Tag;
-pub use value::{ExternRef, Ref, Val};
+pub use value::{Ref, Val};

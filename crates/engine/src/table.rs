@@ -35,7 +35,7 @@ impl Table {
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: impl Into<Val>) -> Result<Table> {
         let vm = store.as_context_mut().vm;
         check_type(&ty)?;
-        let init = element("make table", init.into(), &ty, vm)?;
+        let init = element("make table", &init.into(), &ty, vm)?;
         Ok(Table(vm.table_new(ty, init)?))
     }
 
@@ -78,7 +78,7 @@ impl Table {
     pub fn set(&self, mut store: impl AsContextMut, index: u64, val: impl Into<Val>) -> Result<()> {
         let vm = store.as_context_mut().vm;
         let ty = vm.table_type(self.0)?;
-        let bits = element("set table element", val.into(), &ty, vm)?;
+        let bits = element("set table element", &val.into(), &ty, vm)?;
         vm.table_set(self.0, index, bits)
             .map_err(|e| Error::from(e).context("cannot set table element"))
     }
@@ -97,7 +97,7 @@ impl Table {
     ) -> Result<u64> {
         let vm = store.as_context_mut().vm;
         let ty = vm.table_type(self.0)?;
-        let init = element("grow table", init.into(), &ty, vm)?;
+        let init = element("grow table", &init.into(), &ty, vm)?;
         Ok(vm.table_grow(self.0, delta, init)?)
     }
 
@@ -115,7 +115,7 @@ impl Table {
     ) -> Result<()> {
         let vm = store.as_context_mut().vm;
         let ty = vm.table_type(self.0)?;
-        let bits = element("fill table", val.into(), &ty, vm)?;
+        let bits = element("fill table", &val.into(), &ty, vm)?;
         vm.table_fill(self.0, start, bits, len)
             .map_err(|e| Error::from(e).context("cannot fill table"))
     }
@@ -153,7 +153,7 @@ fn check_type(ty: &TableType) -> Result<()> {
 }
 
 /// The bits of `val` as an element of a table of type `ty`.
-fn element(attempt: &str, val: Val, ty: &TableType, vm: &vm::Store) -> Result<u64> {
+fn element(attempt: &str, val: &Val, ty: &TableType, vm: &vm::Store) -> Result<u64> {
     if !value::is_a(val, ValType::Ref(ty.elem), vm)? {
         let found = value::printed_type(val);
         let text = format!("cannot {attempt}: expected {}, found {found}", ty.elem);

@@ -21,7 +21,7 @@ use crate::init::{ConstExpr, DataSegment, ElemSegment};
 use crate::limits;
 use crate::module::{CustomSection, Export, Import, ImportCounts, Module, Section};
 use crate::registry::{TypeHold, TypeRegistry};
-use crate::types::{FuncType, GlobalType, MemoryType, TableType, TagType, TypeId};
+use crate::types::{CompositeType, GlobalType, MemoryType, TableType, TagType, TypeId};
 
 /// What every binary begins with (core spec §5.5.16).
 const MAGIC: &[u8] = b"\0asm";
@@ -92,7 +92,7 @@ struct Decoder<'r> {
     resources: Option<ValidatorResources>,
     types_held: Option<TypeHold>,
     types: Vec<TypeId>,
-    func_types: Vec<Option<Arc<FuncType>>>,
+    composite_types: Vec<CompositeType>,
     imports: Vec<Import>,
     imported: ImportCounts,
     funcs: Vec<u32>,
@@ -122,7 +122,7 @@ impl<'r> Decoder<'r> {
             resources: None,
             types_held: None,
             types: Vec::new(),
-            func_types: Vec::new(),
+            composite_types: Vec::new(),
             imports: Vec::new(),
             imported: ImportCounts::default(),
             funcs: Vec::new(),
@@ -188,7 +188,7 @@ impl<'r> Decoder<'r> {
             bytes,
             types_held: self.types_held.unwrap_or_else(|| TypeHold::empty(self.registry)),
             types: self.types.into(),
-            func_types: self.func_types.into(),
+            composite_types: self.composite_types.into(),
             imports: self.imports.into(),
             funcs: self.funcs.into(),
             tables: self.tables.into(),

@@ -11,7 +11,9 @@ use crate::index::{
 use crate::init::{ConstExpr, DataSegment, ElemSegment};
 use crate::names::Names;
 use crate::registry::TypeHold;
-use crate::types::{FuncType, GlobalType, MemoryType, RefType, TableType, TagType, TypeId};
+use crate::types::{
+    CompositeType, FieldType, FuncType, GlobalType, MemoryType, RefType, TableType, TagType, TypeId,
+};
 
 /// A validated core module: immutable, without pointers into any engine but its canonical types.
 ///
@@ -24,8 +26,8 @@ pub struct Module {
     pub types_held: TypeHold,
     /// Module type index → canonical type.
     pub types: Box<[TypeId]>,
-    /// Module type index → signature, `None` for types that are no functions.
-    pub func_types: Box<[Option<Arc<FuncType>>]>,
+    /// Module type index → what the type is.
+    pub composite_types: Box<[CompositeType]>,
     /// Imports in order of declaration.
     pub imports: Box<[Import]>,
     /// Function index → module type index.
@@ -158,7 +160,18 @@ impl Module {
     /// The signature at module type index `ty`, which validation proved to be a function type.
     #[inline]
     pub fn type_func(&self, ty: u32) -> &Arc<FuncType> {
-        self.func_types[ty as usize].as_ref().expect("validated: a function type")
+        self.composite_types[ty as usize].as_func().expect("validated: a function type")
+    }
+
+    /// The fields of the type at module type index `ty`, which validation proved to be a struct or
+    /// an array; an array has one.
+    #[inline]
+    pub fn type_fields(&self, ty: u32) -> &[FieldType] {
+        match &self.composite_types[ty as usize] {
+            CompositeType::Struct(ty) => &ty.fields,
+            CompositeType::Array(field) => std::slice::from_ref(field),
+            _ => &[],
+        }
     }
 
     /// The signature whose parameters are the payload of tag `t`.

@@ -15,7 +15,9 @@ use self::group::KeyRef;
 pub(crate) use self::group::{GroupVal, GroupWriter, TypeRef};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
-use crate::types::{CompositeType, FuncType, HeapType, RefType, TypeId, ValType};
+use crate::types::{
+    CompositeType, FieldType, FuncType, HeapType, RefType, StructType, TypeId, TypeKind, ValType,
+};
 
 /// The canonical types of one engine. Cloning gives another handle to the same registry.
 #[derive(Clone, Default)]
@@ -151,24 +153,69 @@ impl TypeRegistry {
             );
             return Err(Error::new(ErrorKind::LimitExceeded, message, None));
         }
+        let vals = ty.params.iter().chain(&ty.results).copied();
+        self.intern("function", vals, |writer| writer.func(ty))
+    }
+
+    /// The canonical struct type with these fields, final and without supertype; valid while the hold
+    /// lives.
+    ///
+    /// # Errors
+    ///
+    /// When the registry is full, when there are more than 10,000 fields, or when one refers to a
+    /// type which is not alive in this registry.
+    pub fn intern_struct(&self, ty: &StructType) -> Result<(TypeId, TypeHold), Error> {
+        if ty.fields.len() > limits::STRUCT_FIELDS {
+            let (found, most) = (ty.fields.len(), limits::STRUCT_FIELDS);
+            let message = format!("struct type has {found} fields, expected at most {most}");
+            return Err(Error::new(ErrorKind::LimitExceeded, message, None));
+        }
+        self.intern("struct", ty.fields.iter().filter_map(FieldType::val), |writer| {
+            writer.begin_struct(true, None, ty.fields.len());
+            ty.fields.iter().for_each(|field| writer.canonical_field(field));
+        })
+    }
+
+    /// The canonical array type with these elements, final and without supertype; valid while the
+    /// hold lives.
+    ///
+    /// # Errors
+    ///
+    /// When the registry is full, or the elements refer to a type which is not alive in it.
+    pub fn intern_array(&self, element: FieldType) -> Result<(TypeId, TypeHold), Error> {
+        self.intern("array", element.val().into_iter(), |writer| {
+            writer.begin_array(true, None);
+            writer.canonical_field(&element);
+        })
+    }
+
+    /// The canonical type of a group of one type that contains `vals`.
+    fn intern(
+        &self,
+        kind: &str,
+        mut vals: impl Iterator<Item = ValType>,
+        write: impl FnOnce(&mut GroupWriter),
+    ) -> Result<(TypeId, TypeHold), Error> {
         let mut batch = self.batch();
-        for val in ty.params.iter().chain(&ty.results) {
-            if let ValType::Ref(RefType { heap: HeapType::Concrete(id), .. }) = val
-                && batch.table.types.get(id.0).is_none()
-            {
-                let message = format!("function type refers to unknown type {}", id.0);
-                return Err(Error::new(ErrorKind::Invalid, message, None));
+        let unknown = vals.find_map(|val| match val {
+            ValType::Ref(RefType { heap: HeapType::Concrete(id), .. }) => {
+                batch.table.types.get(id.place()).is_none().then_some(id)
             }
+            _ => None,
+        });
+        if let Some(id) = unknown {
+            let message = format!("{kind} type refers to unknown type {}", id.place());
+            return Err(Error::new(ErrorKind::Invalid, message, None));
         }
         let mut writer = GroupWriter::default();
-        writer.func(ty);
+        write(&mut writer);
         let id = batch.intern(&writer, None)?.next().unwrap_or(TypeId(0));
         Ok((id, batch.finish()))
     }
 
     /// The signature of `id`; `None` if it is no function type, or not alive.
     pub fn func_type(&self, id: TypeId) -> Option<Arc<FuncType>> {
-        match &self.read().types.get(id.0)?.composite {
+        match &self.read().types.get(id.place())?.composite {
             CompositeType::Func(ty) => Some(ty.clone()),
             _ => None,
         }
@@ -176,19 +223,19 @@ impl TypeRegistry {
 
     /// What `id` is; `None` if it is not alive.
     pub fn composite_type(&self, id: TypeId) -> Option<CompositeType> {
-        Some(self.read().types.get(id.0)?.composite.clone())
+        Some(self.read().types.get(id.place())?.composite.clone())
     }
 
     /// Whether `id` admits no subtypes.
     pub fn is_final(&self, id: TypeId) -> bool {
-        self.read().types.get(id.0).is_none_or(|ty| ty.is_final)
+        self.read().types.get(id.place()).is_none_or(|ty| ty.is_final)
     }
 
     /// The supertypes of `id`, from the root of its hierarchy to the direct one, without itself.
     /// `a` is a subtype of `b` exactly if it is `b` or has `b` at the position that is the number
     /// of supertypes of `b`. `None` if there are none.
     pub fn supertypes(&self, id: TypeId) -> Option<Arc<[TypeId]>> {
-        self.read().types.get(id.0)?.supertypes.clone()
+        self.read().types.get(id.place())?.supertypes.clone()
     }
 
     /// Whether defined type `a` is `b` or a declared subtype of it.
@@ -317,12 +364,9 @@ impl Batch<'_> {
         Ok(types.iter().copied())
     }
 
-    /// The signature of `id`, if it is a function type.
-    pub(crate) fn func_type(&self, id: TypeId) -> Option<Arc<FuncType>> {
-        match &self.table.types.get(id.0)?.composite {
-            CompositeType::Func(ty) => Some(ty.clone()),
-            _ => None,
-        }
+    /// What `id` is.
+    pub(crate) fn composite_type(&self, id: TypeId) -> Option<CompositeType> {
+        Some(self.table.types.get(id.place())?.composite.clone())
     }
 
     pub(crate) fn finish(mut self) -> TypeHold {
@@ -343,17 +387,17 @@ impl Table {
         let key: Arc<[u32]> = writer.words().into();
         let id = GroupId(self.groups.reserve());
         let types: Box<[TypeId]> =
-            (0..writer.len()).map(|_| TypeId(self.types.reserve())).collect();
+            writer.kinds().iter().map(|kind| TypeId::new(self.types.reserve(), *kind)).collect();
         for (at, read) in KeyRef::new(&key, &types).enumerate() {
             let supertypes = read.supertype.map(|parent| {
-                let above = self.types.get(parent.0).and_then(|ty| ty.supertypes.as_deref());
+                let above = self.types.get(parent.place()).and_then(|ty| ty.supertypes.as_deref());
                 above.unwrap_or_default().iter().copied().chain([parent]).collect()
             });
             let ty =
                 Type { composite: read.composite, group: id, is_final: read.is_final, supertypes };
-            self.types.fill(types[at].0, ty);
+            self.types.fill(types[at].place(), ty);
         }
-        let outer = writer.outer().iter().filter_map(|id| self.types.get(id.0));
+        let outer = writer.outer().iter().filter_map(|id| self.types.get(id.place()));
         let mut needs: Vec<GroupId> = outer.map(|ty| ty.group).collect();
         needs.sort_unstable();
         needs.dedup();
@@ -385,7 +429,7 @@ impl Table {
             if let Some(group) = self.groups.remove(id.0) {
                 self.by_key.remove(&group.key);
                 for ty in &group.types {
-                    self.types.remove(ty.0);
+                    self.types.remove(ty.place());
                 }
                 pending.extend(group.needs);
             }
@@ -396,7 +440,7 @@ impl Table {
     }
 
     fn is_subtype(&self, a: TypeId, b: TypeId) -> bool {
-        let supertypes = |id: TypeId| self.types.get(id.0).map(|ty| ty.supertypes.as_deref());
+        let supertypes = |id: TypeId| self.types.get(id.place()).map(|ty| ty.supertypes.as_deref());
         let (Some(above_a), Some(above_b)) = (supertypes(a), supertypes(b)) else {
             return false;
         };
@@ -407,18 +451,16 @@ impl Table {
         use HeapType::*;
         match (a, b) {
             (Concrete(a), Concrete(b)) => a == b || self.is_subtype(a, b),
-            (Concrete(a), b) => match self.types.get(a.0).map(|ty| &ty.composite) {
-                Some(CompositeType::Func(_)) => b == Func,
-                Some(CompositeType::Struct(_)) => matches!(b, Struct | Eq | Any),
-                Some(CompositeType::Array(_)) => matches!(b, Array | Eq | Any),
-                Some(CompositeType::Cont(_)) => b == Cont,
-                Option::None => false,
+            (Concrete(a), b) => match a.kind() {
+                TypeKind::Func => b == Func,
+                TypeKind::Struct => matches!(b, Struct | Eq | Any),
+                TypeKind::Array => matches!(b, Array | Eq | Any),
+                TypeKind::Cont => b == Cont,
             },
-            (a, Concrete(b)) => match self.types.get(b.0).map(|ty| &ty.composite) {
-                Some(CompositeType::Func(_)) => a == NoFunc,
-                Some(CompositeType::Struct(_) | CompositeType::Array(_)) => a == None,
-                Some(CompositeType::Cont(_)) => a == NoCont,
-                Option::None => false,
+            (a, Concrete(b)) => match b.kind() {
+                TypeKind::Func => a == NoFunc,
+                TypeKind::Struct | TypeKind::Array => a == None,
+                TypeKind::Cont => a == NoCont,
             },
             (a, b) if a == b => true,
             (None, b) => matches!(b, I31 | Struct | Array | Eq | Any),

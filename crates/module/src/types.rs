@@ -4,8 +4,56 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A type canonical in one [`TypeRegistry`](crate::TypeRegistry): equal ids mean equal types.
+///
+/// The number tells the kind of type without asking the registry: bits 0–21 are the place in the
+/// registry, bits 22–23 the kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TypeId(pub u32);
+
+/// What kind of type a defined type is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names are those of the composite types")]
+pub enum TypeKind {
+    Func = 0,
+    Struct = 1,
+    Array = 2,
+    Cont = 3,
+}
+
+const KIND_SHIFT: u32 = 22;
+
+impl TypeId {
+    pub(crate) fn new(place: u32, kind: TypeKind) -> TypeId {
+        debug_assert!(place < 1 << KIND_SHIFT);
+        TypeId(place | (kind as u32) << KIND_SHIFT)
+    }
+
+    /// Its place in the registry, by which messages name it.
+    pub fn place(self) -> u32 {
+        self.0 & ((1 << KIND_SHIFT) - 1)
+    }
+
+    /// What kind of type it is.
+    pub fn kind(self) -> TypeKind {
+        match self.0 >> KIND_SHIFT & 3 {
+            0 => TypeKind::Func,
+            1 => TypeKind::Struct,
+            2 => TypeKind::Array,
+            _ => TypeKind::Cont,
+        }
+    }
+}
+
+/// The disjoint parts of the reference types (core spec §3.1.4): each has a top and a bottom type.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names are those of the top types")]
+pub enum Hierarchy {
+    Func,
+    Extern,
+    Any,
+    Exn,
+    Cont,
+}
 
 /// The type of a value on the operand stack, in a local or in a global.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -104,6 +152,26 @@ pub enum CompositeType {
     Cont(TypeId),
 }
 
+impl FieldType {
+    /// The type of its values, if it is not packed.
+    pub fn val(&self) -> Option<ValType> {
+        match self.storage {
+            StorageType::Val(val) => Some(val),
+            StorageType::I8 | StorageType::I16 => None,
+        }
+    }
+}
+
+impl CompositeType {
+    /// The signature, if it is a function type.
+    pub fn as_func(&self) -> Option<&Arc<FuncType>> {
+        match self {
+            CompositeType::Func(ty) => Some(ty),
+            _ => None,
+        }
+    }
+}
+
 /// The type of a global.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct GlobalType {
@@ -168,6 +236,13 @@ impl ValType {
     pub fn is_ref(self) -> bool {
         matches!(self, ValType::Ref(_))
     }
+
+    /// Whether its values are references that a garbage collector follows: all but those to
+    /// functions, which live as long as their store.
+    #[inline]
+    pub fn is_traced(self) -> bool {
+        matches!(self, ValType::Ref(ty) if ty.heap.hierarchy() != Hierarchy::Func)
+    }
 }
 
 impl RefType {
@@ -175,6 +250,29 @@ impl RefType {
     pub const FUNC: RefType = RefType { nullable: true, heap: HeapType::Func };
     /// `externref`, that is `(ref null extern)`
     pub const EXTERN: RefType = RefType { nullable: true, heap: HeapType::Extern };
+}
+
+impl HeapType {
+    /// The hierarchy it is part of.
+    pub fn hierarchy(self) -> Hierarchy {
+        match self {
+            HeapType::Func | HeapType::NoFunc => Hierarchy::Func,
+            HeapType::Extern | HeapType::NoExtern => Hierarchy::Extern,
+            HeapType::Exn | HeapType::NoExn => Hierarchy::Exn,
+            HeapType::Cont | HeapType::NoCont => Hierarchy::Cont,
+            HeapType::Concrete(id) => match id.kind() {
+                TypeKind::Func => Hierarchy::Func,
+                TypeKind::Struct | TypeKind::Array => Hierarchy::Any,
+                TypeKind::Cont => Hierarchy::Cont,
+            },
+            HeapType::Any
+            | HeapType::None
+            | HeapType::Eq
+            | HeapType::Struct
+            | HeapType::Array
+            | HeapType::I31 => Hierarchy::Any,
+        }
+    }
 }
 
 impl FuncType {
@@ -246,7 +344,7 @@ impl fmt::Display for RefType {
             (nullable, heap) => {
                 let null = if nullable { "null " } else { "" };
                 match heap {
-                    HeapType::Concrete(id) => write!(f, "(ref {null}{})", id.0),
+                    HeapType::Concrete(id) => write!(f, "(ref {null}{})", id.place()),
                     other => write!(f, "(ref {null}{})", other.name().unwrap_or_default()),
                 }
             }

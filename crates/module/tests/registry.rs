@@ -26,7 +26,7 @@ fn equal_function_types_share_an_id_across_modules() {
     assert_eq!(registry.len(), 2);
     let (host, _hold) = registry.intern_func(&FuncType::new([ValType::I32], [])).unwrap();
     assert_eq!(host, a.types[0]);
-    assert_eq!(registry.func_type(host).as_ref(), a.func_types[0].as_ref());
+    assert_eq!(registry.func_type(host).as_ref(), a.composite_types[0].as_func());
 }
 
 #[test]

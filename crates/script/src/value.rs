@@ -146,7 +146,7 @@ impl Expected {
             (Expected::NonNull(heap), Val::FuncRef(Some(_))) => *heap == HeapType::Func,
             (Expected::Extern(None), Val::ExternRef(Some(_))) => true,
             (Expected::Extern(Some(number)), Val::ExternRef(Some(found))) => {
-                host_number(*found, store) == Some(*number)
+                host_number(found, store) == Some(*number)
             }
             (Expected::Either(choices), found) => {
                 choices.iter().any(|choice| choice.matches(found, store))
@@ -157,8 +157,8 @@ impl Expected {
 }
 
 /// The number a script gave to a host value.
-pub(crate) fn host_number(reference: ExternRef, store: &Store<()>) -> Option<u32> {
-    reference.data(store).ok()?.downcast_ref().copied()
+pub(crate) fn host_number(reference: &ExternRef, store: &Store<()>) -> Option<u32> {
+    reference.data(store).ok()??.downcast_ref().copied()
 }
 
 /// Shows what was found, in wat syntax; vectors in the shape in which they were expected.
@@ -176,7 +176,7 @@ impl fmt::Display for Found<'_> {
         for (i, value) in self.values.iter().enumerate() {
             f.write_str(if i > 0 { " " } else { "" })?;
             match value {
-                Val::ExternRef(Some(reference)) => match host_number(*reference, self.store) {
+                Val::ExternRef(Some(reference)) => match host_number(reference, self.store) {
                     Some(number) => write!(f, "(ref.extern {number})")?,
                     None => f.write_str("(ref.extern)")?,
                 },

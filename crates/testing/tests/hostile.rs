@@ -419,7 +419,7 @@ fn overflow_with_every_frame_size() {
                 mode.limit(&mut store);
                 let ty = FuncType::new([ValType::I64; 3], [ValType::I64; 4]);
                 let host = Func::new(&mut store, ty, |_, arguments, results| {
-                    results[..3].copy_from_slice(arguments);
+                    results[..3].clone_from_slice(arguments);
                     results[3] = Val::I64(-1);
                     Ok(())
                 });

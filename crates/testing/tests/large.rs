@@ -240,7 +240,7 @@ fn thousand_parameters_and_results() {
             _ => Val::V128(u128::from(i) << 64 | u128::from(i)),
         })
         .collect();
-    let expected: Vec<Val> = arguments.iter().rev().copied().collect();
+    let expected: Vec<Val> = arguments.iter().rev().cloned().collect();
     run(&text, |store, instance| {
         for name in ["reverse", "direct", "indirect", "tail", "tail-indirect", "block"] {
             assert_eq!(call(store, instance, name, &arguments), expected, "{name}");

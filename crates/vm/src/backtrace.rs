@@ -9,10 +9,9 @@ use std::sync::Arc;
 use dunlin_module::{DefinedFuncIndex, FuncIndex, Module, escape};
 
 pub use self::dwarf::Location;
-use crate::interp;
+use crate::frames::{Place, Walk};
 use crate::module_code::ModuleCode;
 use crate::store::Store;
-use crate::vmctx::{FrameHeader, VmCtx};
 
 /// Frames kept; those further out are only counted.
 const FRAMES_MAX: usize = 64;
@@ -70,25 +69,25 @@ impl Frame {
 impl Backtrace {
     /// The frames of guest code that just stopped, as the runtime record of `store` tells.
     pub(crate) fn capture(store: &Store) -> Backtrace {
-        let rt = store.rt();
         // SAFETY: the record is alive; V1.
-        let (ip, fp, vmctx) = unsafe { ((*rt).exit_ip, (*rt).exit_fp, (*rt).exit_vmctx) };
-        let Some(bounds) = store.stack_bounds().filter(|_| !ip.is_null()) else {
+        let exit = unsafe { Place::exit(store.rt()) };
+        let Some(bounds) = store.stack_bounds().filter(|_| !exit.ip.is_null()) else {
             return Backtrace::default();
         };
-        let walk = Walk { store, bounds };
+        let mut walk = Walk::new(&store.instances, bounds);
         let mut backtrace = Backtrace::default();
         let mut words = Vec::new();
-        let mut place = Some((ip, fp, vmctx));
-        while let Some((ip, fp, vmctx)) = place {
-            let Some((code, func, word)) = walk.function_at(ip, vmctx) else { break };
+        let mut next = Some(exit);
+        while let Some(place) = next {
+            let Some(found) = walk.function(place) else { break };
             if backtrace.frames.len() < FRAMES_MAX {
-                backtrace.frames.push(Frame { code: code.clone(), func, offset: 0 });
-                words.push(word);
+                let frame = Frame { code: found.code.clone(), func: found.func, offset: 0 };
+                backtrace.frames.push(frame);
+                words.push(found.word);
             } else {
                 backtrace.omitted += 1;
             }
-            place = walk.caller(code, func, fp);
+            next = walk.caller(&found, place.fp);
         }
         backtrace.find_offsets(&words);
         backtrace
@@ -172,46 +171,6 @@ fn module_locations(module: &Module, offsets: &[u64]) -> Vec<Option<Location>> {
         str: section(".debug_str").unwrap_or_default(),
     };
     dwarf::locate(&sections, &addresses)
-}
-
-/// A walk over frames of the value stack.
-struct Walk<'s> {
-    store: &'s Store,
-    /// First slot and end of the value stack.
-    bounds: (*mut u64, *mut u64),
-}
-
-type Place = (*const u64, *mut u64, *mut VmCtx);
-
-impl<'s> Walk<'s> {
-    /// The function of the instruction at `ip`, run with `vmctx`, and the word of its code.
-    fn function_at(
-        &self,
-        ip: *const u64,
-        vmctx: *mut VmCtx,
-    ) -> Option<(&'s Arc<ModuleCode>, DefinedFuncIndex, usize)> {
-        // SAFETY: V3, V7: the context of an instance of the store, saved by its code.
-        let instance = unsafe { vmctx.as_ref() }?.instance;
-        let code = self.store.instances.get(instance as usize)?.code();
-        code.function_at(ip).map(|(func, word)| (code, func, word))
-    }
-
-    /// Where the caller of a frame is; `None` if that is the host.
-    fn caller(&self, code: &ModuleCode, func: DefinedFuncIndex, fp: *mut u64) -> Option<Place> {
-        let header = fp.wrapping_add(code.header_slot(func) as usize);
-        let end = header.wrapping_add(size_of::<FrameHeader>() / size_of::<u64>());
-        if fp < self.bounds.0 || header < fp || end > self.bounds.1 {
-            return None;
-        }
-        // SAFETY: V6: the header of a live frame, whose slots are inside the value stack.
-        let header = unsafe { header.cast::<FrameHeader>().read() };
-        // Frames of callers are below, so that every walk ends.
-        if header.ip == interp::exit_code() || header.fp.is_null() || header.fp >= fp {
-            return None;
-        }
-        // The header says where to go on, which is behind the call.
-        Some((header.ip.wrapping_sub(1), header.fp, header.vmctx))
-    }
 }
 
 /// One line for each frame, without a line break after the last.

@@ -21,6 +21,9 @@ pub struct Limits {
     /// Number of functions, globals, tags and external references made by the host, often at a
     /// guest's request. Default 1 Mi.
     pub handles: u64,
+    /// Bytes of the garbage-collected heap, collections included, which copy: about half of this can
+    /// be alive. Default 2 GiB.
+    pub heap_bytes: u64,
     /// Bytes of everything else kept for guests: instance records, function references, buffers
     /// of host functions. Default 512 MiB.
     pub budget_bytes: u64,
@@ -41,6 +44,7 @@ impl Default for Limits {
             tables: 100_000,
             instances: 10_000,
             handles: 1 << 20,
+            heap_bytes: 2 << 30,
             budget_bytes: 512 << 20,
             value_stack_slots: 1 << 20,
             native_stack_bytes: 128 << 10,
@@ -64,11 +68,13 @@ pub enum Resource {
     Instances,
     /// [`Limits::handles`]
     Handles,
+    /// [`Limits::heap_bytes`]
+    HeapBytes,
     /// [`Limits::budget_bytes`]
     Bytes,
 }
 
-const RESOURCES: usize = 7;
+const RESOURCES: usize = 8;
 
 impl Resource {
     /// The name of the field of [`Limits`].
@@ -80,6 +86,7 @@ impl Resource {
             Resource::Tables => "tables",
             Resource::Instances => "instances",
             Resource::Handles => "handles",
+            Resource::HeapBytes => "heap_bytes",
             Resource::Bytes => "budget_bytes",
         }
     }
@@ -93,6 +100,7 @@ impl Resource {
             Resource::Tables => "tables",
             Resource::Instances => "instances",
             Resource::Handles => "handles",
+            Resource::HeapBytes => "bytes of garbage-collected heap",
             Resource::Bytes => "bytes of bookkeeping",
         }
     }
@@ -125,6 +133,7 @@ impl Budget {
             Resource::Tables => self.limits.tables,
             Resource::Instances => self.limits.instances,
             Resource::Handles => self.limits.handles,
+            Resource::HeapBytes => self.limits.heap_bytes,
             Resource::Bytes => self.limits.budget_bytes,
         }
     }

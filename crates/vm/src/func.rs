@@ -10,7 +10,7 @@ use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry};
 
 use crate::interp;
 use crate::store::{InstanceHandle, Store};
-use crate::vmctx::{CodeEntry, FuncRecord, VmCtx};
+use crate::vmctx::{CodeEntry, FuncRecord, HeapDef, VmCtx};
 
 /// A function of the host. Parameters are found in, and results left in, [`HostCall::args`].
 pub type HostFn = Box<dyn Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync>;
@@ -115,13 +115,16 @@ impl fmt::Debug for HostFunc {
 pub(crate) struct RecordArena {
     /// No chunk ever exceeds its first capacity; each holds twice as many records as the last.
     chunks: Vec<Vec<FuncRecord>>,
+    /// All records by their number.
+    addresses: Vec<*mut FuncRecord>,
 }
 
 const FIRST_CHUNK_RECORDS: usize = 16;
 
 impl RecordArena {
     /// Puts `record` where it stays.
-    pub(crate) fn add(&mut self, record: FuncRecord) -> *mut FuncRecord {
+    pub(crate) fn add(&mut self, mut record: FuncRecord, def: &mut HeapDef) -> *mut FuncRecord {
+        record.number = self.addresses.len() as u32;
         let full = |chunk: &Vec<FuncRecord>| chunk.len() == chunk.capacity();
         if self.chunks.last().is_none_or(full) {
             let records = FIRST_CHUNK_RECORDS << self.chunks.len().min(16);
@@ -134,6 +137,9 @@ impl RecordArena {
         // SAFETY: `at` is inside the chunk, whose buffer never moves: it is not pushed to when full.
         let address = unsafe { chunk.as_mut_ptr().add(at) };
         address.expose_provenance();
+        self.addresses.push(address);
+        def.funcs = self.addresses.as_ptr();
+        def.funcs_len = self.addresses.len() as u32;
         address
     }
 
@@ -157,7 +163,7 @@ pub(crate) fn record(
     index: u32,
     host: bool,
 ) -> FuncRecord {
-    FuncRecord { code, vmctx, type_id: type_id.0, index, handle: 0, host }
+    FuncRecord { code, vmctx, number: 0, type_id: type_id.0, index, handle: 0, host }
 }
 
 #[cfg(test)]
@@ -168,7 +174,8 @@ mod tests {
     fn records_stay_and_are_found_by_their_address_alone() {
         let mut arena = RecordArena::default();
         let make = |index| record(ptr::null(), ptr::null_mut(), TypeId(7), index, false);
-        let made: Vec<_> = (0..1000).map(|index| arena.add(make(index))).collect();
+        let mut def = HeapDef::EMPTY;
+        let made: Vec<_> = (0..1000).map(|index| arena.add(make(index), &mut def)).collect();
         for (index, address) in made.iter().enumerate() {
             let raw = address.expose_provenance() as u64;
             assert_eq!(arena.find(raw), Some(*address));

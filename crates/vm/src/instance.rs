@@ -9,7 +9,10 @@ mod link;
 use std::fmt;
 use std::sync::Arc;
 
-use dunlin_module::{DataIndex, ElemIndex, ExternIndex, FuncIndex, GlobalIndex, Module, TagType};
+use dunlin_module::{
+    CompositeType, DataIndex, ElemIndex, ExternIndex, FuncIndex, GlobalIndex, Module, TagType,
+    TypeId, TypeKind,
+};
 
 use self::block::Block;
 pub(crate) use self::const_expr::element;
@@ -18,6 +21,7 @@ pub use self::link::{LinkError, LinkErrorKind};
 use crate::backtrace::Backtrace;
 use crate::budget::{LimitError, Resource};
 use crate::func::{self, HostError};
+use crate::gc::types::TypeInfo;
 use crate::memory::MemoryInstance;
 use crate::module_code::ModuleCode;
 use crate::store::{CallError, Extern, Fixed, InstanceHandle, Misuse, Store, TrapReport};
@@ -37,6 +41,9 @@ pub(crate) struct Instance {
     pub(crate) tags: Box<[u32]>,
     dropped_elems: Box<[bool]>,
     dropped_data: Box<[bool]>,
+    /// Element segment → its elements, where these are traced references: their expressions may make
+    /// objects, which are made once.
+    elem_values: Box<[Box<[u64]>]>,
 }
 
 impl Instance {
@@ -70,6 +77,27 @@ impl Instance {
     /// Makes a segment count as empty.
     pub(crate) fn drop_elem(&mut self, elem: ElemIndex) {
         self.dropped_elems[elem.index()] = true;
+        if let Some(values) = self.elem_values.get_mut(elem.index()) {
+            *values = Box::default();
+        }
+    }
+
+    /// Keeps the elements of a segment with traced references.
+    fn set_elem_values(&mut self, elem: ElemIndex, values: Box<[u64]>) {
+        if self.elem_values.is_empty() {
+            self.elem_values = vec![Box::default(); self.dropped_elems.len()].into();
+        }
+        self.elem_values[elem.index()] = values;
+    }
+
+    /// The elements of a segment with traced references that was not dropped; empty for others.
+    pub(crate) fn elem_values(&self, elem: ElemIndex) -> &[u64] {
+        self.elem_values.get(elem.index()).map_or(&[], |values| values)
+    }
+
+    /// All traced references in element segments.
+    pub(crate) fn traced_elements_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+        self.elem_values.iter_mut().flat_map(|values| values.iter_mut())
     }
 
     /// Whether a segment was dropped and counts as empty.
@@ -169,7 +197,7 @@ impl Store {
             return Err(Misuse::OtherSettings.into());
         }
         let imports = link::resolve(self, module, imports)?;
-        let index = self.allocate(code, imports)?;
+        let index = self.allocate_instance(code, imports)?;
         init::initialize(self, index)?;
         if let Some(start) = module.start {
             let record = self.record_for(self.instances[index as usize].vmctx(), start);
@@ -181,10 +209,14 @@ impl Store {
     }
 
     /// Makes all that an instance needs, charged; its position. On failure nothing has changed.
-    fn allocate(&mut self, code: &Arc<ModuleCode>, imports: Imports) -> Result<u32, LimitError> {
+    fn allocate_instance(
+        &mut self,
+        code: &Arc<ModuleCode>,
+        imports: Imports,
+    ) -> Result<u32, LimitError> {
         let before = (self.memories.len(), self.tables.len(), self.tags.len());
         let budget = self.budget.clone();
-        self.try_allocate(code, imports).inspect_err(|_| {
+        self.try_allocate_instance(code, imports).inspect_err(|_| {
             self.memories.truncate(before.0);
             self.tables.truncate(before.1);
             self.tags.truncate(before.2);
@@ -192,7 +224,7 @@ impl Store {
         })
     }
 
-    fn try_allocate(
+    fn try_allocate_instance(
         &mut self,
         code: &Arc<ModuleCode>,
         imports: Imports,
@@ -222,9 +254,12 @@ impl Store {
         }
 
         let index = self.instances.len() as u32;
+        let infos = self.object_types(module)?;
         let memory_defs = memories.iter().map(|at| self.memory_def(*at));
         let table_defs = tables.iter().map(|at| self.table_def(*at));
-        let block = Block::new(code, &imports.funcs, memory_defs, table_defs, &imports.globals)?;
+        let arrays =
+            block::Arrays { funcs: &imports.funcs, globals: &imports.globals, type_infos: &infos };
+        let block = Block::new(code, memory_defs, table_defs, arrays)?;
         block.connect(self.rt(), self.empty_memory(), index);
         self.instances.push(Instance {
             code: code.clone(),
@@ -234,8 +269,40 @@ impl Store {
             tags: tags.into(),
             dropped_elems: vec![false; module.elems.len()].into(),
             dropped_data: vec![false; module.data.len()].into(),
+            elem_values: Box::default(),
         });
+        self.trace_globals(index);
         Ok(index)
+    }
+
+    /// Module type index → what the heap knows of it; empty if all are function types.
+    fn object_types(&mut self, module: &Arc<Module>) -> Result<Vec<*const TypeInfo>, LimitError> {
+        if module.types.iter().all(|id| id.kind() == TypeKind::Func) {
+            return Ok(Vec::new());
+        }
+        self.budget.charge(Resource::Bytes, object_type_bytes(module))?;
+        let known = self.heap.types.len();
+        let info = |id: &TypeId| match id.kind() {
+            TypeKind::Func => std::ptr::null(),
+            // The module keeps its types alive.
+            _ => self.type_info(*id).unwrap_or(std::ptr::null()),
+        };
+        let infos = module.types.iter().map(info).collect();
+        if self.heap.types.len() > known {
+            self.typed_modules.push(module.clone());
+        }
+        Ok(infos)
+    }
+
+    /// Makes the globals of the instance at `index` roots, as far as they hold references.
+    fn trace_globals(&mut self, index: u32) {
+        let instance = &self.instances[index as usize];
+        let module = instance.module();
+        for (at, ty) in (0..).zip(&module.globals).skip(module.imported.globals as usize) {
+            if ty.val.is_traced() {
+                self.traced_globals.push(instance.global(GlobalIndex(at)));
+            }
+        }
     }
 
     fn memory_def(&self, position: u32) -> *mut crate::vmctx::MemoryDef {
@@ -267,7 +334,7 @@ impl Store {
             }
             let code = (*vmctx).code.add(defined.index());
             let ty = module.func_type_id(func);
-            let made = self.records.add(func::record(code, vmctx, ty, func.0, false));
+            let made = self.add_record(func::record(code, vmctx, ty, func.0, false));
             place.store(made, std::sync::atomic::Ordering::Release);
             made
         }
@@ -302,6 +369,16 @@ fn bookkeeping_bytes(module: &Module) -> u64 {
     ]
     .iter()
     .fold(0, |sum, part| sum.saturating_add(*part))
+}
+
+/// Bytes that a store may come to keep for the types of objects of `module`.
+fn object_type_bytes(module: &Module) -> u64 {
+    let fields = |ty: &CompositeType| match ty {
+        CompositeType::Struct(ty) => ty.fields.len() as u64,
+        _ => 0,
+    };
+    let each = size_of::<TypeInfo>() as u64 + 64;
+    module.composite_types.iter().map(|ty| each + fields(ty) * 12).sum()
 }
 
 /// Whether `item` is in the index spaces of `module`.

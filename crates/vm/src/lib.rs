@@ -43,6 +43,12 @@
 //!   `ip`, with release ordering, and never change afterwards.
 //! - **V9, no borrows across.** No Rust reference to anything guest code may change is alive while
 //!   guest code runs: slow paths get raw pointers, and end their references before they return.
+//! - **V11, the heap is bounded.** `HeapDef` describes memory that the heap owns: `len` bytes from
+//!   `base` on, all initialised, and tables of as many types and function records as it says. What
+//!   is read from the heap is not trusted: an access is checked against `len`, a type number and a
+//!   number of a function record against their table. No Rust reference leads into the heap, and no
+//!   address of it is kept across a safepoint. References in root slots are to objects, unless the
+//!   engine has a fault, which then stays inside the heap.
 //! - **V10, no unwinding across.** A panic of a host function ends at `host_call`; nothing else that
 //!   guest code calls panics.
 
@@ -51,7 +57,9 @@ mod budget;
 mod bug;
 mod builtins;
 mod deadline;
+mod frames;
 mod func;
+mod gc;
 mod instance;
 mod interp;
 mod memory;
@@ -66,12 +74,14 @@ pub use dunlin_code::{MemoryKind, Settings, Trap};
 pub use self::backtrace::{Backtrace, Frame, Location};
 pub use self::budget::{Budget, LimitError, Limits, Resource};
 pub use self::func::{HostCall, HostError, HostFn, Signature};
+pub use self::gc::heap::Collection;
+pub use self::gc::{GcStats, ObjectKind, Pauses, Root};
 pub use self::instance::{InstantiateError, LinkError, LinkErrorKind};
 pub use self::memory::is_guarded;
 pub use self::module_code::ModuleCode;
 pub use self::store::{
-    CallError, Extern, ExternRef, Func, Global, InstanceHandle, InterruptHandle, Memory, Misuse,
-    Store, StoreError, StoreId, Table, Tag, TrapReport,
+    CallError, Extern, Func, Global, InstanceHandle, InterruptHandle, Memory, Misuse, Store,
+    StoreError, StoreId, Table, Tag, TrapReport,
 };
 
 /// Whether this build has memories of guard kind.

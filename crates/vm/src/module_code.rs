@@ -7,6 +7,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dunlin_code::bytecode::field;
 use dunlin_code::lower::{Observer, lower_observed};
 use dunlin_code::op::{Op, PlainOp};
+use dunlin_code::roots::Roots;
 use dunlin_code::{Bytecode, LowerError, Settings, Trap, lower};
 use dunlin_module::{DefinedFuncIndex, Module};
 
@@ -34,6 +36,8 @@ pub struct ModuleCode {
 struct Published {
     by_address: BTreeMap<usize, Body>,
     errors: BTreeMap<u32, String>,
+    /// Root maps of the functions that were found on a stack.
+    roots: BTreeMap<u32, Arc<Roots>>,
 }
 
 #[derive(Debug)]
@@ -136,12 +140,30 @@ impl ModuleCode {
         }
     }
 
-    /// The function whose code the instruction at `ip` belongs to, and the word of it.
-    pub(crate) fn function_at(&self, ip: *const u64) -> Option<(DefinedFuncIndex, usize)> {
+    /// The function whose code the instruction at `ip` belongs to, and the addresses of its code.
+    pub(crate) fn function_at(&self, ip: *const u64) -> Option<(DefinedFuncIndex, Range<usize>)> {
         let published = self.lock();
         let (start, body) = published.by_address.range(..=ip as usize).next_back()?;
-        let word = (ip as usize - start) / size_of::<u64>();
-        (word < body.words.len()).then_some((body.func, word))
+        let code = *start..*start + size_of_val(&*body.words);
+        code.contains(&ip.addr()).then_some((body.func, code))
+    }
+
+    /// In which slots frames of `func` hold references, at least at the safepoint that `word` is part
+    /// of; `None` if it is no function with code.
+    pub(crate) fn roots(&self, func: DefinedFuncIndex, word: u32) -> Option<Arc<Roots>> {
+        if let Some(roots) = self.lock().roots.get(&func.0)
+            && !roots.is_partial()
+        {
+            return Some(roots.clone());
+        }
+        let roots = Roots::find(&self.module, func, &self.settings).ok()?;
+        if roots.is_partial() {
+            let roots = Roots::find_one(&self.module, func, &self.settings, word).ok()?;
+            return Some(Arc::new(roots));
+        }
+        let roots = Arc::new(roots);
+        self.lock().roots.insert(func.0, roots.clone());
+        Some(roots)
     }
 
     /// The offsets in the module's binary of the instructions that `words` of the code of `func` were

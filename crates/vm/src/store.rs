@@ -17,27 +17,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use dunlin_code::{MemoryKind, Settings, Trap};
-use dunlin_module::{FuncType, GlobalType, TagType, TypeRegistry};
+use dunlin_module::{FuncType, GlobalType, Module, TagType, TypeHold, TypeRegistry};
 
 pub use self::call::{CallError, TrapReport};
 pub(crate) use self::fixed::Fixed;
 pub(crate) use self::handle::ExternTypeText;
-pub use self::handle::{
-    Extern, ExternRef, Func, Global, InstanceHandle, Memory, Misuse, StoreId, Table, Tag,
-};
+pub use self::handle::{Extern, Func, Global, InstanceHandle, Memory, Misuse, StoreId, Table, Tag};
 pub(crate) use self::stack::abort;
 use self::stack::{Active, ValueStack};
 use crate::budget::{Budget, LimitError, Limits, Resource};
 use crate::deadline::Deadline;
+use crate::frames::Place;
 use crate::func::{self, HostError, HostFn, HostFunc, RecordArena, Signature};
+use crate::gc::heap::Heap;
+use crate::gc::roots::{HostValues, RootTable};
 use crate::instance::Instance;
 use crate::memory::{self, MemoryInstance};
 use crate::sys;
 use crate::table::TableInstance;
-use crate::vmctx::{FuncRecord, MemoryDef, Rt, VmCtx};
-
-/// A value of the host that guests may refer to.
-pub(crate) type ExternValue = Box<dyn Any + Send + Sync>;
+use crate::vmctx::{FuncRecord, HeapDef, MemoryDef, Rt, VmCtx};
 
 /// Everything that lives together: instances, what they share, and data of the host. Nothing is
 /// freed before the store is dropped.
@@ -55,6 +53,8 @@ pub struct Store {
     pub(crate) memories: Vec<Fixed<MemoryInstance>>,
     pub(crate) tables: Vec<Fixed<TableInstance>>,
     pub(crate) tags: Vec<TagType>,
+    /// Keep the types of objects made by the host alive.
+    pub(crate) type_holds: Vec<TypeHold>,
     /// Keep the types of tags made by the host alive.
     tag_signatures: Vec<Signature>,
     /// Globals with a handle; their storage is in an instance or in `host_globals`.
@@ -65,7 +65,17 @@ pub struct Store {
     funcs: Vec<FuncPlace>,
     pub(crate) host_funcs: Vec<Fixed<HostFunc>>,
     pub(crate) records: RecordArena,
-    externs: Vec<ExternValue>,
+    pub(crate) heap: Heap,
+    pub(crate) roots: RootTable,
+    pub(crate) host_values: HostValues,
+    /// Storage of the globals that hold traced references.
+    pub(crate) traced_globals: Vec<*mut u128>,
+    /// Keep the types of objects alive.
+    pub(crate) typed_modules: Vec<Arc<Module>>,
+    /// Where guests are that called the host, which called a guest again; the outermost first.
+    pub(crate) suspended: Vec<Place>,
+    /// Why the heap could not grow, between the trap and the report.
+    pub(crate) heap_limit: Option<LimitError>,
     /// The context of host functions, which are part of no instance.
     host_vmctx: Fixed<VmCtx>,
     /// Memory 0 of instances without memories.
@@ -224,6 +234,7 @@ impl Store {
             exit_fp: ptr::null_mut(),
             exit_vmctx: ptr::null_mut(),
             stack_top: ptr::null_mut(),
+            heap: HeapDef::EMPTY,
             store: ptr::null_mut(),
         })));
         let empty_memory = Fixed::new(memory::EMPTY_DEF);
@@ -237,6 +248,7 @@ impl Store {
             tables: ptr::null(),
             globals: ptr::null(),
             types: ptr::null(),
+            type_infos: ptr::null(),
             instance: u32::MAX,
             module: ptr::null(),
         });
@@ -252,6 +264,7 @@ impl Store {
             memories: Vec::new(),
             tables: Vec::new(),
             tags: Vec::new(),
+            type_holds: Vec::new(),
             tag_signatures: Vec::new(),
             globals: Vec::new(),
             globals_by_address: HashMap::new(),
@@ -259,7 +272,13 @@ impl Store {
             funcs: Vec::new(),
             host_funcs: Vec::new(),
             records: RecordArena::default(),
-            externs: Vec::new(),
+            heap: Heap::default(),
+            roots: RootTable::default(),
+            host_values: HostValues::default(),
+            traced_globals: Vec::new(),
+            typed_modules: Vec::new(),
+            suspended: Vec::new(),
+            heap_limit: None,
             host_vmctx,
             empty_memory,
             native_base: 0,
@@ -269,6 +288,14 @@ impl Store {
             was_interrupted: false,
             deadline: None,
         })
+    }
+
+    /// Collects garbage at every `every`-th allocation, besides the times it must: for tests that look
+    /// for references the collector does not find.
+    pub fn set_gc_zeal(&mut self, every: Option<u32>) {
+        // SAFETY: the record is alive; V1.
+        let def = unsafe { &mut (*self.rt()).heap };
+        self.heap.set_zeal(every, def);
     }
 
     /// Its identity.
@@ -383,6 +410,13 @@ impl Store {
         unsafe { (*self.rt()).fuel }.max(0) as u64
     }
 
+    /// Puts a function record where it stays.
+    pub(crate) fn add_record(&mut self, record: FuncRecord) -> *mut FuncRecord {
+        // SAFETY: the record is alive; V1.
+        let def = unsafe { &mut (*self.rt()).heap };
+        self.records.add(record, def)
+    }
+
     /// Makes a function of the host callable by guests.
     ///
     /// # Errors
@@ -413,7 +447,7 @@ impl Store {
         // SAFETY: in bounds of the value just made.
         let entry = unsafe { &raw const (*func.as_ptr()).entry };
         let vmctx = self.host_vmctx.as_ptr();
-        let record = self.records.add(func::record(entry, vmctx, id, index, true));
+        let record = self.add_record(func::record(entry, vmctx, id, index, true));
         self.host_funcs.push(func);
         Ok(self.func_of(record))
     }

@@ -1,6 +1,6 @@
 //! Tables: elements of 8 bytes, null is zero, so that what was never written costs nothing.
 
-use dunlin_module::TableType;
+use dunlin_module::{TableType, ValType};
 
 use crate::budget::{Budget, LimitError, Resource};
 use crate::sys::Pages;
@@ -91,6 +91,11 @@ impl TableInstance {
         if init != 0 {
             self.elements_mut()[start as usize..].fill(init);
         }
+    }
+
+    /// All elements if a collector must look at them, else none.
+    pub(crate) fn traced_elements_mut(&mut self) -> &mut [u64] {
+        if ValType::Ref(self.ty.elem).is_traced() { self.elements_mut() } else { &mut [] }
     }
 
     /// All elements.

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU32};
 
 use dunlin_code::Trap;
 
+use crate::gc::types::TypeInfo;
+
 /// What one instance's code needs to find, at a fixed address for the life of the store.
 ///
 /// The pointer arrays list imported things first, as the index spaces do.
@@ -39,6 +41,9 @@ pub struct VmCtx {
     pub globals: *const *mut u128,
     /// Module type index → canonical type id.
     pub types: *const u32,
+    /// Module type index → what the heap knows of the type; null for function types, and no array at
+    /// all for modules that have no others.
+    pub type_infos: *const *const TypeInfo,
     /// Position of the instance in its store.
     pub instance: u32,
     /// The module's code, which lowers functions at their first call.
@@ -73,6 +78,8 @@ pub struct FuncRecord {
     pub code: *const CodeEntry,
     /// The context it runs in; for a host function the context of no instance (see `Store`).
     pub vmctx: *mut VmCtx,
+    /// Its number among the records of the store.
+    pub number: u32,
     /// Its canonical type.
     pub type_id: u32,
     /// Its index: among the module's functions, or among the store's host functions.
@@ -103,6 +110,42 @@ pub struct TableDef {
     pub base: *mut u64,
     /// Number of elements.
     pub len: u64,
+}
+
+/// Where the garbage-collected heap is now.
+#[repr(C)]
+#[derive(Debug)]
+pub struct HeapDef {
+    /// What references are offsets from. Changes with growth and collections.
+    pub base: *mut u8,
+    /// Accessible bytes.
+    pub len: u64,
+    /// Where the next young object begins.
+    pub top: u32,
+    /// Where the nursery ends; 0 sends every allocation to the slow path.
+    pub limit: u32,
+    /// Type number → what is known of the type.
+    pub types: *const *const TypeInfo,
+    /// Number of function records → record.
+    pub funcs: *const *mut FuncRecord,
+    /// How many types there are.
+    pub types_len: u32,
+    /// How many function records there are.
+    pub funcs_len: u32,
+}
+
+impl HeapDef {
+    /// A heap without objects and types.
+    pub(crate) const EMPTY: HeapDef = HeapDef {
+        base: std::ptr::null_mut(),
+        len: 0,
+        top: dunlin_code::object::OBJECT_ALIGN,
+        limit: 0,
+        types: std::ptr::null(),
+        funcs: std::ptr::null(),
+        types_len: 0,
+        funcs_len: 0,
+    };
 }
 
 /// The frame header, at `CodeEntry::header_slot` of every interpreter frame.
@@ -141,6 +184,8 @@ pub struct Rt {
     pub exit_vmctx: *mut VmCtx,
     /// First slot free for a nested call while a host function runs.
     pub stack_top: *mut u64,
+    /// The heap of the store.
+    pub heap: HeapDef,
     /// The store that owns this record, valid while guest code runs.
     pub store: *mut crate::store::Store,
 }

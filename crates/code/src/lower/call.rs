@@ -20,8 +20,8 @@ impl Lower<'_> {
                 let op = if defined { PlainOp::Call } else { PlainOp::CallImport };
                 let ty = module.func_type(FuncIndex(function_index));
                 let base = self.arguments(ty);
-                self.code.plain(op, &[field::lo_hi(index, base)]);
-                self.call_results(ty);
+                let at = self.code.plain(op, &[field::lo_hi(index, base)]);
+                self.call_results(at, ty);
             }
             Operator::CallIndirect { type_index, table_index } => {
                 let (src, slot) = self.pop_src();
@@ -32,42 +32,41 @@ impl Lower<'_> {
                     Src::S => PlainOp::CallIndirectS,
                 };
                 let callee = field::lo_hi(table_index, type_index);
-                self.code.plain(op, &[field::ab_hi(slot, 0, base), callee]);
-                self.call_results(ty);
+                let at = self.code.plain(op, &[field::ab_hi(slot, 0, base), callee]);
+                self.call_results(at, ty);
             }
             Operator::CallRef { type_index } => {
                 let slot = self.pop_slot();
                 let slot = self.code.read(slot, 1);
                 let ty = module.type_func(type_index);
                 let base = self.arguments(ty);
-                self.code.plain(PlainOp::CallRef, &[field::ab_hi(slot, 0, base)]);
-                self.call_results(ty);
+                let at = self.code.plain(PlainOp::CallRef, &[field::ab_hi(slot, 0, base)]);
+                self.call_results(at, ty);
             }
             Operator::ReturnCall { function_index } => {
                 let (defined, index) = self.callee(function_index);
                 let op = if defined { PlainOp::ReturnCall } else { PlainOp::ReturnCallImport };
                 let (base, frame) =
                     self.tail_arguments(module.func_type(FuncIndex(function_index)));
-                self.code.plain(op, &[field::lo_hi(index, base), frame]);
-                self.unreachable = true;
+                let at = self.code.plain(op, &[field::lo_hi(index, base), frame]);
+                self.leave_by_call(at);
             }
             Operator::ReturnCallIndirect { type_index, table_index } => {
                 let slot = self.pop_slot();
                 let slot = self.code.read(slot, 1);
                 let (base, frame) = self.tail_arguments(module.type_func(type_index));
                 let callee = field::lo_hi(table_index, type_index);
-                self.code.plain(
-                    PlainOp::ReturnCallIndirect,
-                    &[field::ab_hi(slot, 0, base), callee, frame],
-                );
-                self.unreachable = true;
+                let words = [field::ab_hi(slot, 0, base), callee, frame];
+                let at = self.code.plain(PlainOp::ReturnCallIndirect, &words);
+                self.leave_by_call(at);
             }
             Operator::ReturnCallRef { type_index } => {
                 let slot = self.pop_slot();
                 let slot = self.code.read(slot, 1);
                 let (base, frame) = self.tail_arguments(module.type_func(type_index));
-                self.code.plain(PlainOp::ReturnCallRef, &[field::ab_hi(slot, 0, base), frame]);
-                self.unreachable = true;
+                let words = [field::ab_hi(slot, 0, base), frame];
+                let at = self.code.plain(PlainOp::ReturnCallRef, &words);
+                self.leave_by_call(at);
             }
             _ => return false,
         }
@@ -93,10 +92,12 @@ impl Lower<'_> {
         base
     }
 
-    fn call_results(&mut self, ty: &FuncType) {
+    /// Goes on after the call at word `at`.
+    fn call_results(&mut self, at: usize, ty: &FuncType) {
+        self.safepoint(at);
         self.code.forget();
         for &result in &ty.results {
-            self.stack.push(class_of(result), Place::Home);
+            self.stack.push_ty(result, Place::Home);
         }
         // A single result is in the accumulator as well: see `ReturnIntR` and its kin.
         if let [result] = *ty.results
@@ -105,6 +106,13 @@ impl Lower<'_> {
             let slot = self.stack.entry(self.stack.len() - 1).home;
             self.code.acc[class_of(result) as usize] = Acc { slot, pending: NONE };
         }
+    }
+
+    /// Goes on after the tail call at word `at`, which is a safepoint because a function of the host
+    /// is called before the frame is left.
+    fn leave_by_call(&mut self, at: usize) {
+        self.safepoint(at);
+        self.unreachable = true;
     }
 
     fn tail_arguments(&mut self, ty: &FuncType) -> (u32, u64) {

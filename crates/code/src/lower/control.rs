@@ -93,12 +93,14 @@ impl<'m> Lower<'m> {
             }
             Operator::BrTable { targets } => self.branch_table(targets)?,
             Operator::BrOnNull { relative_depth } => {
-                let slot = self.pop_slot();
+                let entry = self.stack.pop();
+                let slot = self.slot_of(entry);
                 let cond = Cond::Zero { wide: true, arg: Arg::Slot(slot), when_zero: true };
                 let home = self.stack.top();
                 self.branch_if(*relative_depth, cond);
                 self.code.copy(home, slot, 1);
                 self.stack.push(Class::Int, Place::Home);
+                self.stack.set_top_traced(entry.traced);
             }
             Operator::BrOnNonNull { relative_depth } => {
                 self.settle_top(1);
@@ -189,7 +191,7 @@ impl<'m> Lower<'m> {
     fn reset_stack(&mut self, height: u32, types: &[ValType]) {
         self.stack.truncate(height as usize);
         for &ty in types {
-            self.stack.push(class_of(ty), Place::Home);
+            self.stack.push_ty(ty, Place::Home);
         }
     }
 

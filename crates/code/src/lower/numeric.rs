@@ -7,7 +7,7 @@ use crate::op::{BinForm, BinOp, Class, Dst, FusedForm, FusedOp, Op, OpKind, Plai
 
 use super::Lower;
 use super::emit::{Acc, Arg};
-use super::stack::{Entry, NONE, Place, class_of};
+use super::stack::{Entry, NONE, Place};
 
 macro_rules! binary_op {
     ($($name:ident $fun:ident $operand:tt $result:tt,)*) => {
@@ -71,8 +71,7 @@ impl Lower<'_> {
     }
 
     fn local_get(&mut self, index: u32) {
-        let class = class_of(self.layout.local_type(index));
-        self.stack.push_local(class, index);
+        self.stack.push_local(self.layout.local_type(index), index);
     }
 
     fn constant(&mut self, class: Class, bits: u64) {
@@ -268,12 +267,13 @@ impl Lower<'_> {
             });
             return;
         }
-        let class = first.class;
+        let (class, traced) = (first.class, first.traced || second.traced);
         let (first, second) = (self.slot_of(first), self.slot_of(second));
         let first = self.code.read(first, 1);
         let second = self.code.read(second, 1);
         let word = field::abcd(0, cond, first, second);
         self.produce(Op::select(class, src, Dst::Acc), &[word], class);
+        self.stack.set_top_traced(traced);
     }
 
     fn wide(&mut self, op: PlainOp, operands: usize) {

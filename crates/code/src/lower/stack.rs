@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub(super) home: u32,
     /// Its accumulator class.
     pub(super) class: Class,
+    /// Whether it is a reference that the collector follows, and changes where it is in its slot.
+    pub(super) traced: bool,
     /// Where it can be read.
     pub(super) place: Place,
 }
@@ -90,17 +92,35 @@ impl Stack {
         self.entries.get(at).map_or_else(|| self.top(), |e| e.home)
     }
 
+    /// Pushes a value that is no traced reference, or whose type is told with
+    /// [`Stack::set_top_traced`].
     pub(super) fn push(&mut self, class: Class, place: Place) -> Entry {
-        let entry = Entry { home: self.top(), class, place };
+        self.push_entry(class, false, place)
+    }
+
+    /// Pushes a value of type `ty`.
+    pub(super) fn push_ty(&mut self, ty: ValType, place: Place) -> Entry {
+        self.push_entry(class_of(ty), ty.is_traced(), place)
+    }
+
+    /// Says of the top operand whether it is a traced reference.
+    pub(super) fn set_top_traced(&mut self, traced: bool) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.traced = traced;
+        }
+    }
+
+    fn push_entry(&mut self, class: Class, traced: bool, place: Place) -> Entry {
+        let entry = Entry { home: self.top(), class, traced, place };
         self.top_max = self.top_max.max(entry.home.saturating_add(entry.slots()));
         self.entries.push(entry);
         entry
     }
 
-    pub(super) fn push_local(&mut self, class: Class, index: u32) {
+    pub(super) fn push_local(&mut self, ty: ValType, index: u32) {
         let below = self.readers[index as usize];
         self.readers[index as usize] = self.entries.len() as u32;
-        self.push(class, Place::Local { index, below });
+        self.push_ty(ty, Place::Local { index, below });
     }
 
     pub(super) fn pop(&mut self) -> Entry {
@@ -110,6 +130,11 @@ impl Stack {
             self.readers[index as usize] = below;
         }
         entry
+    }
+
+    /// All operands, the lowest first.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     pub(super) fn truncate(&mut self, len: usize) {

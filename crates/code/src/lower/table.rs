@@ -1,5 +1,6 @@
 //! Tables, globals and function references (core spec §4.4.3, §4.4.5, §4.4.6).
 
+use dunlin_module::ValType;
 use dunlin_module::op::Operator;
 
 use crate::bytecode::field;
@@ -36,6 +37,8 @@ impl Lower<'_> {
                 self.based(PlainOp::TableGet, 1, &[Class::Int], |base| {
                     field::abcd(base, table as u16, 0, 0)
                 });
+                let elem = ValType::Ref(self.module.tables[table as usize].elem);
+                self.stack.set_top_traced(elem.is_traced());
             }
             Operator::TableSet { table } => {
                 self.based(PlainOp::TableSet, 2, &[], |b| field::abcd(b, table as u16, 0, 0));
@@ -92,7 +95,8 @@ impl Lower<'_> {
     }
 
     fn global_get(&mut self, index: u32) {
-        let class = class_of(self.module.globals[index as usize].val);
+        let ty = self.module.globals[index as usize].val;
+        let class = class_of(ty);
         let op = match class {
             Class::Int => PlainOp::GlobalGetInt,
             Class::F32 => PlainOp::GlobalGetF32,
@@ -105,6 +109,7 @@ impl Lower<'_> {
             }
         };
         self.produce(Op::plain(op), &[field::ab_hi(0, 0, index)], class);
+        self.stack.set_top_traced(ty.is_traced());
     }
 
     fn global_set(&mut self, index: u32) {

@@ -190,12 +190,12 @@ fn call_untyped<T: 'static>(
         vals.push(value::read(param, call.store, &mut slots)?);
     }
     for &result in &ty.results {
-        vals.push(value::placeholder(result, call.store)?);
+        vals.push(value::placeholder(result));
     }
     let (params, results) = vals.split_at_mut(ty.params.len());
     closure(Caller::new(call.store, call.caller), params, results)?;
     let mut slots = call.args.iter_mut();
-    for (i, (&val, &expected)) in results.iter().zip(&ty.results).enumerate() {
+    for (i, (val, &expected)) in results.iter().zip(&ty.results).enumerate() {
         if !value::is_a(val, expected, call.store)? {
             let found = value::printed_type(val);
             return Err(Error::misuse(format!(

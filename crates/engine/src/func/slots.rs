@@ -5,7 +5,7 @@ use dunlin_vm as vm;
 
 use crate::error::{Error, Result};
 use crate::func::Func;
-use crate::value::ExternRef;
+use crate::reference::{AnyRef, ArrayRef, ExnRef, ExternRef, StructRef};
 
 /// A Rust type that is one WebAssembly value.
 ///
@@ -18,9 +18,13 @@ use crate::value::ExternRef;
 /// | `u128` | `v128`, lane 0 lowest |
 /// | `Option<Func>`, `Func` | `funcref`, `(ref func)` |
 /// | `Option<ExternRef>`, `ExternRef` | `externref`, `(ref extern)` |
+/// | `Option<AnyRef>`, `AnyRef` | `anyref`, `(ref any)` |
+/// | `Option<StructRef>`, `StructRef` | `structref`, `(ref struct)` |
+/// | `Option<ArrayRef>`, `ArrayRef` | `arrayref`, `(ref array)` |
+/// | `Option<ExnRef>`, `ExnRef` | `exnref`, `(ref exn)` |
 ///
 /// Sealed: these are all.
-pub trait WasmTy: Slots + Copy + Send + Sync + 'static {}
+pub trait WasmTy: Slots + Clone + Send + Sync + 'static {}
 
 /// The parameters of a function: `()`, one [`WasmTy`], or a tuple of up to 16 of them.
 ///
@@ -119,8 +123,14 @@ impl Slots for u128 {
     }
 }
 
+/// Holds the reference in a slot, if it is not null.
+#[inline]
+fn root(vm: &mut vm::Store, slot: u64) -> Result<Option<vm::Root>> {
+    if slot == 0 { Ok(None) } else { Ok(Some(vm.root(slot)?)) }
+}
+
 macro_rules! references {
-    ($($ty:ident, $heap:ident, $to:ident, $vm:ident, $slot:ident => $from:expr;)*) => {$(
+    ($($ty:ident, $heap:ident, $vm:ident, $value:ident => $to:expr, $slot:ident => $from:expr;)*) => {$(
         impl WasmTy for Option<$ty> {}
 
         impl Slots for Option<$ty> {
@@ -128,9 +138,9 @@ macro_rules! references {
             const TYPE: ValType = ValType::Ref(RefType { nullable: true, heap: HeapType::$heap });
 
             #[inline]
-            fn write(self, vm: &vm::Store, slots: &mut [u64]) -> Result<()> {
+            fn write(self, $vm: &vm::Store, slots: &mut [u64]) -> Result<()> {
                 *slots.first_mut().ok_or_else(too_few)? = match self {
-                    Some(value) => vm.$to(value.0)?,
+                    Some($value) => $to,
                     None => 0,
                 };
                 Ok(())
@@ -164,8 +174,12 @@ macro_rules! references {
 }
 
 references! {
-    Func, Func, func_to_slot, vm, slot => vm.func_from_slot(slot)?;
-    ExternRef, Extern, extern_to_slot, vm, slot => vm.extern_from_slot(slot);
+    Func, Func, vm, value => vm.func_to_slot(value.0)?, slot => vm.func_from_slot(slot)?;
+    ExternRef, Extern, vm, value => vm.root_slot(&value.0)?, slot => root(vm, slot)?;
+    AnyRef, Any, vm, value => vm.root_slot(&value.0)?, slot => root(vm, slot)?;
+    StructRef, Struct, vm, value => vm.root_slot(&value.0)?, slot => root(vm, slot)?;
+    ArrayRef, Array, vm, value => vm.root_slot(&value.0)?, slot => root(vm, slot)?;
+    ExnRef, Exn, vm, value => vm.root_slot(&value.0)?, slot => root(vm, slot)?;
 }
 
 impl<T: WasmTy> WasmParams for T {}

@@ -16,7 +16,7 @@ fn calls_with_values() {
         let (mut store, instance) = instance(&engine, SWAP);
         let swap = instance.get_func(&mut store, "swap").unwrap();
         assert_eq!(swap.ty(&store).to_string(), "(func (param i32 f64) (result f64 i32))");
-        let mut results = [Val::I32(0); 2];
+        let mut results = [const { Val::I32(0) }; 2];
         swap.call(&mut store, &[Val::I32(-1), Val::from(0.5f64)], &mut results).unwrap();
         assert_eq!(results, [Val::from(0.5f64), Val::I32(-1)]);
         let nothing = instance.get_func(&mut store, "nothing").unwrap();
@@ -30,7 +30,7 @@ fn values_that_do_not_fit_are_misuse() {
     let swap = instance.get_func(&mut store, "swap").unwrap();
     let nothing = instance.get_func(&mut store, "nothing").unwrap();
     let host = Func::wrap(&mut store, |_: i32| ());
-    let mut two = [Val::I32(0); 2];
+    let mut two = [const { Val::I32(0) }; 2];
     let one = Val::I32(1);
     let mut texts = Vec::new();
     for error in [

@@ -156,7 +156,7 @@ fn nans_keep_their_bits() {
     let f = Func::wrap(&mut store, |a: f32, b: f64| (a, b));
     let f = forward(&mut store, f);
     let nans = [Val::F32(0xffa1_2345), Val::F64(0x7ff4_0000_dead_beef)];
-    let mut results = [Val::I32(0); 2];
+    let mut results = [const { Val::I32(0) }; 2];
     f.call(&mut store, &nans, &mut results).unwrap();
     assert_eq!(results, nans);
 }
@@ -177,7 +177,7 @@ fn references_go_through_guests() {
             assert_eq!(typed.call(&mut store, values).unwrap(), values);
         }
         let data = item.data(&store).unwrap();
-        assert_eq!(data.downcast_ref::<String>().unwrap(), "thing");
+        assert_eq!(data.unwrap().downcast_ref::<String>().unwrap(), "thing");
     }
 }
 
@@ -206,7 +206,7 @@ fn a_thousand_parameters_and_results() {
         let types: Vec<_> = (0..COUNT)
             .map(|i| [ValType::I32, ValType::V128, ValType::F64, ValType::EXTERNREF][i % 4])
             .collect();
-        let ty = FuncType::new(types.iter().copied(), types.iter().rev().copied());
+        let ty = FuncType::new(types.iter().copied(), types.iter().rev().cloned());
         let func = Func::new(&mut store, ty, |_, params, results| {
             for (result, param) in results.iter_mut().rev().zip(params) {
                 *result = *param;
@@ -222,7 +222,7 @@ fn a_thousand_parameters_and_results() {
                 _ => Val::ExternRef(Some(item).filter(|_| i % 8 == 3)),
             })
             .collect();
-        let reversed: Vec<_> = params.iter().rev().copied().collect();
+        let reversed: Vec<_> = params.iter().rev().cloned().collect();
         for func in [func, forward(&mut store, func)] {
             let mut results = vec![Val::I32(0); COUNT];
             func.call(&mut store, &params, &mut results).unwrap();
@@ -239,7 +239,7 @@ fn results_of_untyped_closures_are_checked() {
         results[1] = Val::I32(1);
         Ok(())
     });
-    let error = wrong.call(&mut store, &[], &mut [Val::I32(0); 2]).unwrap_err();
+    let error = wrong.call(&mut store, &[], &mut [const { Val::I32(0) }; 2]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misuse);
     check_snapshot("host_result_type", error);
     let untouched = Func::new(&mut store, ty, |_, _, _| Ok(()));

@@ -154,7 +154,7 @@ fn references_of_another_store_do_not_get_in() {
 
     // Nor as what a host function returns.
     let item = theirs.item;
-    let returns = Func::wrap(&mut *s, move || item);
+    let returns = Func::wrap(&mut *s, move || item.clone());
     refused(returns.typed::<(), ExternRef>(&*s).unwrap().call(&mut *s, ()));
     let func = theirs.func;
     let ty = FuncType::new([], [ValType::FUNCREF]);

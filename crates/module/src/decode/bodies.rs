@@ -16,6 +16,7 @@ use crate::index::FuncIndex;
 use crate::limits::OPERANDS;
 use crate::module::ExternIndex;
 use crate::names::{NameSpace, Names};
+use crate::types::CompositeType;
 
 /// Less code than this is checked by the calling thread alone: starting a thread costs as much.
 const PARALLEL_BYTES: u64 = 256 << 10;
@@ -46,7 +47,10 @@ pub(super) fn validate(
         next: AtomicUsize::new(0),
         first_error: Mutex::new(None),
         error_at: AtomicUsize::new(usize::MAX),
-        results_max: decoder.func_types.iter().flatten().map(|ty| ty.results.len()).max(),
+        results_max: {
+            let types = decoder.composite_types.iter().filter_map(CompositeType::as_func);
+            types.map(|ty| ty.results.len()).max()
+        },
     };
     let len: u64 = decoder.bodies.iter().map(|body| u64::from(body.end - body.start)).sum();
     // Asking for the number of cores costs as much as checking a small module.

@@ -175,7 +175,7 @@ impl Decoder<'_> {
     }
 
     fn func_extern(&self, at: u32) -> Option<ExternType> {
-        let ty = self.func_types[at as usize].clone()?;
+        let ty = self.composite_types[at as usize].as_func()?.clone();
         Some(ExternType::Func { id: self.types[at as usize], ty })
     }
 

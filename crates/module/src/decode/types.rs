@@ -26,7 +26,7 @@ impl Decoder<'_> {
             let first = self.types.len();
             self.types.extend(batch.intern(&writer, Some(offset))?);
             for id in &self.types[first..] {
-                self.func_types.push(batch.func_type(*id));
+                self.composite_types.extend(batch.composite_type(*id));
             }
         }
         self.types_held = Some(batch.finish());

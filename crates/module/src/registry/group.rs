@@ -10,7 +10,8 @@
 use std::sync::Arc;
 
 use crate::types::{
-    CompositeType, FieldType, FuncType, HeapType, RefType, StorageType, StructType, TypeId, ValType,
+    CompositeType, FieldType, FuncType, HeapType, RefType, StorageType, StructType, TypeId,
+    TypeKind, ValType,
 };
 
 const KIND: u32 = 0b1111;
@@ -24,10 +25,9 @@ const DEFINED: u32 = 6;
 const I8: u32 = 7;
 const I16: u32 = 8;
 
-const FUNC: u32 = 0;
-const STRUCT: u32 = 1;
-const ARRAY: u32 = 2;
-const CONT: u32 = 3;
+const FUNC: u32 = TypeKind::Func as u32;
+const STRUCT: u32 = TypeKind::Struct as u32;
+const ARRAY: u32 = TypeKind::Array as u32;
 const FINAL: u32 = 1 << 2;
 const HAS_SUPERTYPE: u32 = 1 << 3;
 
@@ -69,14 +69,14 @@ pub(crate) enum GroupVal {
 #[derive(Default)]
 pub(crate) struct GroupWriter {
     words: Vec<u32>,
-    len: usize,
+    kinds: Vec<TypeKind>,
     outer: Vec<TypeId>,
 }
 
 impl GroupWriter {
     pub(crate) fn clear(&mut self) {
         self.words.clear();
-        self.len = 0;
+        self.kinds.clear();
         self.outer.clear();
     }
 
@@ -86,7 +86,12 @@ impl GroupWriter {
 
     /// Number of types.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.kinds.len()
+    }
+
+    /// The kind of each type.
+    pub(crate) fn kinds(&self) -> &[TypeKind] {
+        &self.kinds
     }
 
     /// The types of other groups referred to so far, each as often as it occurs.
@@ -96,7 +101,7 @@ impl GroupWriter {
 
     /// A final function type without supertype, all references canonical.
     pub(crate) fn func(&mut self, ty: &FuncType) {
-        self.begin(FUNC, true, None);
+        self.begin(TypeKind::Func, true, None);
         self.lengths(ty.params.len(), ty.results.len());
         for val in ty.params.iter().chain(&ty.results) {
             self.val(GroupVal::Plain(*val));
@@ -110,7 +115,7 @@ impl GroupWriter {
         params: usize,
         results: usize,
     ) {
-        self.begin(FUNC, is_final, supertype);
+        self.begin(TypeKind::Func, is_final, supertype);
         self.lengths(params, results);
     }
 
@@ -120,16 +125,16 @@ impl GroupWriter {
         supertype: Option<TypeRef>,
         fields: usize,
     ) {
-        self.begin(STRUCT, is_final, supertype);
+        self.begin(TypeKind::Struct, is_final, supertype);
         self.words.push(fields as u32);
     }
 
     pub(crate) fn begin_array(&mut self, is_final: bool, supertype: Option<TypeRef>) {
-        self.begin(ARRAY, is_final, supertype);
+        self.begin(TypeKind::Array, is_final, supertype);
     }
 
     pub(crate) fn cont(&mut self, is_final: bool, supertype: Option<TypeRef>, func: TypeRef) {
-        self.begin(CONT, is_final, supertype);
+        self.begin(TypeKind::Cont, is_final, supertype);
         let word = self.reference(func);
         self.words.push(word);
     }
@@ -150,15 +155,24 @@ impl GroupWriter {
         self.words.push(if wide { I16 } else { I8 } | if mutable { MUTABLE } else { 0 });
     }
 
-    fn begin(&mut self, kind: u32, is_final: bool, supertype: Option<TypeRef>) {
+    /// A field whose references are canonical.
+    pub(crate) fn canonical_field(&mut self, field: &FieldType) {
+        match field.storage {
+            StorageType::I8 => self.packed_field(false, field.mutable),
+            StorageType::I16 => self.packed_field(true, field.mutable),
+            StorageType::Val(val) => self.field(GroupVal::Plain(val), field.mutable),
+        }
+    }
+
+    fn begin(&mut self, kind: TypeKind, is_final: bool, supertype: Option<TypeRef>) {
         let is_final = if is_final { FINAL } else { 0 };
         let has_supertype = if supertype.is_some() { HAS_SUPERTYPE } else { 0 };
-        self.words.push(kind | is_final | has_supertype);
+        self.words.push(kind as u32 | is_final | has_supertype);
         if let Some(supertype) = supertype {
             let word = self.reference(supertype);
             self.words.push(word);
         }
-        self.len += 1;
+        self.kinds.push(kind);
     }
 
     fn lengths(&mut self, params: usize, results: usize) {

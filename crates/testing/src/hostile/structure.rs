@@ -134,18 +134,20 @@ fn nesting(scale: usize) -> Vec<Case> {
         returns("loops in loops", nested(&[0x03, 0x40], 11_000)).with([Val::I32(1)]),
         returns("ifs in ifs", nested(&[&get[..], &[0x04, 0x40]].concat(), count / 4))
             .with([Val::I32(1)]),
-        returns("loops after loops", chain(&[], &[0x03, 0x40, END], 20_000, &[])).with(both),
-        returns("blocks after blocks", chain(&[], &add_one, 15_000, &[])).with(both),
-        returns("ifs after ifs", chain(&[], &if_else, count / 10, &[])).with(both),
-        returns("selects of selects", chain(&get, &select, count / 5, &[0x1a])).with(both),
-        returns("remainders of remainders", chain(&local_get(1), &rem, 50_000, &[0x1a])).with(both),
+        returns("loops after loops", chain(&[], &[0x03, 0x40, END], 20_000, &[]))
+            .with(both.clone()),
+        returns("blocks after blocks", chain(&[], &add_one, 15_000, &[])).with(both.clone()),
+        returns("ifs after ifs", chain(&[], &if_else, count / 10, &[])).with(both.clone()),
+        returns("selects of selects", chain(&get, &select, count / 5, &[0x1a])).with(both.clone()),
+        returns("remainders of remainders", chain(&local_get(1), &rem, 50_000, &[0x1a]))
+            .with(both.clone()),
         targets(65_520),
         targets(count),
         returns(
             "operands on operands",
             chain(&[], &i32_const(0), count / 2, &vec![0x1a; count / 2]),
         )
-        .with(both),
+        .with(both.clone()),
         returns("vectors on vectors", one_function(&[], &[], &[], &vectors)),
         Case::new(
             "after unreachable",

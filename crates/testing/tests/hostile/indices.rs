@@ -183,7 +183,7 @@ fn far_operands_of_fused_instructions() {
     instances(&text, |store, instance, _| {
         let mut call = |name: &str, arguments: &[Val], expected: Val| {
             let f = instance.get_func(&mut *store, name).unwrap();
-            let mut results = [expected];
+            let mut results = [expected.clone()];
             f.call(&mut *store, arguments, &mut results).unwrap();
             assert_eq!(results, [expected], "{name} of {arguments:?}");
         };

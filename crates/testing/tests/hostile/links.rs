@@ -127,7 +127,7 @@ fn imported_and_own_items() {
         let imports: [Extern; 4] = [f.into(), memory.into(), table.into(), global.into()];
         let instance = Instance::new(&mut store, &module, &imports).unwrap();
         let all = instance.get_func(&mut store, "all").unwrap();
-        let mut results = [Val::I32(0); 8];
+        let mut results = [const { Val::I32(0) }; 8];
         all.call(&mut store, &[], &mut results).unwrap();
         let expected = [0, 11, 5, 21, 30, 31, 30, 31].map(Val::I32);
         assert_eq!(results, expected);

@@ -1,7 +1,7 @@
 //! The one allocation behind an instance: context, arrays and storage of globals.
 //!
 //! ```text
-//!  │ VmCtx │ imported funcs │ memories │ tables │ globals │ global storage │ func refs ... │
+//!  │ VmCtx │ imported funcs │ memories │ tables │ globals │ types │ global storage │ func refs ... │
 //! ```
 //!
 //! References to functions come last, because most of them are never touched: in a large module
@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicPtr;
 use dunlin_module::TypeId;
 
 use crate::budget::{LimitError, Resource};
+use crate::gc::types::TypeInfo;
 use crate::module_code::ModuleCode;
 use crate::sys::Pages;
 use crate::vmctx::{FuncRecord, MemoryDef, Rt, TableDef, VmCtx};
@@ -24,6 +25,16 @@ const _: () = assert!(size_of::<TypeId>() == 4 && align_of::<TypeId>() == 4);
 #[derive(Debug)]
 pub(super) struct Block {
     pages: Pages,
+}
+
+/// What is copied to the arrays of a block.
+pub(super) struct Arrays<'a> {
+    /// Imported functions.
+    pub(super) funcs: &'a [*const FuncRecord],
+    /// Imported globals.
+    pub(super) globals: &'a [*mut u128],
+    /// Types of objects, by module type index.
+    pub(super) type_infos: &'a [*const TypeInfo],
 }
 
 /// Hands out the parts of a block one after the other.
@@ -44,11 +55,11 @@ impl Block {
     /// A block for an instance of `code`, with all its arrays filled.
     pub(super) fn new(
         code: &Arc<ModuleCode>,
-        imported_funcs: &[*const FuncRecord],
         memories: impl ExactSizeIterator<Item = *mut MemoryDef>,
         tables: impl ExactSizeIterator<Item = *mut TableDef>,
-        imported_globals: &[*mut u128],
+        arrays: Arrays<'_>,
     ) -> Result<Block, LimitError> {
+        let Arrays { funcs: imported_funcs, globals: imported_globals, type_infos } = arrays;
         let module = code.module();
         let globals = module.globals.len();
         let defined = globals - imported_globals.len();
@@ -60,6 +71,7 @@ impl Block {
                 layout.array::<*mut MemoryDef>(memories.len())?,
                 layout.array::<*mut TableDef>(tables.len())?,
                 layout.array::<*mut u128>(globals)?,
+                layout.array::<*const TypeInfo>(type_infos.len())?,
                 layout.array::<u128>(defined)?,
                 layout.array::<AtomicPtr<FuncRecord>>(module.funcs.len())?,
             ])
@@ -67,7 +79,7 @@ impl Block {
         let refused = LimitError::system(Resource::Bytes, layout.size as u64);
         let offsets = offsets.ok_or(refused)?;
         let block = Block { pages: Pages::new(layout.size).map_err(|_| refused)? };
-        let [funcs, mems, tabs, globs, storage, refs] = offsets;
+        let [funcs, mems, tabs, globs, infos, storage, refs] = offsets;
         let first_memory;
         // SAFETY: all offsets are inside the block and aligned for their type, which `Layout`
         // took care of: each array has as many places as are written.
@@ -90,6 +102,10 @@ impl Block {
             for (i, global) in imported_globals.iter().enumerate() {
                 globs.add(i).write(*global);
             }
+            let infos = block.at::<*const TypeInfo>(infos);
+            for (i, info) in type_infos.iter().enumerate() {
+                infos.add(i).write(*info);
+            }
             let storage = block.at::<u128>(storage);
             for i in 0..defined {
                 globs.add(imported_globals.len() + i).write(storage.add(i));
@@ -104,6 +120,7 @@ impl Block {
                 tables: tabs,
                 globals: globs,
                 types: module.types.as_ptr().cast(),
+                type_infos: infos,
                 instance: u32::MAX,
                 module: Arc::as_ptr(code),
             });

@@ -262,6 +262,9 @@ impl Store {
         let storage = Fixed::new(joined(value));
         let address = storage.as_ptr();
         self.host_globals.push(storage);
+        if ty.val.is_traced() {
+            self.traced_globals.push(address);
+        }
         Ok(self.global_of(address, ty))
     }
 

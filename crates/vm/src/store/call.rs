@@ -10,6 +10,7 @@ use super::{Func, FuncPlace, Misuse, Shared, Store, ValueStack};
 use crate::backtrace::Backtrace;
 use crate::budget::{LimitError, Resource};
 use crate::bug::bug;
+use crate::frames::Place;
 use crate::func::HostError;
 use crate::interp::{self, Exit};
 use crate::sys;
@@ -127,12 +128,28 @@ impl Store {
             let report = TrapReport::outside(Trap::StackOverflow, Some(detail.into()));
             return Err(CallError::Trap(report));
         }
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1. A guest that is inside a call to the host is somewhere
+        // that the collector must find, and that is forgotten while another call goes on.
+        let outer = unsafe { Place::exit(rt) };
+        if !outermost {
+            self.suspended.push(outer);
+        }
         // SAFETY: as for this function; a value stack is in place.
         let exit = unsafe { self.enter(record, values, params, results) };
         let outcome = match exit {
             Exit::Done => Ok(()),
             Exit::Trap => Err(self.failure()),
         };
+        if !outermost {
+            self.suspended.pop();
+        }
+        // SAFETY: as above.
+        unsafe {
+            (*rt).exit_ip = outer.ip;
+            (*rt).exit_fp = outer.fp;
+            (*rt).exit_vmctx = outer.vmctx;
+        }
         if outermost {
             self.end(&outcome);
         }
@@ -147,6 +164,7 @@ impl Store {
         let rt = self.rt();
         // SAFETY: the record is alive; V1. The stack has at least that many slots.
         unsafe {
+            (*rt).exit_ip = ptr::null();
             (*rt).stack_top = stack.base();
             (*rt).stack_end = stack.base().add(slots);
         }
@@ -212,6 +230,7 @@ impl Store {
             }
             let outer = (*rt).store;
             (*rt).store = store;
+            (*rt).exit_ip = ptr::null();
             let exit = interp::run(rt, record, fp);
             (*rt).store = outer;
             (*rt).stack_top = fp;
@@ -239,7 +258,9 @@ impl Store {
                     Trap::Host => bug!("a host function failed without an error"),
                     trap => trap,
                 };
+                let limit = self.heap_limit.take();
                 let detail = match trap {
+                    Trap::HeapExhausted => limit.map(|limit| limit.to_string()),
                     Trap::HostPanic => self.panic_message.clone(),
                     Trap::Unsupported | Trap::LimitExceeded => backtrace.lower_error(),
                     _ => None,

@@ -58,8 +58,6 @@ handles! {
     Tag;
     /// An instance of a store.
     InstanceHandle;
-    /// A value of the host that guests refer to by `externref`.
-    ExternRef;
 }
 
 /// Anything that can be imported or exported.

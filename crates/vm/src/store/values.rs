@@ -1,13 +1,11 @@
 //! Between raw slots and handles. Every reference that comes from outside is checked here, so that
 //! guest code may trust all it finds (V4).
 
-use std::any::Any;
 use std::sync::Arc;
 
-use dunlin_module::{FuncIndex, FuncType, HeapType, RefType, TypeId, ValType};
+use dunlin_module::{FuncIndex, FuncType, HeapType, Hierarchy, RefType, TypeId, ValType};
 
-use super::{ExternRef, ExternValue, Func, FuncPlace, Misuse, Store};
-use crate::budget::{LimitError, Resource};
+use super::{Func, FuncPlace, Misuse, Store};
 use crate::vmctx::FuncRecord;
 
 impl Store {
@@ -114,55 +112,22 @@ impl Store {
         self.instances[instance as usize].module().func_type(FuncIndex(index))
     }
 
-    /// Keeps `value` for guests to refer to, until the store is dropped.
-    ///
-    /// # Errors
-    ///
-    /// If the store holds as many handles as its limits allow.
-    pub fn extern_new(&mut self, value: ExternValue) -> Result<ExternRef, LimitError> {
-        self.budget.charge(Resource::Handles, 1)?;
-        self.externs.push(value);
-        Ok(ExternRef { store: self.id, index: self.externs.len() as u32 - 1 })
-    }
-
-    /// The value behind a reference.
-    ///
-    /// # Errors
-    ///
-    /// If it belongs to another store.
-    pub fn extern_data(&self, reference: ExternRef) -> Result<&(dyn Any + Send + Sync), Misuse> {
-        Ok(&*self.externs[reference.index_in(self.id)?])
-    }
-
-    /// What a slot holds that refers to an external value.
-    ///
-    /// # Errors
-    ///
-    /// If it belongs to another store.
-    pub fn extern_to_slot(&self, reference: ExternRef) -> Result<u64, Misuse> {
-        Ok(reference.index_in(self.id)? as u64 + 1)
-    }
-
-    /// The external value a slot refers to; `None` for null, and for what is no reference.
-    pub fn extern_from_slot(&self, slot: u64) -> Option<ExternRef> {
-        let index = slot.checked_sub(1).filter(|at| *at < self.externs.len() as u64)?;
-        Some(ExternRef { store: self.id, index: index as u32 })
-    }
-
     /// Whether `slot` is a value of type `ty` in this store.
     pub(crate) fn is_reference(&self, slot: u64, ty: RefType) -> bool {
         if slot == 0 {
             return ty.nullable;
         }
+        if ty.heap.hierarchy() != Hierarchy::Func {
+            return self.is_object_of(slot, ty.heap);
+        }
+        let Some(record) = self.records.find(slot) else { return false };
         match ty.heap {
-            HeapType::Extern => self.extern_from_slot(slot).is_some(),
-            HeapType::Func => self.records.find(slot).is_some(),
-            HeapType::Concrete(id) => self.records.find(slot).is_some_and(|record| {
+            HeapType::Func => true,
+            HeapType::Concrete(id) => {
                 // SAFETY: V4.
                 let found = TypeId(unsafe { (*record).type_id });
                 found == id || self.types.is_subtype(found, id)
-            }),
-            // The types without members, and those whose values this version cannot make.
+            }
             _ => false,
         }
     }

@@ -31,10 +31,13 @@ enum Origin {
 unsafe impl Send for Pages {}
 
 impl Pages {
+    /// No memory.
+    pub(crate) const EMPTY: Pages = Pages { base: DANGLING, size: 0, origin: Origin::Nowhere };
+
     /// At least `size` zero bytes.
     pub(crate) fn new(size: usize) -> Result<Pages, NoMemory> {
         if size == 0 {
-            return Ok(Pages { base: DANGLING, size: 0, origin: Origin::Nowhere });
+            return Ok(Pages::EMPTY);
         }
         if map::AVAILABLE && size >= MAP_BYTES_MIN {
             let size = page_rounded(size)?;
