@@ -8,8 +8,8 @@
 use crate::bytecode::{Bytecode, br_table_words, field, table_words};
 use crate::frame::HEADER_SLOTS;
 use crate::op::{
-    AddrForm, BinForm, BrForm, Class, Dst, FusedForm, Op, OpKind, PlainOp, SimdShape, Src,
-    StepForm, StoreForm,
+    AddrForm, BinForm, BrForm, CastTarget, Class, Dst, FusedForm, Op, OpKind, PlainOp, SimdShape,
+    Src, StepForm, StoreForm,
 };
 
 /// What is wrong with a function, and where.
@@ -224,6 +224,32 @@ impl Checker<'_> {
                 self.slots(c, 1);
                 self.slots(d, 1);
             }
+            OpKind::FieldGet(_, src, to) => {
+                dst(self, to);
+                if src == Src::S {
+                    self.slots(b, 1);
+                }
+            }
+            OpKind::FieldSet(_, src) => {
+                self.slots(a, 1);
+                if src == Src::S {
+                    self.slots(b, 1);
+                }
+            }
+            OpKind::ElemGet(_, src, to) => {
+                dst(self, to);
+                self.slots(b, 1);
+                if src == Src::S {
+                    self.slots(c, 1);
+                }
+            }
+            OpKind::ElemSet(_, src) => {
+                self.slots(a, 1);
+                self.slots(b, 1);
+                if src == Src::S {
+                    self.slots(c, 1);
+                }
+            }
             OpKind::Simd(op) => self.vector(op.shape(), [a, b, c, d]),
             OpKind::Plain(op) => self.plain(op, word),
         }
@@ -309,6 +335,33 @@ impl Checker<'_> {
             TableSet | TableGrow => self.slots(a, 2),
             MemoryFill | MemoryCopy | MemoryInit | TableFill | TableCopy | TableInit => {
                 self.slots(a, 3);
+            }
+            StructNew | StructNewDefault | ArrayNewDefault => self.slots(hi, 1),
+            ArrayNew | ArrayNewData | ArrayNewElem => self.slots(hi, 2),
+            ArrayNewFixed => self.slots(hi, field::lo(self.word(2)).max(1)),
+            ArrayFill | ArrayInitData | ArrayInitElem => self.slots(hi, 4),
+            ArrayCopy => self.slots(hi, 5),
+            StructGetVec => (self.slots(a, 2), self.slots(b, 1)).0,
+            StructGetFunc | StructSetFunc => (self.slots(a, 1), self.slots(b, 1)).0,
+            StructSetVec => (self.slots(a, 1), self.slots(b, 2)).0,
+            ArrayLen => self.slots(b, 1),
+            ArrayLenSlot => (self.slots(a, 1), self.slots(b, 1)).0,
+            ArrayGetVec | ArraySetVec | ArrayGetFunc | ArraySetFunc => {
+                self.slots(a, if op == ArrayGetVec { 2 } else { 1 });
+                self.slots(b, 1);
+                self.slots(c, if op == ArraySetVec { 2 } else { 1 });
+            }
+            RefTest | RefTestSlot | RefCast => {
+                if op != RefTest {
+                    self.slots(a, 1);
+                }
+                if op != RefCast {
+                    self.slots(b, 1);
+                }
+                let target = field::lo(self.word(2));
+                if CastTarget::decode(target).is_none() {
+                    self.fail(format!("cast target {target:#x}"));
+                }
             }
             SelectVec => {
                 self.slots(a, 2);

@@ -9,22 +9,26 @@
 //! |---|---|
 //! | [`stack`] | the picture of the operand stack |
 //! | [`emit`] | words, labels, accumulators, moving values to their home slots |
-//! | `control` `call` `numeric` `memory` `table` `simd` | one family of instructions each |
+//! | `control` `call` `numeric` `memory` `table` `simd` `gc` | one family of instructions each |
 
 mod call;
 mod control;
 mod emit;
+mod gc;
 mod memory;
 mod numeric;
 mod simd;
 mod stack;
 mod table;
 
+use std::collections::HashMap;
+
 use dunlin_module::op::{Operator, ReadError};
 use dunlin_module::{DefinedFuncIndex, Module, ValType};
 
 use crate::bytecode::{Bytecode, field};
 use crate::frame::{FRAME_SLOTS_MAX, FrameLayout, SCRATCH_BODY_MIN_BYTES};
+use crate::object::Storage;
 use crate::op::{Op, PlainOp};
 use crate::roots::Roots;
 use crate::{Settings, Trap};
@@ -167,6 +171,7 @@ fn lower_with<'m>(
         control: Vec::new(),
         unreachable: false,
         skipped: 0,
+        layouts: HashMap::new(),
         fuel_at: None,
     };
     lower.enter_function();
@@ -194,6 +199,8 @@ struct Lower<'m> {
     unreachable: bool,
     /// Blocks opened in unreachable code and not closed yet.
     skipped: u32,
+    /// Module type index → offset and storage of the fields of a struct, once asked for.
+    layouts: HashMap<u32, Box<[(u32, Storage)]>>,
     /// Word of the last fuel instruction, whose cost grows as instructions follow.
     fuel_at: Option<usize>,
 }
@@ -210,7 +217,7 @@ impl<'m> Lower<'m> {
         if self.numeric(op) || self.memory(op) || self.table(op) || self.simd(op) {
             return Ok(());
         }
-        if self.control(op)? || self.call(op) {
+        if self.control(op)? || self.call(op) || self.gc(op) {
             return Ok(());
         }
         let name = format!("{op:?}");

@@ -27,14 +27,20 @@
 //! | `Step` | a = dst, b = term, off32 | lo = immediate added, hi = right-hand slot or immediate |
 //! | `Fused` | a = dst, b, c = factors, d = term | |
 //! | `Select` | a = dst, b = condition, c = first, d = second | |
+//! | `FieldGet` | a = dst, b = object, imm32 = offset | |
+//! | `FieldSet` | a = object, b = value, imm32 = offset | |
+//! | `ElemGet` | a = dst, b = array, c = index | |
+//! | `ElemSet` | a = array, b = index, c = value | |
 //! | `Simd…` | a = dst, b, c, d = operands | lanes or shuffle where needed |
 //! | `Plain` | see [`PlainOp`] | |
 
 mod lists;
 mod plain;
 
-pub use lists::{BinOp, BrOp, FusedOp, LoadOp, SimdOp, SimdShape, StoreOp, UnOp};
-pub use plain::PlainOp;
+pub use lists::{
+    BinOp, BrOp, FieldOp, FieldSetOp, FusedOp, LoadOp, SimdOp, SimdShape, StoreOp, UnOp,
+};
+pub use plain::{CastTarget, PlainOp};
 
 /// Which accumulator and which slot width a value uses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -134,6 +140,14 @@ pub enum OpKind {
     /// A `select` of one-slot values of a class, condition from `Src`.
     Select(Class, Src, Dst),
     Simd(SimdOp),
+    /// A field of a struct; the object from `Src`.
+    FieldGet(FieldOp, Src, Dst),
+    /// The value from `Src`.
+    FieldSet(FieldSetOp, Src),
+    /// An element of an array; the index from `Src`.
+    ElemGet(FieldOp, Src, Dst),
+    /// The value from `Src`.
+    ElemSet(FieldSetOp, Src),
     Plain(PlainOp),
 }
 
@@ -146,7 +160,11 @@ const SELECT: u16 = STORE + StoreOp::COUNT * StoreForm::COUNT;
 const STEP: u16 = SELECT + 3 * Src::COUNT * Dst::COUNT;
 const FUSED: u16 = STEP + BrOp::I32_COUNT * StepForm::COUNT;
 const SIMD: u16 = FUSED + FusedOp::COUNT * FusedForm::COUNT * Dst::COUNT;
-const PLAIN: u16 = SIMD + SimdOp::COUNT;
+const FIELD_GET: u16 = SIMD + SimdOp::COUNT;
+const FIELD_SET: u16 = FIELD_GET + FieldOp::COUNT * Src::COUNT * Dst::COUNT;
+const ELEM_GET: u16 = FIELD_SET + FieldSetOp::COUNT * Src::COUNT;
+const ELEM_SET: u16 = ELEM_GET + FieldOp::COUNT * Src::COUNT * Dst::COUNT;
+const PLAIN: u16 = ELEM_SET + FieldSetOp::COUNT * Src::COUNT;
 const END: u16 = PLAIN + PlainOp::COUNT;
 
 impl Op {
@@ -199,6 +217,26 @@ impl Op {
         Op(SIMD + op as u16)
     }
 
+    /// A load of a field of a struct.
+    pub const fn field_get(op: FieldOp, src: Src, dst: Dst) -> Op {
+        Op(FIELD_GET + (op as u16 * Src::COUNT + src as u16) * Dst::COUNT + dst as u16)
+    }
+
+    /// A store to a field of a struct.
+    pub const fn field_set(op: FieldSetOp, src: Src) -> Op {
+        Op(FIELD_SET + op as u16 * Src::COUNT + src as u16)
+    }
+
+    /// A load of an element of an array.
+    pub const fn elem_get(op: FieldOp, src: Src, dst: Dst) -> Op {
+        Op(ELEM_GET + (op as u16 * Src::COUNT + src as u16) * Dst::COUNT + dst as u16)
+    }
+
+    /// A store to an element of an array.
+    pub const fn elem_set(op: FieldSetOp, src: Src) -> Op {
+        Op(ELEM_SET + op as u16 * Src::COUNT + src as u16)
+    }
+
     /// Any other instruction.
     pub const fn plain(op: PlainOp) -> Op {
         Op(PLAIN + op as u16)
@@ -245,8 +283,22 @@ impl Op {
             let (n, dst) = split(n - FUSED, Dst::COUNT);
             let (op, form) = split(n as u16, FusedForm::COUNT);
             OpKind::Fused(FusedOp::ALL[op], FusedForm::ALL[form], Dst::ALL[dst])
-        } else if n < PLAIN {
+        } else if n < FIELD_GET {
             OpKind::Simd(SimdOp::ALL[(n - SIMD) as usize])
+        } else if n < FIELD_SET {
+            let (n, dst) = split(n - FIELD_GET, Dst::COUNT);
+            let (op, src) = split(n as u16, Src::COUNT);
+            OpKind::FieldGet(FieldOp::ALL[op], Src::ALL[src], Dst::ALL[dst])
+        } else if n < ELEM_GET {
+            let (op, src) = split(n - FIELD_SET, Src::COUNT);
+            OpKind::FieldSet(FieldSetOp::ALL[op], Src::ALL[src])
+        } else if n < ELEM_SET {
+            let (n, dst) = split(n - ELEM_GET, Dst::COUNT);
+            let (op, src) = split(n as u16, Src::COUNT);
+            OpKind::ElemGet(FieldOp::ALL[op], Src::ALL[src], Dst::ALL[dst])
+        } else if n < PLAIN {
+            let (op, src) = split(n - ELEM_SET, Src::COUNT);
+            OpKind::ElemSet(FieldSetOp::ALL[op], Src::ALL[src])
         } else if n < END {
             OpKind::Plain(PlainOp::ALL[(n - PLAIN) as usize])
         } else {
@@ -276,7 +328,14 @@ impl Op {
                 StoreForm::Si | StoreForm::Ri | StoreForm::G => 3,
                 _ => 2,
             },
-            Some(OpKind::Select(..) | OpKind::Fused(..)) => 2,
+            Some(
+                OpKind::Select(..)
+                | OpKind::Fused(..)
+                | OpKind::FieldGet(..)
+                | OpKind::FieldSet(..)
+                | OpKind::ElemGet(..)
+                | OpKind::ElemSet(..),
+            ) => 2,
             Some(OpKind::Step(..)) => 3,
             Some(OpKind::Simd(op)) => op.shape().words(),
             Some(OpKind::Plain(op)) => op.words(),
@@ -291,6 +350,8 @@ impl Op {
             Some(OpKind::Load(op, addr, _)) => Op::load(op, addr, Dst::Slot),
             Some(OpKind::Select(class, src, _)) => Op::select(class, src, Dst::Slot),
             Some(OpKind::Fused(op, form, _)) => Op::fused(op, form, Dst::Slot),
+            Some(OpKind::FieldGet(op, src, _)) => Op::field_get(op, src, Dst::Slot),
+            Some(OpKind::ElemGet(op, src, _)) => Op::elem_get(op, src, Dst::Slot),
             Some(OpKind::Plain(op)) => match op.with_slot() {
                 Some(op) => Op::plain(op),
                 None => return None,

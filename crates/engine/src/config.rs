@@ -59,6 +59,9 @@ pub struct ExecutionConfig {
     /// ([`Store::set_deadline`](crate::Store::set_deadline)) or from another thread
     /// ([`Store::interrupt_handle`](crate::Store::interrupt_handle)).
     pub interruptible: bool,
+    /// Collect garbage at every so many allocations, besides the times it must be done; for tests
+    /// that look for references which the collector does not find. Slow.
+    pub gc_zeal: Option<u32>,
 }
 
 /// The smallest value stack with which a call of a small function succeeds.

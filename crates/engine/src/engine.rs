@@ -20,6 +20,7 @@ pub struct Engine(Arc<Shared>);
 struct Shared {
     features: Features,
     settings: Settings,
+    gc_zeal: Option<u32>,
     limits: Limits,
     types: TypeRegistry,
 }
@@ -34,6 +35,7 @@ impl Engine {
         Ok(Engine(Arc::new(Shared {
             settings: config.settings()?,
             features: config.features,
+            gc_zeal: config.execution.gc_zeal,
             limits: config.limits.clone(),
             types: TypeRegistry::default(),
         })))
@@ -56,6 +58,10 @@ impl Engine {
 
     pub(crate) fn settings(&self) -> Settings {
         self.0.settings
+    }
+
+    pub(crate) fn gc_zeal(&self) -> Option<u32> {
+        self.0.gc_zeal
     }
 
     pub(crate) fn types(&self) -> &TypeRegistry {

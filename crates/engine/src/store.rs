@@ -73,8 +73,23 @@ impl<T: 'static> Store<T> {
             return Err(Error::list(ErrorKind::Misuse, "cannot make a store", conflicts));
         }
         let host = Box::new(HostData { engine: engine.clone(), data });
-        let vm = vm::Store::new(engine.types().clone(), engine.settings(), limits, host)?;
+        let mut vm = vm::Store::new(engine.types().clone(), engine.settings(), limits, host)?;
+        vm.set_gc_zeal(engine.gc_zeal());
         Ok(Store { vm, marker: PhantomData })
+    }
+
+    /// What its garbage collector did so far, and what is in its heap.
+    pub fn gc_stats(&self) -> vm::GcStats {
+        self.vm.gc_stats()
+    }
+
+    /// Frees every object and every value of the host that nobody can reach any more.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory to copy the others to, which the limits of the store bound.
+    pub fn collect_garbage(&mut self) -> Result<()> {
+        Ok(self.vm.collect_all()?)
     }
 
     /// The engine it was made for.

@@ -48,6 +48,14 @@ impl Module {
         heap_type(&self.types, ty)
     }
 
+    /// The module type index that a heap type in a body of this module names, if it names one.
+    pub fn heap_type_index(&self, ty: op::HeapType) -> Option<u32> {
+        match ty {
+            op::HeapType::Concrete(at) | op::HeapType::Exact(at) => at.as_module_index(),
+            op::HeapType::Abstract { .. } => None,
+        }
+    }
+
     /// What a block of this module takes and gives.
     pub fn block_type(&self, ty: op::BlockType) -> BlockSig<'_> {
         match ty {

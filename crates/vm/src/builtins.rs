@@ -363,7 +363,12 @@ pub(crate) unsafe fn write_elements(
     // SAFETY: V3 (caller).
     let to = unsafe { elements(vmctx, table, dst, len) }?;
     for i in 0..len as usize {
-        let value = element(store, vmctx, items, start + i).map_err(|_| Trap::Unsupported)?;
+        // SAFETY: an instance of this store (caller).
+        let known = unsafe { store.instance_of(vmctx) }.elem_values(elem).get(start + i).copied();
+        let value = match known {
+            Some(value) => value,
+            None => element(store, vmctx, items, start + i)?,
+        };
         // SAFETY: the region is checked to be inside the table; evaluation never moves a table.
         unsafe { to.add(i).write(value) };
         if (i + 1).is_multiple_of(STEP_ELEMENTS) {

@@ -22,6 +22,7 @@
 //! | [`types`] | what the collector and casts know of a type |
 //! | [`heap`] | memory, allocation, the write barrier |
 //! | [`collect`] | the two collections |
+//! | [`slow`] | slow paths of instructions |
 //! | [`frames`] | roots in frames |
 //! | [`roots`] | references and values that the host holds |
 //! | [`access`] | fields and elements as the host sees them |
@@ -32,6 +33,7 @@ mod collect;
 mod frames;
 pub(crate) mod heap;
 pub(crate) mod roots;
+pub(crate) mod slow;
 mod stats;
 pub(crate) mod types;
 

@@ -90,6 +90,11 @@ impl Instance {
         self.elem_values[elem.index()] = values;
     }
 
+    /// Replaces an element kept of a segment.
+    fn set_elem_value(&mut self, elem: ElemIndex, at: usize, value: u64) {
+        self.elem_values[elem.index()][at] = value;
+    }
+
     /// The elements of a segment with traced references that was not dropped; empty for others.
     pub(crate) fn elem_values(&self, elem: ElemIndex) -> &[u64] {
         self.elem_values.get(elem.index()).map_or(&[], |values| values)
@@ -126,8 +131,6 @@ pub enum InstantiateError {
     Limit(LimitError),
     /// The embedder asked for something that makes no sense.
     Misuse(Misuse),
-    /// The module is valid but needs something that this version does not execute.
-    Unsupported(&'static str),
 }
 
 impl From<LimitError> for InstantiateError {
@@ -167,7 +170,6 @@ impl fmt::Display for InstantiateError {
             InstantiateError::Host(error, _) => error.fmt(f),
             InstantiateError::Limit(limit) => limit.fmt(f),
             InstantiateError::Misuse(misuse) => misuse.fmt(f),
-            InstantiateError::Unsupported(what) => write!(f, "{what} is not supported yet"),
         }
     }
 }

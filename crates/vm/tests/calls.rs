@@ -86,7 +86,7 @@ fn every_handle_is_checked_against_its_store() {
     let Extern::Global(global) = w.export(i, "g") else { panic!() };
     assert!(other.global_get(global).is_err() && other.global_set(global, [0; 2]).is_err());
     let value = w.store.extern_new(Box::new(7)).unwrap();
-    assert!(other.extern_data(value).is_err() && other.extern_to_slot(value).is_err());
+    assert!(other.extern_data(&value).is_err() && other.root_slot(&value).is_err());
     let Extern::Func(func) = w.export(i, "f") else { panic!() };
     assert!(other.func_to_slot(func).is_err() && other.func_type(func).is_err());
     let raw = w.store.func_to_slot(func).unwrap();
@@ -107,7 +107,7 @@ fn references_from_outside_are_checked() {
     let (v, f) = (w.func(i, "v"), w.func(i, "i"));
     let (v, f) = (w.store.func_to_slot(v).unwrap(), w.store.func_to_slot(f).unwrap());
     let e = w.store.extern_new(Box::new("host")).unwrap();
-    let e = w.store.extern_to_slot(e).unwrap();
+    let e = w.store.root_slot(&e).unwrap();
     w.run(i, "any", &[v, e]);
     w.run(i, "any", &[0, 0]);
     w.run(i, "typed", &[f]);

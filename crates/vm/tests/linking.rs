@@ -348,13 +348,13 @@ fn external_values_come_back() {
     );
     assert_eq!(w.run(i, "get", &[]), 0);
     let value = w.store.extern_new(Box::new(String::from("host"))).unwrap();
-    let slot = w.store.extern_to_slot(value).unwrap();
+    let slot = w.store.root_slot(&value).unwrap();
     w.run(i, "put", &[slot]);
     let back = w.run(i, "get", &[]);
-    let back = w.store.extern_from_slot(back).unwrap();
+    let back = w.store.root(back).unwrap();
     assert_eq!(back, value);
-    let data = w.store.extern_data(back).unwrap();
-    assert_eq!(data.downcast_ref::<String>().map(String::as_str), Some("host"));
+    let data = w.store.extern_data(&back).unwrap();
+    assert_eq!(data.unwrap().downcast_ref::<String>().map(String::as_str), Some("host"));
 }
 
 #[test]

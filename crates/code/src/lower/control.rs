@@ -237,7 +237,12 @@ impl<'m> Lower<'m> {
         self.code.copy(base, from, self.stack.top() - from);
     }
 
-    fn branch_if(&mut self, depth: u32, cond: Cond) {
+    /// How many values a branch to `depth` carries.
+    pub(super) fn branch_arity(&mut self, depth: u32) -> usize {
+        self.target(depth).map_or(self.results.len(), |target| target.1)
+    }
+
+    pub(super) fn branch_if(&mut self, depth: u32, cond: Cond) {
         let target = self.target(depth);
         let arity = target.map_or(self.results.len(), |t| t.1);
         self.settle_top(arity);

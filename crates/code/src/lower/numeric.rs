@@ -78,7 +78,7 @@ impl Lower<'_> {
         self.stack.push(class, Place::Const(bits));
     }
 
-    fn binary(&mut self, op: BinOp) {
+    pub(super) fn binary(&mut self, op: BinOp) {
         let rhs = self.stack.pop();
         let lhs = self.stack.pop();
         if self.fuse(op, lhs, rhs) {
@@ -175,6 +175,7 @@ impl Lower<'_> {
         let (src, slot) = self.pop_src();
         let class = op.result().class();
         self.produce(Op::un(op, src, Dst::Acc), &[field::abcd(0, slot, 0, 0)], class);
+        self.stack.set_top_traced(op == UnOp::RefI31);
     }
 
     /// `i32.eqz` of a comparison just emitted: the opposite comparison.

@@ -95,6 +95,7 @@ macro_rules! for_each_un_op {
             I32Eqz i32_eqz u32 bool,
             I64Clz i64_clz u64 u64, I64Ctz i64_ctz u64 u64, I64Popcnt i64_popcnt u64 u64,
             I64Eqz i64_eqz u64 bool,
+            RefI31 ref_i31 u32 u32, I31GetS i31_get_s u32 u32, I31GetU i31_get_u u32 u32,
             I32Extend8S i32_extend8_s u32 u32, I32Extend16S i32_extend16_s u32 u32,
             I64Extend8S i64_extend8_s u64 u64, I64Extend16S i64_extend16_s u64 u64,
             I64Extend32S i64_extend32_s u64 u64,
@@ -153,6 +154,28 @@ macro_rules! for_each_store_op {
             I32Store u32 u32, I32Store8 u32 u8, I32Store16 u32 u16,
             I64Store u64 u64, I64Store8 u64 u8, I64Store16 u64 u16, I64Store32 u64 u32,
             F32Store f32 f32, F64Store f64 f64,
+        }
+    };
+}
+
+/// Loads of fields and elements of objects: `Variant stored-type result`; references are `W32`.
+#[macro_export]
+macro_rules! for_each_field_op {
+    ($m:ident) => {
+        $m! {
+            S8 i8 u32, U8 u8 u32, S16 i16 u32, U16 u16 u32, W32 u32 u32, W64 u64 u64,
+            F32 f32 f32, F64 f64 f64,
+        }
+    };
+}
+
+/// Stores to fields and elements of objects: `Variant value stored-type`.
+#[macro_export]
+macro_rules! for_each_field_set_op {
+    ($m:ident) => {
+        $m! {
+            B8 u32 u8, B16 u32 u16, W32 u32 u32, W64 u64 u64, F32 f32 f32, F64 f64 f64,
+            Ref u32 u32,
         }
     };
 }
@@ -291,6 +314,26 @@ macro_rules! store {
     };
 }
 for_each_store_op!(store);
+
+macro_rules! field {
+    ($($variant:ident $memory:tt $result:tt,)*) => {
+        op_enum! {
+            /// A load of a field or element of an object.
+            FieldOp { $($variant)* }
+        }
+    };
+}
+for_each_field_op!(field);
+
+macro_rules! field_set {
+    ($($variant:ident $value:tt $memory:tt,)*) => {
+        op_enum! {
+            /// A store to a field or element of an object; `Ref` follows it by the write barrier.
+            FieldSetOp { $($variant)* }
+        }
+    };
+}
+for_each_field_set_op!(field_set);
 
 impl BinOp {
     /// Whether the operands may be exchanged.

@@ -152,6 +152,62 @@ plain! {
     RefFunc 2,
     /// Trap if slot a is null.
     RefAsNonNull 2,
+    /// Slot hi = a new struct of module type lo; its fields are in the slots from hi on. A safepoint,
+    /// like all that make objects.
+    StructNew 2,
+    /// Slot hi = a new struct of module type lo, all zero and null.
+    StructNewDefault 2,
+    /// Slot hi = a new array of module type lo; the slots from hi on hold the value of all elements
+    /// and their number.
+    ArrayNew 2,
+    /// Slot hi = a new array of module type lo, all zero and null; its length is in slot hi.
+    ArrayNewDefault 2,
+    /// Slot hi = a new array of module type lo of as many elements as second word lo says, which are
+    /// in the slots from hi on.
+    ArrayNewFixed 3,
+    /// Slot hi = a new array of module type lo, from data segment second word lo; offset and length
+    /// are in the slots from hi on.
+    ArrayNewData 3,
+    /// The same from an element segment.
+    ArrayNewElem 3,
+    /// Slots a, a+1 = the vector at offset hi of the struct in slot b.
+    StructGetVec 2,
+    /// Slot a = the function at offset hi of the struct in slot b.
+    StructGetFunc 2,
+    /// The vector at offset hi of the struct in slot a = slots b, b+1.
+    StructSetVec 2,
+    /// The function at offset hi of the struct in slot a = slot b.
+    StructSetFunc 2,
+    /// Integer accumulator = length of the array in slot b.
+    ArrayLen 2,
+    /// The same, stored to slot a too.
+    ArrayLenSlot 2,
+    /// Slots a, a+1 = element slot c of the array in slot b.
+    ArrayGetVec 2,
+    /// Slot a = element slot c of the array in slot b.
+    ArrayGetFunc 2,
+    /// Element slot b of the array in slot a = slots c, c+1.
+    ArraySetVec 2,
+    /// Element slot b of the array in slot a = slot c.
+    ArraySetFunc 2,
+    /// Elements of an array of module type lo; from slot hi on: array, start, value, count.
+    ArrayFill 2,
+    /// Elements of an array of module type lo; from slot hi on: destination, start, source, start,
+    /// count.
+    ArrayCopy 2,
+    /// Elements of an array of module type lo from data segment second word lo; from slot hi on:
+    /// array, start, start in the segment, count.
+    ArrayInitData 3,
+    /// The same from an element segment.
+    ArrayInitElem 3,
+    /// Integer accumulator = whether the reference in slot b is of a type: see [`CastTarget`], encoded
+    /// in second word lo; hi = module type index.
+    RefTest 3,
+    /// The same, stored to slot a too.
+    RefTestSlot 3,
+    /// Trap unless the reference in slot a is of a type: second word lo as for `RefTest`, hi = module
+    /// type index.
+    RefCast 3,
     /// Slots a, a+1 = condition in slot b ? slots c, c+1 : slots d, d+1.
     SelectVec 2,
     /// base a: two 128-bit integers to their sum.
@@ -171,7 +227,57 @@ impl PlainOp {
             PlainOp::GlobalGetInt => PlainOp::GlobalGetIntSlot,
             PlainOp::GlobalGetF32 => PlainOp::GlobalGetF32Slot,
             PlainOp::GlobalGetF64 => PlainOp::GlobalGetF64Slot,
+            PlainOp::ArrayLen => PlainOp::ArrayLenSlot,
+            PlainOp::RefTest => PlainOp::RefTestSlot,
             _ => return None,
         })
+    }
+}
+
+/// How a cast decides whether a reference that is not null is of a type. The reference is known to be
+/// of the type's hierarchy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum CastTarget {
+    /// None is.
+    Bottom,
+    /// All are.
+    Top,
+    /// All but values of the host.
+    Eq,
+    /// `i31`.
+    I31,
+    /// Any struct.
+    Struct,
+    /// Any array.
+    Array,
+    /// Objects of the module type, or of a subtype.
+    Object,
+    /// Functions of the module type, or of a subtype.
+    Func,
+}
+
+impl CastTarget {
+    const ALL: [CastTarget; 8] = [
+        CastTarget::Bottom,
+        CastTarget::Top,
+        CastTarget::Eq,
+        CastTarget::I31,
+        CastTarget::Struct,
+        CastTarget::Array,
+        CastTarget::Object,
+        CastTarget::Func,
+    ];
+
+    /// As operand, with whether null is of the type.
+    pub const fn encode(self, nullable: bool) -> u32 {
+        self as u32 | (nullable as u32) << 8
+    }
+
+    /// From an operand; `None` if it is out of range.
+    #[inline(always)]
+    pub const fn decode(operand: u32) -> Option<(CastTarget, bool)> {
+        let n = operand & 0xff;
+        if n < 8 { Some((Self::ALL[n as usize], operand & 0x100 != 0)) } else { None }
     }
 }

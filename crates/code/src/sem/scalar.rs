@@ -1,6 +1,7 @@
 //! The scalar numeric instructions.
 
 use crate::Trap;
+use crate::object::I31_TAG;
 
 /// Defines functions that always inline, one per line.
 macro_rules! scalar {
@@ -60,6 +61,11 @@ scalar! {
     i64_rotl(a: u64, b: u64) -> u64 = a.rotate_left(b as u32 & 63);
     i64_rotr(a: u64, b: u64) -> u64 = a.rotate_right(b as u32 & 63);
     i64_eqz(x: u64) -> bool = x == 0;
+    ref_i31(x: u32) -> u32 = x << 1 | I31_TAG;
+    i31_get_s(x: u32) -> Result<u32, Trap> =
+        if x == 0 { Err(Trap::NullI31) } else { Ok((x as i32 >> 1) as u32) };
+    i31_get_u(x: u32) -> Result<u32, Trap> =
+        if x == 0 { Err(Trap::NullI31) } else { Ok(x >> 1) };
     i64_eq(a: u64, b: u64) -> bool = a == b;
     i64_ne(a: u64, b: u64) -> bool = a != b;
     i64_lt_s(a: u64, b: u64) -> bool = (a as i64) < b as i64;

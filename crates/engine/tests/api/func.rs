@@ -34,11 +34,11 @@ fn values_that_do_not_fit_are_misuse() {
     let one = Val::I32(1);
     let mut texts = Vec::new();
     for error in [
-        swap.call(&mut store, &[one], &mut two),
-        swap.call(&mut store, &[one, one], &mut two),
+        swap.call(&mut store, &[one.clone()], &mut two),
+        swap.call(&mut store, &[one.clone(), one.clone()], &mut two),
         swap.call(&mut store, &[], &mut two),
-        swap.call(&mut store, &[one, Val::F64(0)], &mut two[..1]),
-        swap.call(&mut store, &[one, Val::F64(0)], &mut []),
+        swap.call(&mut store, &[one.clone(), Val::F64(0)], &mut two[..1]),
+        swap.call(&mut store, &[one.clone(), Val::F64(0)], &mut []),
         nothing.call(&mut store, &[one], &mut []),
         nothing.call(&mut store, &[], &mut two),
         host.call(&mut store, &[Val::FuncRef(None)], &mut []),

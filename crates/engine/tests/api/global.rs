@@ -46,7 +46,7 @@ fn values_of_every_type_go_in_and_out() {
         (ValType::EXTERNREF, Val::ExternRef(Some(item)), Val::ExternRef(None)),
     ];
     for (val_type, first, second) in vals {
-        let global = Global::new(&mut store, ty(val_type, true), first).unwrap();
+        let global = Global::new(&mut store, ty(val_type, true), first.clone()).unwrap();
         assert_eq!(global.get(&mut store), first);
         let wat = format!(
             r#"(module
@@ -58,10 +58,10 @@ fn values_of_every_type_go_in_and_out() {
         let [get, set] = ["get", "set"].map(|name| instance.get_func(&mut store, name).unwrap());
         let mut result = [Val::I32(0)];
         get.call(&mut store, &[], &mut result).unwrap();
-        assert_eq!(result, [first]);
-        set.call(&mut store, &[second], &mut []).unwrap();
+        assert_eq!(result, [first.clone()]);
+        set.call(&mut store, &[second.clone()], &mut []).unwrap();
         assert_eq!(global.get(&mut store), second);
-        global.set(&mut store, first).unwrap();
+        global.set(&mut store, first.clone()).unwrap();
         get.call(&mut store, &[], &mut result).unwrap();
         assert_eq!(result, [first]);
     }

@@ -173,8 +173,8 @@ fn references_go_through_guests() {
         type Refs = (Option<Func>, Option<ExternRef>);
         let typed = through.typed::<Refs, Refs>(&store).unwrap();
         let item = ExternRef::new(&mut store, String::from("thing")).unwrap();
-        for values in [(None, None), (Some(f), Some(item)), (Some(through), None)] {
-            assert_eq!(typed.call(&mut store, values).unwrap(), values);
+        for values in [(None, None), (Some(f), Some(item.clone())), (Some(through), None)] {
+            assert_eq!(typed.call(&mut store, values.clone()).unwrap(), values);
         }
         let data = item.data(&store).unwrap();
         assert_eq!(data.unwrap().downcast_ref::<String>().unwrap(), "thing");
@@ -189,7 +189,7 @@ fn references_that_cannot_be_null_have_their_own_types() {
     assert_eq!(f.ty(&store).to_string(), ty);
     let item = ExternRef::new(&mut store, 1).unwrap();
     let typed = f.typed::<(Func, ExternRef), (ExternRef, Func)>(&store).unwrap();
-    assert_eq!(typed.call(&mut store, (f, item)).unwrap(), (item, f));
+    assert_eq!(typed.call(&mut store, (f, item.clone())).unwrap(), (item.clone(), f));
     // A result that is never null is one that may be null.
     f.typed::<(Func, ExternRef), (Option<ExternRef>, Option<Func>)>(&store).unwrap();
     f.typed::<(Option<Func>, ExternRef), (ExternRef, Func)>(&store).unwrap_err();
@@ -209,7 +209,7 @@ fn a_thousand_parameters_and_results() {
         let ty = FuncType::new(types.iter().copied(), types.iter().rev().cloned());
         let func = Func::new(&mut store, ty, |_, params, results| {
             for (result, param) in results.iter_mut().rev().zip(params) {
-                *result = *param;
+                *result = param.clone();
             }
             Ok(())
         });
@@ -219,7 +219,7 @@ fn a_thousand_parameters_and_results() {
                 0 => Val::I32(pattern(i as u64) as i32),
                 1 => Val::V128(u128::sample(i as u64)),
                 2 => Val::F64(pattern(i as u64)),
-                _ => Val::ExternRef(Some(item).filter(|_| i % 8 == 3)),
+                _ => Val::ExternRef(Some(item.clone()).filter(|_| i % 8 == 3)),
             })
             .collect();
         let reversed: Vec<_> = params.iter().rev().cloned().collect();
@@ -243,7 +243,7 @@ fn results_of_untyped_closures_are_checked() {
     assert_eq!(error.kind(), ErrorKind::Misuse);
     check_snapshot("host_result_type", error);
     let untouched = Func::new(&mut store, ty, |_, _, _| Ok(()));
-    let mut results = [Val::F32(9); 2];
+    let mut results = [const { Val::F32(9) }; 2];
     untouched.call(&mut store, &[], &mut results).unwrap();
     assert_eq!(results, [Val::I32(0), Val::I64(0)]);
 }

@@ -95,8 +95,8 @@ fn handles_of_another_store_are_refused_everywhere() {
     panics(|| theirs.memory.data_mut(&mut *s).len());
     panics(|| theirs.memory.data_and_store_mut(&mut *s).0.len());
 
-    refused(theirs.table.set(&mut *s, 0, null));
-    refused(theirs.table.grow(&mut *s, 1, null));
+    refused(theirs.table.set(&mut *s, 0, null.clone()));
+    refused(theirs.table.grow(&mut *s, 1, null.clone()));
     refused(theirs.table.fill(&mut *s, 0, null, 1));
     refused(Table::copy(&mut *s, &theirs.table, 0, &ours.table, 0, 1));
     refused(Table::copy(&mut *s, &ours.table, 0, &theirs.table, 0, 1));
@@ -150,7 +150,7 @@ fn references_of_another_store_do_not_get_in() {
     refused(Table::new(&mut *s, table_type(1, None), theirs.func));
     refused(ours.funcref.set(&mut *s, theirs.func));
     let ty = GlobalType { val: ValType::EXTERNREF, mutable: true, shared: false };
-    refused(Global::new(&mut *s, ty, theirs.item));
+    refused(Global::new(&mut *s, ty, theirs.item.clone()));
 
     // Nor as what a host function returns.
     let item = theirs.item;

@@ -71,8 +71,8 @@ fn elements_have_the_type_of_the_table() {
     let func = Func::wrap(&mut store, || ());
     let table = Table::new(&mut store, table_type(1, None), func).unwrap();
     let externs = TableType { elem: RefType::EXTERN, ..table_type(1, None) };
-    let others = Table::new(&mut store, externs, item).unwrap();
-    assert_eq!(others.get(&mut store, 0).unwrap().as_extern(), Some(item));
+    let others = Table::new(&mut store, externs, item.clone()).unwrap();
+    assert_eq!(others.get(&mut store, 0).unwrap().as_extern(), Some(item.clone()));
     let errors = [
         Table::new(&mut store, externs, func).unwrap_err(),
         table.set(&mut store, 0, item).unwrap_err(),

@@ -64,10 +64,10 @@ fn references_refer_to_what_they_were_made_with() {
     let item = ExternRef::new(&mut store, value.clone()).unwrap();
     let other = ExternRef::new(&mut store, 3u8).unwrap();
     assert_ne!(item, other);
-    let found = item.data(&store).unwrap().downcast_ref::<Arc<String>>().unwrap();
+    let found = item.data(&store).unwrap().unwrap().downcast_ref::<Arc<String>>().unwrap();
     assert!(Arc::ptr_eq(found, &value));
-    assert!(item.data(&store).unwrap().downcast_ref::<u8>().is_none());
-    assert_eq!(other.data(&store).unwrap().downcast_ref(), Some(&3u8));
+    assert!(item.data(&store).unwrap().unwrap().downcast_ref::<u8>().is_none());
+    assert_eq!(other.data(&store).unwrap().unwrap().downcast_ref(), Some(&3u8));
     drop(store);
     assert_eq!(Arc::strong_count(&value), 1);
 }

@@ -15,6 +15,9 @@ use crate::bug::bug;
 use crate::store::{Misuse, Store, StoreError};
 use crate::vmctx::{FuncRecord, HeapDef};
 
+/// After so many elements, less one, the host looks whether it should stop.
+const INTERRUPT_MASK: usize = (1 << 20) - 1;
+
 /// What a reference of the any, extern, exn or cont hierarchy refers to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ObjectKind {
@@ -230,9 +233,8 @@ impl Store {
         let info = unsafe { &*info };
         let at = self.allocate_old(info.size.into())?;
         let object = self.room(at, info.size.into())?;
-        // SAFETY: V11: room for the whole object; padding is no field.
+        // SAFETY: V11: room for the whole object, which begins its life zeroed.
         unsafe {
-            object.write_bytes(0, info.size as usize);
             write_header(object, info, 0);
             for ((offset, storage), bits) in info.fields.iter().zip(fields) {
                 write_field(object.add(*offset as usize), *storage, bits);
@@ -257,13 +259,15 @@ impl Store {
         let bytes = info.array_bytes(len);
         let at = self.allocate_old(bytes)?;
         let object = self.room(at, bytes)?;
-        // SAFETY: V11: room for the whole object.
+        // SAFETY: V11: room for the whole object, which begins its life zeroed.
         unsafe {
-            object.write_bytes(0, bytes as usize);
             write_header(object, info, len);
             let first = object.add(HEADER_BYTES as usize);
             for (index, bits) in elements.take(len as usize).enumerate() {
                 write_field(first.add(index * info.size as usize), info.element, bits);
+                if index & INTERRUPT_MASK == INTERRUPT_MASK && self.is_interrupted() {
+                    return Err(Trap::Interrupted);
+                }
             }
         }
         if info.is_traced() {

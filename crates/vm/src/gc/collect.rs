@@ -17,7 +17,7 @@ use super::types::{Shape, TypeInfo, TypeTable};
 use crate::budget::Resource;
 use crate::bug::bug;
 use crate::frames::{Place, Walk};
-use crate::store::Store;
+use crate::store::{Misuse, Store, StoreError};
 use crate::sys::Pages;
 
 /// What is left in the nursery after a collection, in debug builds.
@@ -195,7 +195,7 @@ impl Store {
     /// # Errors
     ///
     /// If there is no memory to copy to.
-    pub fn collect(&mut self, what: Collection) -> Result<(), Trap> {
+    pub(crate) fn collect(&mut self, what: Collection) -> Result<(), Trap> {
         let started = Instant::now();
         self.roots.prune(&mut self.budget);
         let (rt, bounds) = (self.rt(), self.stack_bounds());
@@ -281,6 +281,18 @@ impl Store {
         }
         stats.pauses.add(started.elapsed());
         Ok(())
+    }
+
+    /// Frees everything nobody can reach any more, at the host's request.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory to copy to.
+    pub fn collect_all(&mut self) -> Result<(), StoreError> {
+        self.collect(Collection::Major).map_err(|_| match self.heap_limit.take() {
+            Some(limit) => limit.into(),
+            None => Misuse::Poisoned.into(),
+        })
     }
 
     /// Goes on with what was copied: to `room`, or to the end of the old part, which is `top` now.

@@ -51,7 +51,7 @@ pub(crate) struct Heap {
 
 /// What is collected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Collection {
+pub(crate) enum Collection {
     /// The nursery.
     Minor,
     /// Everything.

@@ -11,7 +11,7 @@ use crate::vmctx::HeapDef;
 /// What an object is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Fields at fixed offsets.
     Struct,
     /// Elements behind a length.

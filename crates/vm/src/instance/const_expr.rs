@@ -1,24 +1,18 @@
 //! Constant expressions, evaluated with an explicit stack (core spec §4.5.4, §3.3.10).
 
+use dunlin_code::Trap;
 use dunlin_module::{ConstExpr, ConstOp, ElemItems, FuncIndex, GlobalIndex};
 
+use crate::bug::bug;
 use crate::store::Store;
 use crate::vmctx::VmCtx;
-
-/// An instruction that this version does not execute.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Unsupported(pub(crate) &'static str);
-
-const GC: Unsupported = Unsupported("a constant expression with garbage-collected objects");
-/// Validation makes sure that no operand is missing.
-const MISSING: Unsupported = Unsupported("a constant expression without operands");
 
 /// The bits of the value of `expr` in the instance of `vmctx`, which is one of `store`'s.
 pub(super) fn evaluate(
     store: &mut Store,
     vmctx: *mut VmCtx,
     expr: &ConstExpr,
-) -> Result<u128, Unsupported> {
+) -> Result<u128, Trap> {
     Ok(match expr {
         ConstExpr::I32(v) => u128::from(*v as u32),
         ConstExpr::I64(v) => u128::from(*v as u64),
@@ -38,7 +32,7 @@ pub(crate) fn element(
     vmctx: *mut VmCtx,
     items: &ElemItems,
     at: usize,
-) -> Result<u64, Unsupported> {
+) -> Result<u64, Trap> {
     match items {
         ElemItems::Funcs(funcs) => Ok(func_ref(store, vmctx, funcs[at])),
         ElemItems::Exprs(exprs) => evaluate(store, vmctx, &exprs[at]).map(|bits| bits as u64),
@@ -55,8 +49,10 @@ fn global_get(store: &mut Store, vmctx: *mut VmCtx, global: GlobalIndex) -> u128
     unsafe { *store.instance_of(vmctx).global(global) }
 }
 
-fn extended(store: &mut Store, vmctx: *mut VmCtx, ops: &[ConstOp]) -> Result<u128, Unsupported> {
-    let mut stack: Vec<u128> = Vec::new();
+/// Objects made here are not young, and are made without collecting garbage: nobody looks for the
+/// references on this stack.
+fn extended(store: &mut Store, vmctx: *mut VmCtx, ops: &[ConstOp]) -> Result<u128, Trap> {
+    let mut stack = Operands(Vec::new());
     for op in ops {
         let value = match op {
             ConstOp::I32Const(v) => u128::from(*v as u32),
@@ -68,25 +64,74 @@ fn extended(store: &mut Store, vmctx: *mut VmCtx, ops: &[ConstOp]) -> Result<u12
             ConstOp::RefFunc(func) => u128::from(func_ref(store, vmctx, *func)),
             ConstOp::RefNull(_) => 0,
             ConstOp::I32Add | ConstOp::I32Sub | ConstOp::I32Mul => {
-                let (b, a) = (stack.pop().ok_or(MISSING)?, stack.pop().ok_or(MISSING)?);
+                let (b, a) = (stack.pop()?, stack.pop()?);
                 u128::from(arithmetic32(op, a as u32, b as u32))
             }
             ConstOp::I64Add | ConstOp::I64Sub | ConstOp::I64Mul => {
-                let (b, a) = (stack.pop().ok_or(MISSING)?, stack.pop().ok_or(MISSING)?);
+                let (b, a) = (stack.pop()?, stack.pop()?);
                 u128::from(arithmetic64(op, a as u64, b as u64))
             }
+            ConstOp::RefI31 => u128::from(dunlin_code::sem::ref_i31(stack.pop()? as u32)),
+            // References of both hierarchies look the same.
+            ConstOp::AnyConvertExtern | ConstOp::ExternConvertAny => continue,
             ConstOp::StructNew(_)
             | ConstOp::StructNewDefault(_)
             | ConstOp::ArrayNew(_)
             | ConstOp::ArrayNewDefault(_)
-            | ConstOp::ArrayNewFixed(..)
-            | ConstOp::RefI31
-            | ConstOp::AnyConvertExtern
-            | ConstOp::ExternConvertAny => return Err(GC),
+            | ConstOp::ArrayNewFixed(..) => object(store, vmctx, op, &mut stack)?.into(),
         };
-        stack.push(value);
+        stack.0.push(value);
     }
-    stack.pop().ok_or(MISSING)
+    stack.pop()
+}
+
+/// Makes an object from operands.
+fn object(
+    store: &mut Store,
+    vmctx: *mut VmCtx,
+    op: &ConstOp,
+    stack: &mut Operands,
+) -> Result<u32, Trap> {
+    // SAFETY: V3: the context is one of the store's, and type indices were validated; V11: types
+    // stay where they are.
+    let info = |ty: &u32| unsafe { &**(*vmctx).type_infos.add(*ty as usize) };
+    match op {
+        ConstOp::StructNew(ty) => {
+            let info = info(ty);
+            let fields = stack.take(info.fields.len())?;
+            store.make_struct(info, fields.into_iter())
+        }
+        ConstOp::StructNewDefault(ty) => store.make_struct(info(ty), std::iter::empty()),
+        ConstOp::ArrayNew(ty) => {
+            let (len, value) = (stack.pop()? as u32, stack.pop()?);
+            store.make_array(info(ty), len, std::iter::repeat(value))
+        }
+        ConstOp::ArrayNewDefault(ty) => {
+            store.make_array(info(ty), stack.pop()? as u32, std::iter::empty())
+        }
+        ConstOp::ArrayNewFixed(ty, len) => {
+            let elements = stack.take(*len as usize)?;
+            store.make_array(info(ty), *len, elements.into_iter())
+        }
+        _ => Err(bug!("{op:?} makes no object")),
+    }
+}
+
+/// Operands of a constant expression. Validation makes sure that none is missing.
+struct Operands(Vec<u128>);
+
+impl Operands {
+    fn pop(&mut self) -> Result<u128, Trap> {
+        self.0.pop().ok_or_else(|| bug!("a constant expression without operands"))
+    }
+
+    /// The top `count` operands, the lowest first.
+    fn take(&mut self, count: usize) -> Result<Vec<u128>, Trap> {
+        match self.0.len().checked_sub(count) {
+            Some(at) => Ok(self.0.split_off(at)),
+            None => Err(bug!("a constant expression without operands")),
+        }
+    }
 }
 
 fn arithmetic32(op: &ConstOp, a: u32, b: u32) -> u32 {

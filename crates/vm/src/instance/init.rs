@@ -2,11 +2,13 @@
 
 use dunlin_code::Trap;
 use dunlin_module::{
-    ConstExpr, DataIndex, DataMode, ElemIndex, ElemMode, GlobalIndex, MemoryIndex, TableIndex,
+    ConstExpr, DataIndex, DataMode, ElemIndex, ElemItems, ElemMode, GlobalIndex, MemoryIndex,
+    TableIndex, ValType,
 };
 
+use crate::budget::Resource;
 use crate::builtins;
-use crate::instance::const_expr::{self, Unsupported};
+use crate::instance::const_expr;
 use crate::instance::{Instance, InstantiateError};
 use crate::store::{Store, TrapReport};
 use crate::vmctx::VmCtx;
@@ -31,6 +33,9 @@ pub(super) fn initialize(store: &mut Store, index: u32) -> Result<(), Instantiat
         }
     }
     for (at, segment) in (0..).map(ElemIndex).zip(&module.elems) {
+        if ValType::Ref(segment.ty).is_traced() {
+            traced_elements(store, index, at, &segment.items)?;
+        }
         match &segment.mode {
             ElemMode::Passive => continue,
             ElemMode::Declared => {}
@@ -48,6 +53,31 @@ pub(super) fn initialize(store: &mut Store, index: u32) -> Result<(), Instantiat
     Ok(())
 }
 
+/// The report of a trap in a constant expression.
+fn stopped(store: &mut Store, trap: Trap) -> TrapReport {
+    let limit = store.heap_limit.take();
+    TrapReport::outside(trap, limit.map(|limit| limit.to_string()))
+}
+
+/// Evaluates the elements of a segment that hold traced references, once.
+fn traced_elements(
+    store: &mut Store,
+    index: u32,
+    elem: ElemIndex,
+    items: &ElemItems,
+) -> Result<(), InstantiateError> {
+    let ElemItems::Exprs(exprs) = items else { return Ok(()) };
+    store.budget.charge(Resource::Bytes, 8 * exprs.len() as u64)?;
+    let vmctx = store.instances[index as usize].vmctx();
+    // The values are in place one after the other, where a collection finds them.
+    instance_mut(store, index).set_elem_values(elem, vec![0; exprs.len()].into());
+    for (at, expr) in exprs.iter().enumerate() {
+        let value = evaluate(store, vmctx, expr)? as u64;
+        instance_mut(store, index).set_elem_value(elem, at, value);
+    }
+    Ok(())
+}
+
 fn instance_mut(store: &mut Store, index: u32) -> &mut Instance {
     &mut store.instances[index as usize]
 }
@@ -57,8 +87,8 @@ fn evaluate(
     vmctx: *mut VmCtx,
     expr: &ConstExpr,
 ) -> Result<u128, InstantiateError> {
-    const_expr::evaluate(store, vmctx, expr)
-        .map_err(|Unsupported(what)| InstantiateError::Unsupported(what))
+    let value = const_expr::evaluate(store, vmctx, expr);
+    value.map_err(|trap| InstantiateError::Trap(stopped(store, trap)))
 }
 
 fn active_elem(

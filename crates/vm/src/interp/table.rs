@@ -2,23 +2,24 @@
 
 use dunlin_code::bytecode::table_words;
 use dunlin_code::op::{
-    AddrForm, BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, FusedForm, FusedOp, LoadOp, Op,
-    OpKind, PlainOp, SimdOp, Src, StepForm, StoreForm, StoreOp, UnOp,
+    AddrForm, BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, FieldOp, FieldSetOp, FusedForm,
+    FusedOp, LoadOp, Op, OpKind, PlainOp, SimdOp, Src, StepForm, StoreForm, StoreOp, UnOp,
 };
 use dunlin_code::{
-    MemoryKind, for_each_bin_op, for_each_br_op, for_each_fused_op, for_each_load_op,
-    for_each_simd_op, for_each_store_op, for_each_un_op,
+    MemoryKind, for_each_bin_op, for_each_br_op, for_each_field_op, for_each_field_set_op,
+    for_each_fused_op, for_each_load_op, for_each_simd_op, for_each_store_op, for_each_un_op,
 };
 
 use super::access::{Access, Checked, Extend, Stored};
 use super::dispatch::{Handler, handler};
 use super::ops::control::{Branch, Compare, Step, compare};
+use super::ops::gc::{Cell, ElemGet, ElemSet, FieldGet, FieldSet, cell};
 use super::ops::memory::{Load, LoadAny, LoadSum, Store, StoreAny, SumRi, SumRs, SumSi, SumSs};
 use super::ops::numeric::{
     Bin, Binary, FromAcc, FromSlot, Fused, Fusion, Select, ToAcc, ToSlot, Un, Unary, binary,
     fusion, unary,
 };
-use super::ops::{call, control, memory, numeric, simd, table};
+use super::ops::{call, control, gc, memory, numeric, simd, table};
 use super::regs::Value;
 
 type Table = [Handler; Op::COUNT];
@@ -87,6 +88,10 @@ const fn of_kind<A: Access>(kind: OpKind) -> Handler {
         OpKind::Step(op, form) => of_step(op, form),
         OpKind::Fused(op, form, dst) => of_fused(op, form, dst),
         OpKind::Simd(op) => of_simd(op),
+        OpKind::FieldGet(op, src, dst) => of_field_get(op, src, dst),
+        OpKind::FieldSet(op, src) => of_field_set(op, src),
+        OpKind::ElemGet(op, src, dst) => of_elem_get(op, src, dst),
+        OpKind::ElemSet(op, src) => of_elem_set(op, src),
         OpKind::Plain(op) => of_plain(op),
     }
 }
@@ -253,6 +258,74 @@ const fn store<M: Stored + Extend<T>, T: Value, A: Access>(form: StoreForm) -> H
     }
 }
 
+const fn of_field_get(op: FieldOp, src: Src, dst: Dst) -> Handler {
+    macro_rules! rows {
+        ($($name:ident $memory:tt $result:tt,)*) => {
+            match op { $(FieldOp::$name => field_get::<$memory, $result>(src, dst),)* }
+        };
+    }
+    for_each_field_op!(rows)
+}
+
+const fn field_get<M: Extend<T> + Copy, T: Value>(src: Src, dst: Dst) -> Handler {
+    match (src, dst) {
+        (Src::R, Dst::Acc) => handler::<FieldGet<M, T, FromAcc, ToAcc>>(),
+        (Src::R, Dst::Slot) => handler::<FieldGet<M, T, FromAcc, ToSlot>>(),
+        (Src::S, Dst::Acc) => handler::<FieldGet<M, T, FromSlot, ToAcc>>(),
+        (Src::S, Dst::Slot) => handler::<FieldGet<M, T, FromSlot, ToSlot>>(),
+    }
+}
+
+const fn of_elem_get(op: FieldOp, src: Src, dst: Dst) -> Handler {
+    macro_rules! rows {
+        ($($name:ident $memory:tt $result:tt,)*) => {
+            match op { $(FieldOp::$name => elem_get::<$memory, $result>(src, dst),)* }
+        };
+    }
+    for_each_field_op!(rows)
+}
+
+const fn elem_get<M: Extend<T> + Copy, T: Value>(src: Src, dst: Dst) -> Handler {
+    match (src, dst) {
+        (Src::R, Dst::Acc) => handler::<ElemGet<M, T, FromAcc, ToAcc>>(),
+        (Src::R, Dst::Slot) => handler::<ElemGet<M, T, FromAcc, ToSlot>>(),
+        (Src::S, Dst::Acc) => handler::<ElemGet<M, T, FromSlot, ToAcc>>(),
+        (Src::S, Dst::Slot) => handler::<ElemGet<M, T, FromSlot, ToSlot>>(),
+    }
+}
+
+const fn of_field_set(op: FieldSetOp, src: Src) -> Handler {
+    macro_rules! rows {
+        ($($name:ident $value:tt $memory:tt,)*) => {
+            match op { $(FieldSetOp::$name => field_set::<cell::$name>(src),)* }
+        };
+    }
+    for_each_field_set_op!(rows)
+}
+
+const fn field_set<C: Cell>(src: Src) -> Handler {
+    match src {
+        Src::R => handler::<FieldSet<C, FromAcc>>(),
+        Src::S => handler::<FieldSet<C, FromSlot>>(),
+    }
+}
+
+const fn of_elem_set(op: FieldSetOp, src: Src) -> Handler {
+    macro_rules! rows {
+        ($($name:ident $value:tt $memory:tt,)*) => {
+            match op { $(FieldSetOp::$name => elem_set::<cell::$name>(src),)* }
+        };
+    }
+    for_each_field_set_op!(rows)
+}
+
+const fn elem_set<C: Cell>(src: Src) -> Handler {
+    match src {
+        Src::R => handler::<ElemSet<C, FromAcc>>(),
+        Src::S => handler::<ElemSet<C, FromSlot>>(),
+    }
+}
+
 const fn of_simd(op: SimdOp) -> Handler {
     macro_rules! rows {
         ($($name:ident $fun:ident $shape:ident,)*) => {
@@ -282,6 +355,10 @@ const fn of_plain(op: PlainOp) -> Handler {
             ElemDrop RefFunc RefAsNonNull;
         call: Call CallImport CallIndirectR CallIndirectS CallRef ReturnCall ReturnCallImport
             ReturnCallIndirect ReturnCallRef;
+        gc: StructNew StructNewDefault ArrayNew ArrayNewDefault ArrayNewFixed ArrayNewData
+            ArrayNewElem StructGetVec StructGetFunc StructSetVec StructSetFunc ArrayLen ArrayLenSlot
+            ArrayGetVec ArrayGetFunc ArraySetVec ArraySetFunc ArrayFill ArrayCopy ArrayInitData
+            ArrayInitElem RefTest RefTestSlot RefCast;
         memory: MemorySize MemoryGrow MemoryFill MemoryCopy MemoryInit DataDrop;
     }
 }

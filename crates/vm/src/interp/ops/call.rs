@@ -149,7 +149,7 @@ unsafe fn callee(r: &Regs, index: u64) -> Result<*const FuncRecord, Trap> {
 
 #[cold]
 #[inline(never)]
-unsafe fn is_subtype(cx: *mut VmCtx, found: u32, expected: u32) -> bool {
+pub(super) unsafe fn is_subtype(cx: *mut VmCtx, found: u32, expected: u32) -> bool {
     // SAFETY: V2: the store outlives running code, and nothing else borrows it now.
     unsafe { builtins::is_func_subtype(cx, found, expected) }
 }

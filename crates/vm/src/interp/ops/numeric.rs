@@ -108,12 +108,15 @@ operands! {
 
 /// Where a single operand comes from.
 pub(in crate::interp) trait Source {
+    /// Whether that is a slot.
+    const SLOT: bool;
     unsafe fn operand<T: Value>(r: &Regs) -> T;
 }
 
 /// From the accumulator.
 pub(in crate::interp) struct FromAcc;
 impl Source for FromAcc {
+    const SLOT: bool = false;
     #[inline(always)]
     unsafe fn operand<T: Value>(r: &Regs) -> T {
         T::acc(r)
@@ -123,6 +126,7 @@ impl Source for FromAcc {
 /// From slot b.
 pub(in crate::interp) struct FromSlot;
 impl Source for FromSlot {
+    const SLOT: bool = true;
     #[inline(always)]
     unsafe fn operand<T: Value>(r: &Regs) -> T {
         // SAFETY: V7.
