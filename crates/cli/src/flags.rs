@@ -116,6 +116,10 @@ pub(crate) struct RunFlags {
     #[arg(long, help_heading = "Engine")]
     pub(crate) stub_unknown_imports: bool,
 
+    /// Print what the garbage collector did, on stderr when the program has ended.
+    #[arg(long, help_heading = "Engine")]
+    pub(crate) gc_stats: bool,
+
     #[command(flatten)]
     pub(crate) engine: EngineFlags,
 }
@@ -167,6 +171,12 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<Size>,
 
+    /// Most that the garbage-collected heap of the program may take, as in `64MiB`.
+    ///
+    /// A collection copies what is alive, and while it does both copies count.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_heap: Option<Size>,
+
     /// Most elements that all tables of the program may have together.
     #[arg(long, value_name = "N")]
     pub(crate) max_table: Option<Count>,
@@ -185,6 +195,10 @@ pub(crate) struct EngineFlags {
     /// How memories are laid out: fast with address space to spare, or small.
     #[arg(long, value_name = "KIND")]
     pub(crate) memory: Option<MemoryFlag>,
+
+    /// Collect garbage at every N-th allocation, to look for faults of the engine; slow.
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub(crate) gc_zeal: Option<Count>,
 }
 
 /// How memories are laid out.

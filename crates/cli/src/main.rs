@@ -8,6 +8,7 @@ mod commands;
 mod ctrl_c;
 mod entry;
 mod flags;
+mod gc_report;
 mod grant;
 mod input;
 mod json;

@@ -83,6 +83,10 @@ impl Circumstances<'_> {
                     let now = Size(self.limits.memory_bytes);
                     Some(format!("allow more with `--max-memory`; now it is {now}"))
                 }
+                Resource::HeapBytes => {
+                    let now = Size(self.limits.heap_bytes);
+                    Some(format!("allow more with `--max-heap`; now it is {now}"))
+                }
                 Resource::TableElements => {
                     let now = self.limits.table_elements;
                     Some(format!("allow more with `--max-table`; now it is {now}"))

@@ -56,6 +56,8 @@ pub(crate) fn config(flags: &EngineFlags) -> Result<Config, Failure> {
             MemoryFlag::Compact => MemoryKind::Compact,
         };
     }
+    config.execution.gc_zeal =
+        flags.gc_zeal.map(|every| u32::try_from(every.0).unwrap_or(u32::MAX));
     Ok(config)
 }
 
@@ -73,6 +75,9 @@ fn limits(flags: &LimitFlags) -> Result<Limits, Failure> {
     let mut limits = Limits::default();
     if let Some(memory) = flags.max_memory {
         limits.memory_bytes = memory.0;
+    }
+    if let Some(heap) = flags.max_heap {
+        limits.heap_bytes = heap.0;
     }
     if let Some(elements) = flags.max_table {
         limits.table_elements = elements.0;

@@ -10,6 +10,7 @@ use crate::Exit;
 use crate::ctrl_c::CtrlC;
 use crate::entry::Entry;
 use crate::flags::RunFlags;
+use crate::gc_report::GcReport;
 use crate::input::{self, Input};
 use crate::literal;
 use crate::outcome::Circumstances;
@@ -42,8 +43,13 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     let ended = Store::try_new(&engine, world).and_then(|mut store| {
         ctrl_c = limit(&mut store, flags)?;
         let linker = linker(&engine, &mut store, &module, flags)?;
-        let instance = linker.instantiate(&mut store, &module)?;
-        call(&mut store, &module, instance, &mut entry)
+        let ended = linker
+            .instantiate(&mut store, &module)
+            .and_then(|instance| call(&mut store, &module, instance, &mut entry));
+        if flags.gc_stats {
+            eprint!("{}", GcReport(&store.gc_stats()));
+        }
+        ended
     });
     circumstances.ctrl_c = ctrl_c.is_pressed();
     match ended {
