@@ -17,6 +17,6 @@ mod value;
 
 pub use print::{PrintError, PrintOptions, print};
 pub use report::{Outcome, Report, Summary};
-pub use run::{PrintSink, RunOptions};
+pub use run::{Dialect, PrintSink, RunOptions};
 pub use script::Script;
 pub use text::{TEXT_BYTES_MAX, TextError, wat_to_wasm};

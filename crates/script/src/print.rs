@@ -15,7 +15,7 @@ pub struct PrintOptions {
     pub skeleton: bool,
     /// Precede each line with its offset in the binary, as a comment.
     pub offsets: bool,
-    /// Write instructions as nested expressions where possible.
+    /// Write instructions as nested expressions, unless the module has some that cannot be.
     pub fold: bool,
     /// Give everything without a name one, such as `$#func10`.
     pub name_unnamed: bool,
@@ -47,6 +47,14 @@ const PRODUCER_FIELDS: [&[u8]; 3] = [b"language", b"processed-by", b"sdk"];
 ///
 /// Where the binary is malformed. It need not be valid.
 pub fn print(bytes: &[u8], options: &PrintOptions) -> Result<String, PrintError> {
+    match print_as(bytes, options) {
+        // Exceptions as they were before 3.0 have no nested form.
+        Err(_) if options.fold => print_as(bytes, &PrintOptions { fold: false, ..*options }),
+        printed => printed,
+    }
+}
+
+fn print_as(bytes: &[u8], options: &PrintOptions) -> Result<String, PrintError> {
     let mut output = Output { text: String::new(), is_module: bytes.starts_with(MODULE_HEADER) };
     Config::new()
         .print_skeleton(options.skeleton)

@@ -1,8 +1,9 @@
 //! A `.wast` script as data: its directives, each with its place and its modules encoded.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::text::{Place, TextError, on_parser_stack};
+use crate::text::{Place, TextError, on_parser_stack, wat_to_wasm};
 use crate::value::{Argument, Expected};
 
 mod parse;
@@ -91,6 +92,22 @@ pub(crate) enum Source {
     Component,
 }
 
+impl Source {
+    /// The module in the binary format, or why it has none.
+    pub(crate) fn encode(&self) -> Result<Cow<'_, [u8]>, String> {
+        match self {
+            Source::Binary(bytes) => Ok(Cow::Borrowed(bytes)),
+            Source::Malformed(error) => Err(error.to_string()),
+            Source::Quote(text) => {
+                let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+                let bytes = wat_to_wasm(text, None).map_err(|error| error.message().to_string())?;
+                Ok(Cow::Owned(bytes))
+            }
+            Source::Component => Err("a component".to_string()),
+        }
+    }
+}
+
 impl Script {
     /// Reads a script. `path` only names it in errors.
     ///
@@ -117,8 +134,9 @@ impl Script {
         self.directives.is_empty()
     }
 
-    /// The modules in it that have a binary form, each with the line of its directive.
-    pub fn modules(&self) -> impl Iterator<Item = (usize, &[u8])> {
+    /// The modules in it that have a binary form, quoted ones too, each with the line of its
+    /// directive.
+    pub fn modules(&self) -> impl Iterator<Item = (usize, Cow<'_, [u8]>)> {
         self.directives.iter().filter_map(|directive| {
             let source = match directive.command.as_ref().ok()? {
                 Command::Module { source, .. }
@@ -129,10 +147,7 @@ impl Script {
                 | Command::AssertTrap(Action::Instantiate(source), _) => source,
                 _ => return None,
             };
-            match source {
-                Source::Binary(bytes) => Some((directive.line, bytes.as_slice())),
-                _ => None,
-            }
+            Some((directive.line, source.encode().ok()?))
         })
     }
 
