@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dunlin_engine::{Config, Engine, Error, ErrorKind, Extern, Instance, Module, Store, Trap, Val};
 use dunlin_engine::{ExternRef, HeapType};
-use dunlin_module::escape;
+use dunlin_module::{TypeRegistry, escape};
 
 use crate::print::{PrintOptions, print};
 use crate::report::{Outcome, Report, Summary};
@@ -277,7 +277,17 @@ impl<'a> Runner<'a> {
                 let result = self.execute(action);
                 self.judged(action, self.unexpected("an exception", result))
             }
-            Command::AssertRejected(source, message) => self.assert_rejected(source, message),
+            Command::AssertRejected(source, message) => {
+                self.assert_rejected(source, message, |_| Ok(()))
+            }
+            Command::AssertRejectedCustom(source, message) => {
+                let features = self.options.config.features;
+                self.assert_rejected(source, message, |bytes| {
+                    let module =
+                        dunlin_module::Module::decode(bytes, &features, &TypeRegistry::new())?;
+                    module.branch_hints().map(drop)
+                })
+            }
             Command::AssertUnlinkable(source, message) => self.assert_unlinkable(source, message),
             Command::Unsupported(feature) => Outcome::Unsupported { feature: feature.to_string() },
         }
@@ -438,7 +448,13 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn assert_rejected(&self, source: &Source, message: &str) -> Outcome {
+    /// `check` looks at what validation does not.
+    fn assert_rejected(
+        &self,
+        source: &Source,
+        message: &str,
+        check: impl Fn(&[u8]) -> Result<(), dunlin_module::Error>,
+    ) -> Outcome {
         if let Source::Component = source {
             return Outcome::Unsupported { feature: "component-model".to_string() };
         }
@@ -448,6 +464,7 @@ impl<'a> Runner<'a> {
         match Module::validate(&self.engine, &bytes) {
             Err(error) if error.kind() == ErrorKind::Invalid => Outcome::Pass,
             Err(error) => fail(rejected(message), error.to_string()),
+            Ok(()) if check(&bytes).is_err() => Outcome::Pass,
             Ok(()) => fail(rejected(message), "a valid module"),
         }
     }

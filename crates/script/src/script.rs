@@ -57,8 +57,11 @@ pub(crate) enum Command {
     /// Also `assert_exhaustion`: the text says which trap it has to be.
     AssertTrap(Action, String),
     AssertException(Action),
-    /// `assert_invalid`, `assert_malformed`, both also for custom sections.
+    /// `assert_invalid` and `assert_malformed`
     AssertRejected(Source, String),
+    /// `assert_invalid_custom` and `assert_malformed_custom`: the fault is in a custom section, so
+    /// that the module as such may be valid.
+    AssertRejectedCustom(Source, String),
     AssertUnlinkable(Source, String),
     /// Something that needs the named feature, which no script can use here yet.
     Unsupported(&'static str),
@@ -142,6 +145,7 @@ impl Script {
                 Command::Module { source, .. }
                 | Command::Definition { source, .. }
                 | Command::AssertRejected(source, _)
+                | Command::AssertRejectedCustom(source, _)
                 | Command::AssertUnlinkable(source, _)
                 | Command::AssertReturn(Action::Instantiate(source), _)
                 | Command::AssertTrap(Action::Instantiate(source), _) => source,

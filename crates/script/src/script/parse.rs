@@ -125,10 +125,12 @@ fn command(text: Text<'_>, directive: WastDirective<'_>) -> Command {
         WastDirective::AssertException { exec, .. } => Command::AssertException(action(text, exec)),
         WastDirective::AssertSuspension { .. } => Command::Unsupported("stack-switching"),
         WastDirective::AssertMalformed { module, message, .. }
-        | WastDirective::AssertInvalid { module, message, .. }
-        | WastDirective::AssertMalformedCustom { module, message, .. }
-        | WastDirective::AssertInvalidCustom { module, message, .. } => {
+        | WastDirective::AssertInvalid { module, message, .. } => {
             Command::AssertRejected(source(text, module), message.to_string())
+        }
+        WastDirective::AssertMalformedCustom { module, message, .. }
+        | WastDirective::AssertInvalidCustom { module, message, .. } => {
+            Command::AssertRejectedCustom(source(text, module), message.to_string())
         }
         WastDirective::AssertUnlinkable { module, message, .. } => {
             Command::AssertUnlinkable(encode(text, module), message.to_string())
