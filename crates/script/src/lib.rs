@@ -15,7 +15,7 @@ mod text;
 mod unsupported;
 mod value;
 
-pub use print::{PrintError, PrintOptions, print};
+pub use print::{PrintError, PrintOptions, print, print_to};
 pub use report::{Outcome, Report, Summary};
 pub use run::{Dialect, PrintSink, RunOptions};
 pub use script::Script;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_engine::{Config, Engine, Error, ErrorKind, Extern, Instance, Module, Store, Trap, Val};
-use dunlin_engine::{ExternRef, HeapType};
 use dunlin_module::{TypeRegistry, escape};
 
 use crate::print::{PrintOptions, print};
@@ -17,7 +16,7 @@ use crate::script::{Action, Command, Directive, Script, Source};
 use crate::spectest::Spectest;
 use crate::text::wat_to_wasm;
 use crate::unsupported;
-use crate::value::{Argument, Expected, Found, Wanted};
+use crate::value::{Argument, Expected, Found, Wanted, value_of};
 
 /// Takes what a script prints through the functions of the `spectest` module.
 pub type PrintSink = Arc<dyn Fn(&str) + Send + Sync>;
@@ -346,10 +345,7 @@ impl<'a> Runner<'a> {
                 let Some(global) = instance.get_global(&mut self.store, export) else {
                     return Err(Stop::Unusable(no_export("global", export)));
                 };
-                match unsupported::by_type(global.ty(&self.store).val) {
-                    Some(feature) => Err(Stop::Unsupported(feature.to_string())),
-                    None => Ok(vec![global.get(&mut self.store)]),
-                }
+                Ok(vec![global.get(&mut self.store)])
             }
             Action::Instantiate(source) => {
                 let module = self.define(source)?;
@@ -368,14 +364,10 @@ impl<'a> Runner<'a> {
         let Some(func) = instance.get_func(&mut self.store, export) else {
             return Err(Stop::Unusable(no_export("function", export)));
         };
-        let ty = func.ty(&self.store);
-        if let Some(feature) = unsupported::by_signature(&ty) {
-            return Err(Stop::Unsupported(feature.to_string()));
-        }
-        let arguments: Result<Vec<Val>, Stop> =
-            arguments.iter().map(|argument| self.value(argument)).collect();
-        let mut results = vec![Val::I32(0); ty.results.len()];
-        func.call(&mut self.store, &arguments?, &mut results)?;
+        let arguments = arguments.iter().map(|argument| value_of(argument, &mut self.store));
+        let arguments = arguments.collect::<Result<Vec<Val>, Error>>()?;
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results.len()];
+        func.call(&mut self.store, &arguments, &mut results)?;
         Ok(results)
     }
 
@@ -390,27 +382,6 @@ impl<'a> Runner<'a> {
             Some(feature) => Outcome::Unsupported { feature: feature.clone() },
             None => outcome,
         }
-    }
-
-    fn value(&mut self, argument: &Argument) -> Result<Val, Stop> {
-        Ok(match *argument {
-            Argument::I32(value) => Val::I32(value),
-            Argument::I64(value) => Val::I64(value),
-            Argument::F32(bits) => Val::F32(bits),
-            Argument::F64(bits) => Val::F64(bits),
-            Argument::V128(value) => Val::V128(value),
-            Argument::Null(HeapType::Func | HeapType::NoFunc) => Val::FuncRef(None),
-            Argument::Null(HeapType::Extern | HeapType::NoExtern) => Val::ExternRef(None),
-            Argument::Null(HeapType::Exn | HeapType::NoExn) => {
-                return Err(Stop::Unsupported("exceptions".to_string()));
-            }
-            Argument::Null(_) | Argument::Host => {
-                return Err(Stop::Unsupported("gc".to_string()));
-            }
-            Argument::Extern(number) => {
-                Val::ExternRef(Some(ExternRef::new(&mut self.store, number)?))
-            }
-        })
     }
 
     fn assert_return(&self, expected: &[Expected], result: Result<Vec<Val>, Stop>) -> Outcome {

@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// An action on its own: it has to succeed.
     Action(Action),
     AssertReturn(Action, Vec<Expected>),
-    /// Also `assert_exhaustion`: the text says which trap it has to be.
+    /// Also `assert_exhaustion` and `assert_suspension`: the text says which trap it has to be.
     AssertTrap(Action, String),
     AssertException(Action),
     /// `assert_invalid` and `assert_malformed`
