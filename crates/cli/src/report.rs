@@ -158,15 +158,19 @@ pub(crate) fn io_reason(error: &io::Error) -> String {
 /// Writes to stdout; when nobody reads it any more, the command ends without a word.
 pub(crate) fn write_stdout(bytes: impl AsRef<[u8]>) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes.as_ref()).and_then(|()| stdout.flush()).map_err(|error| {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Guest(0)),
-            _ => {
-                let message = format!("cannot write to stdout: {}", io_reason(&error));
-                Failure::new(Exit::Unreached, message)
-            }
+    let written = stdout.write_all(bytes.as_ref()).and_then(|()| stdout.flush());
+    written.map_err(|error| stdout_failure(&error))
+}
+
+/// What to say when stdout cannot be written to.
+pub(crate) fn stdout_failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Guest(0)),
+        _ => {
+            let message = format!("cannot write to stdout: {}", io_reason(error));
+            Failure::new(Exit::Unreached, message)
         }
-    })
+    }
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ mod text;
 mod unsupported;
 mod value;
 
-pub use print::{PrintError, PrintOptions, print};
+pub use print::{PrintError, PrintOptions, print, print_to};
 pub use report::{Outcome, Report, Summary};
-pub use run::{PrintSink, RunOptions};
+pub use run::{Dialect, PrintSink, RunOptions};
 pub use script::Script;
 pub use text::{TEXT_BYTES_MAX, TextError, wat_to_wasm};

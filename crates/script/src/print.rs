@@ -6,6 +6,8 @@ use std::io;
 use dunlin_module::escape;
 use wasmprinter::{Config, Print};
 
+use crate::text::TEXT_BYTES_MAX;
+
 /// How [`print`](print()) writes a module. The default prints everything, one instruction per
 /// line, so that [`wat_to_wasm`](crate::wat_to_wasm) gives an equal module back.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +17,7 @@ pub struct PrintOptions {
     pub skeleton: bool,
     /// Precede each line with its offset in the binary, as a comment.
     pub offsets: bool,
-    /// Write instructions as nested expressions where possible.
+    /// Write instructions as nested expressions, unless the module has some that cannot be.
     pub fold: bool,
     /// Give everything without a name one, such as `$#func10`.
     pub name_unnamed: bool,
@@ -23,15 +25,42 @@ pub struct PrintOptions {
 
 /// Why a binary could not be printed.
 #[derive(Debug)]
-pub struct PrintError(String);
+pub struct PrintError(Fault);
+
+#[derive(Debug)]
+enum Fault {
+    Malformed(String),
+    TooLong,
+    Write(io::Error),
+}
+
+impl PrintError {
+    /// What failed about writing the text, if that is what failed.
+    pub fn write_error(&self) -> Option<&io::Error> {
+        match &self.0 {
+            Fault::Write(error) => Some(error),
+            Fault::Malformed(_) | Fault::TooLong => None,
+        }
+    }
+}
 
 impl fmt::Display for PrintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot print as text: {}", escape(&self.0))
+        match &self.0 {
+            Fault::Malformed(message) => write!(f, "cannot print as text: {}", escape(message)),
+            Fault::TooLong => {
+                write!(f, "cannot print as text: it would have more than {TEXT_BYTES_MAX} bytes")
+            }
+            Fault::Write(error) => write!(f, "cannot write text: {error}"),
+        }
     }
 }
 
 impl std::error::Error for PrintError {}
+
+/// How much text is collected before any is written, so that of most modules nothing is written
+/// unless all can be.
+const BUFFER_BYTES: usize = 16 << 20;
 
 const MODULE_HEADER: &[u8] = b"\0asm\x01\0\0\0";
 
@@ -43,45 +72,112 @@ const PRODUCER_FIELDS: [&[u8]; 3] = [b"language", b"processed-by", b"sdk"];
 /// Names become identifiers and custom sections become `(@custom …)` annotations. Strings of the
 /// module come out as printable ASCII, so the text is safe to show on a terminal.
 ///
+/// A few bytes of a binary can stand for thousands of text: where modules are not trusted,
+/// [`print_to`] needs less memory.
+///
 /// # Errors
 ///
-/// Where the binary is malformed. It need not be valid.
+/// Where the binary is malformed, which is less than being valid; and if the text would be longer
+/// than [`TEXT_BYTES_MAX`].
 pub fn print(bytes: &[u8], options: &PrintOptions) -> Result<String, PrintError> {
-    let mut output = Output { text: String::new(), is_module: bytes.starts_with(MODULE_HEADER) };
-    Config::new()
+    let mut text = Vec::new();
+    print_to(bytes, options, &mut text)?;
+    String::from_utf8(text).map_err(|error| PrintError(Fault::Malformed(error.to_string())))
+}
+
+/// As [`print`](print()), but writes the text to `out` as it comes.
+///
+/// # Errors
+///
+/// As [`print`](print()), and if `out` fails.
+pub fn print_to(
+    bytes: &[u8],
+    options: &PrintOptions,
+    out: &mut dyn io::Write,
+) -> Result<(), PrintError> {
+    // Exceptions as they were before 3.0 have no nested form.
+    let fold = options.fold && print_as(bytes, options, &mut io::sink()).is_ok();
+    print_as(bytes, &PrintOptions { fold, ..*options }, out)
+}
+
+fn print_as(
+    bytes: &[u8],
+    options: &PrintOptions,
+    out: &mut dyn io::Write,
+) -> Result<(), PrintError> {
+    let is_module = bytes.starts_with(MODULE_HEADER);
+    let mut output = Output { out, buffer: String::new(), bytes: 0, is_module, fault: None };
+    let printed = Config::new()
         .print_skeleton(options.skeleton)
         .print_offsets(options.offsets)
         .fold_instructions(options.fold)
         .name_unnamed(options.name_unnamed)
-        .print(bytes, &mut output)
-        .map_err(|error| PrintError(error.to_string()))?;
-    output.text.push('\n');
-    Ok(output.text)
+        .print(bytes, &mut output);
+    match (printed, output.fault.take()) {
+        (_, Some(fault)) => Err(PrintError(fault)),
+        (Err(error), None) => Err(PrintError(Fault::Malformed(error.to_string()))),
+        (Ok(()), None) => {
+            output.buffer.push('\n');
+            output.flush().map_err(|error| PrintError(Fault::Write(error)))
+        }
+    }
 }
 
-struct Output {
-    text: String,
+/// Where the printer's text goes.
+struct Output<'a> {
+    out: &'a mut dyn io::Write,
+    buffer: String,
+    /// Of the text so far.
+    bytes: usize,
     is_module: bool,
+    /// Why there is no more text, as the printer would not say it.
+    fault: Option<Fault>,
 }
 
-impl Print for Output {
+impl Output<'_> {
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.write_all(self.buffer.as_bytes())?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Takes note of text that was put into the buffer.
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        self.bytes += bytes;
+        if self.bytes > TEXT_BYTES_MAX {
+            self.fault = Some(Fault::TooLong);
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if self.buffer.len() >= BUFFER_BYTES
+            && let Err(error) = self.flush()
+        {
+            let kind = error.kind();
+            self.fault = Some(Fault::Write(error));
+            return Err(kind.into());
+        }
+        Ok(())
+    }
+}
+
+impl Print for Output<'_> {
     fn write_str(&mut self, s: &str) -> io::Result<()> {
+        let before = self.buffer.len();
         if s.bytes().all(|b| matches!(b, b'\n' | b' '..=b'~')) {
-            self.text.push_str(s);
-            return Ok(());
+            self.buffer.push_str(s);
+            return self.count(s.len());
         }
         // Strings arrive escaped, but not every piece of the binary arrives as a string.
         for (i, line) in s.split('\n').enumerate() {
             if i > 0 {
-                self.text.push('\n');
+                self.buffer.push('\n');
             }
             fmt::Write::write_fmt(
-                &mut self.text,
+                &mut self.buffer,
                 format_args!("{}", escape(line).limit(usize::MAX)),
             )
             .map_err(io::Error::other)?;
         }
-        Ok(())
+        self.count(self.buffer.len() - before)
     }
 
     fn print_custom_section(&mut self, name: &str, _offset: u64, data: &[u8]) -> io::Result<bool> {
@@ -90,11 +186,11 @@ impl Print for Output {
         if !raw || producers_are_known(data).unwrap_or(false) {
             return Ok(false);
         }
-        self.text.push_str("\n  (@custom \"producers\" (after last) \"");
+        self.write_str("\n  (@custom \"producers\" (after last) \"")?;
         for &byte in data {
-            self.text.push_str(&format!("\\{byte:02x}"));
+            self.write_str(&format!("\\{byte:02x}"))?;
         }
-        self.text.push_str("\")");
+        self.write_str("\")")?;
         Ok(true)
     }
 }

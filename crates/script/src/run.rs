@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_engine::{Config, Engine, Error, ErrorKind, Extern, Instance, Module, Store, Trap, Val};
-use dunlin_engine::{ExternRef, HeapType};
-use dunlin_module::escape;
+use dunlin_module::{TypeRegistry, escape};
 
+use crate::print::{PrintOptions, print};
 use crate::report::{Outcome, Report, Summary};
 use crate::script::{Action, Command, Directive, Script, Source};
 use crate::spectest::Spectest;
 use crate::text::wat_to_wasm;
 use crate::unsupported;
-use crate::value::{Argument, Expected, Found, Wanted};
+use crate::value::{Argument, Expected, Found, Wanted, value_of};
 
 /// Takes what a script prints through the functions of the `spectest` module.
 pub type PrintSink = Arc<dyn Fn(&str) + Send + Sync>;
@@ -31,6 +31,24 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// Where `spectest.print…` writes; nowhere if there is none.
     pub print: Option<PrintSink>,
+    /// Whether each valid module is replaced by what comes back from printing it in this way.
+    pub reprint: Option<PrintOptions>,
+    /// Whose conventions the script follows.
+    pub dialect: Dialect,
+}
+
+/// Whose conventions a script follows where they are not those of the spec.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dialect {
+    /// As the spec's interpreter reads scripts.
+    #[default]
+    Spec,
+    /// As Wasmtime reads them: a module with a name is registered under it, a trap while a module is
+    /// instantiated makes it unlinkable, and traps are called by parts of what they are called there.
+    Wasmtime,
+    /// As tools read them that execute nothing: a `(module …)` only has to be valid. Where it can be
+    /// instantiated, it is all the same.
+    Validator,
 }
 
 impl Script {
@@ -217,9 +235,14 @@ impl<'a> Runner<'a> {
             Command::Module { name, source } => {
                 let defined = self.define(source);
                 self.definitions.define(name.as_ref(), slot(&defined, directive));
+                let is_enough = self.options.dialect == Dialect::Validator && defined.is_ok();
                 let instance = defined.and_then(|module| self.instantiate(&module));
-                self.instances.define(name.as_ref(), slot(&instance, directive));
-                succeed("an instance", instance)
+                let instance_slot = slot(&instance, directive);
+                if let (Dialect::Wasmtime, Some(name)) = (self.options.dialect, name) {
+                    self.registered.insert(name.clone(), instance_slot.clone());
+                }
+                self.instances.define(name.as_ref(), instance_slot);
+                if is_enough { Outcome::Pass } else { succeed("an instance", instance) }
             }
             Command::Definition { name, source } => {
                 let defined = self.define(source);
@@ -253,24 +276,33 @@ impl<'a> Runner<'a> {
                 let result = self.execute(action);
                 self.judged(action, self.unexpected("an exception", result))
             }
-            Command::AssertRejected(source, message) => self.assert_rejected(source, message),
+            Command::AssertRejected(source, message) => {
+                self.assert_rejected(source, message, |_| Ok(()))
+            }
+            Command::AssertRejectedCustom(source, message) => {
+                let features = self.options.config.features;
+                self.assert_rejected(source, message, |bytes| {
+                    let module =
+                        dunlin_module::Module::decode(bytes, &features, &TypeRegistry::new())?;
+                    module.branch_hints().map(drop)
+                })
+            }
             Command::AssertUnlinkable(source, message) => self.assert_unlinkable(source, message),
             Command::Unsupported(feature) => Outcome::Unsupported { feature: feature.to_string() },
         }
     }
 
     fn define(&self, source: &Source) -> Result<Module, Stop> {
-        let quoted;
-        let bytes = match source {
-            Source::Binary(bytes) => bytes,
-            Source::Malformed(error) => return Err(Stop::Unusable(error.to_string())),
-            Source::Component => return Err(Stop::Unsupported("component-model".to_string())),
-            Source::Quote(text) => {
-                quoted = encode_quoted(text).map_err(Stop::Unusable)?;
-                &quoted
-            }
+        if let Source::Component = source {
+            return Err(Stop::Unsupported("component-model".to_string()));
+        }
+        let bytes = source.encode().map_err(Stop::Unusable)?;
+        let module = Module::new(&self.engine, &bytes)?;
+        let Some(options) = &self.options.reprint else {
+            return Ok(module);
         };
-        Ok(Module::new(&self.engine, bytes)?)
+        let again = reprint(&bytes, options).map_err(Stop::Unusable)?;
+        Ok(Module::new(&self.engine, &again)?)
     }
 
     fn instantiate(&mut self, module: &Module) -> Result<Instance, Stop> {
@@ -313,10 +345,7 @@ impl<'a> Runner<'a> {
                 let Some(global) = instance.get_global(&mut self.store, export) else {
                     return Err(Stop::Unusable(no_export("global", export)));
                 };
-                match unsupported::by_type(global.ty(&self.store).val) {
-                    Some(feature) => Err(Stop::Unsupported(feature.to_string())),
-                    None => Ok(vec![global.get(&mut self.store)]),
-                }
+                Ok(vec![global.get(&mut self.store)])
             }
             Action::Instantiate(source) => {
                 let module = self.define(source)?;
@@ -335,14 +364,10 @@ impl<'a> Runner<'a> {
         let Some(func) = instance.get_func(&mut self.store, export) else {
             return Err(Stop::Unusable(no_export("function", export)));
         };
-        let ty = func.ty(&self.store);
-        if let Some(feature) = unsupported::by_signature(&ty) {
-            return Err(Stop::Unsupported(feature.to_string()));
-        }
-        let arguments: Result<Vec<Val>, Stop> =
-            arguments.iter().map(|argument| self.value(argument)).collect();
-        let mut results = vec![Val::I32(0); ty.results.len()];
-        func.call(&mut self.store, &arguments?, &mut results)?;
+        let arguments = arguments.iter().map(|argument| value_of(argument, &mut self.store));
+        let arguments = arguments.collect::<Result<Vec<Val>, Error>>()?;
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results.len()];
+        func.call(&mut self.store, &arguments, &mut results)?;
         Ok(results)
     }
 
@@ -357,27 +382,6 @@ impl<'a> Runner<'a> {
             Some(feature) => Outcome::Unsupported { feature: feature.clone() },
             None => outcome,
         }
-    }
-
-    fn value(&mut self, argument: &Argument) -> Result<Val, Stop> {
-        Ok(match *argument {
-            Argument::I32(value) => Val::I32(value),
-            Argument::I64(value) => Val::I64(value),
-            Argument::F32(bits) => Val::F32(bits),
-            Argument::F64(bits) => Val::F64(bits),
-            Argument::V128(value) => Val::V128(value),
-            Argument::Null(HeapType::Func | HeapType::NoFunc) => Val::FuncRef(None),
-            Argument::Null(HeapType::Extern | HeapType::NoExtern) => Val::ExternRef(None),
-            Argument::Null(HeapType::Exn | HeapType::NoExn) => {
-                return Err(Stop::Unsupported("exceptions".to_string()));
-            }
-            Argument::Null(_) | Argument::Host => {
-                return Err(Stop::Unsupported("gc".to_string()));
-            }
-            Argument::Extern(number) => {
-                Val::ExternRef(Some(ExternRef::new(&mut self.store, number)?))
-            }
-        })
     }
 
     fn assert_return(&self, expected: &[Expected], result: Result<Vec<Val>, Stop>) -> Outcome {
@@ -396,11 +400,8 @@ impl<'a> Runner<'a> {
 
     fn assert_trap(&self, message: &str, result: Result<Vec<Val>, Stop>) -> Outcome {
         match &result {
-            // Scripts may say less than the trap does, and older ones say more.
-            Err(Stop::Error(error)) => match error.trap().map(Trap::message) {
-                Some(trap) if trap.starts_with(message) || message.starts_with(trap) => {
-                    Outcome::Pass
-                }
+            Err(Stop::Error(error)) => match error.trap() {
+                Some(trap) if self.options.dialect.calls(trap, message) => Outcome::Pass,
                 _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
             },
             _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
@@ -418,25 +419,23 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn assert_rejected(&self, source: &Source, message: &str) -> Outcome {
-        let quoted;
-        let bytes = match source {
-            Source::Malformed(_) => return Outcome::Pass,
-            Source::Component => {
-                return Outcome::Unsupported { feature: "component-model".to_string() };
-            }
-            Source::Binary(bytes) => bytes,
-            Source::Quote(text) => match encode_quoted(text) {
-                Ok(bytes) => {
-                    quoted = bytes;
-                    &quoted
-                }
-                Err(_) => return Outcome::Pass,
-            },
+    /// `check` looks at what validation does not.
+    fn assert_rejected(
+        &self,
+        source: &Source,
+        message: &str,
+        check: impl Fn(&[u8]) -> Result<(), dunlin_module::Error>,
+    ) -> Outcome {
+        if let Source::Component = source {
+            return Outcome::Unsupported { feature: "component-model".to_string() };
+        }
+        let Ok(bytes) = source.encode() else {
+            return Outcome::Pass;
         };
-        match Module::validate(&self.engine, bytes) {
+        match Module::validate(&self.engine, &bytes) {
             Err(error) if error.kind() == ErrorKind::Invalid => Outcome::Pass,
             Err(error) => fail(rejected(message), error.to_string()),
+            Ok(()) if check(&bytes).is_err() => Outcome::Pass,
             Ok(()) => fail(rejected(message), "a valid module"),
         }
     }
@@ -446,9 +445,30 @@ impl<'a> Runner<'a> {
         match self.define(source).and_then(|module| self.instantiate(&module)) {
             Err(Stop::Unlinkable(_)) => Outcome::Pass,
             Err(Stop::Error(error)) if error.kind() == ErrorKind::Link => Outcome::Pass,
+            Err(Stop::Error(error))
+                if self.options.dialect == Dialect::Wasmtime
+                    && error.trap().is_some_and(|trap| trap.message() == message) =>
+            {
+                Outcome::Pass
+            }
             Err(stop) => stop.outcome(wanted),
             Ok(_) => fail(wanted, "an instance"),
         }
+    }
+}
+
+impl Dialect {
+    /// Whether `message` in a script stands for `trap`.
+    fn calls(self, trap: Trap, message: &str) -> bool {
+        let trap = trap.message();
+        if self == Dialect::Wasmtime {
+            // The two have one name there.
+            const UNDEFINED: &str = "undefined element: out of bounds table access";
+            let trap = if UNDEFINED.contains(trap) { UNDEFINED } else { trap };
+            return trap.contains(message);
+        }
+        // Scripts may say less than the trap does, and older ones say more.
+        trap.starts_with(message) || message.starts_with(trap)
     }
 }
 
@@ -501,9 +521,10 @@ fn no_export(kind: &str, name: &str) -> String {
     format!("no exported {kind} `{}`", escape(name))
 }
 
-fn encode_quoted(text: &[u8]) -> Result<Vec<u8>, String> {
-    let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-    wat_to_wasm(text, None).map_err(|error| error.message().to_string())
+/// The module that comes back from printing one.
+fn reprint(bytes: &[u8], options: &PrintOptions) -> Result<Vec<u8>, String> {
+    let text = print(bytes, options).map_err(|error| error.to_string())?;
+    wat_to_wasm(&text, None).map_err(|error| format!("cannot read what was printed: {error}"))
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

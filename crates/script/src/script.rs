@@ -1,8 +1,9 @@
 //! A `.wast` script as data: its directives, each with its place and its modules encoded.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::text::{Place, TextError, on_parser_stack};
+use crate::text::{Place, TextError, on_parser_stack, wat_to_wasm};
 use crate::value::{Argument, Expected};
 
 mod parse;
@@ -53,11 +54,14 @@ pub(crate) enum Command {
     /// An action on its own: it has to succeed.
     Action(Action),
     AssertReturn(Action, Vec<Expected>),
-    /// Also `assert_exhaustion`: the text says which trap it has to be.
+    /// Also `assert_exhaustion` and `assert_suspension`: the text says which trap it has to be.
     AssertTrap(Action, String),
     AssertException(Action),
-    /// `assert_invalid`, `assert_malformed`, both also for custom sections.
+    /// `assert_invalid` and `assert_malformed`
     AssertRejected(Source, String),
+    /// `assert_invalid_custom` and `assert_malformed_custom`: the fault is in a custom section, so
+    /// that the module as such may be valid.
+    AssertRejectedCustom(Source, String),
     AssertUnlinkable(Source, String),
     /// Something that needs the named feature, which no script can use here yet.
     Unsupported(&'static str),
@@ -91,6 +95,22 @@ pub(crate) enum Source {
     Component,
 }
 
+impl Source {
+    /// The module in the binary format, or why it has none.
+    pub(crate) fn encode(&self) -> Result<Cow<'_, [u8]>, String> {
+        match self {
+            Source::Binary(bytes) => Ok(Cow::Borrowed(bytes)),
+            Source::Malformed(error) => Err(error.to_string()),
+            Source::Quote(text) => {
+                let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+                let bytes = wat_to_wasm(text, None).map_err(|error| error.message().to_string())?;
+                Ok(Cow::Owned(bytes))
+            }
+            Source::Component => Err("a component".to_string()),
+        }
+    }
+}
+
 impl Script {
     /// Reads a script. `path` only names it in errors.
     ///
@@ -117,22 +137,21 @@ impl Script {
         self.directives.is_empty()
     }
 
-    /// The modules in it that have a binary form, each with the line of its directive.
-    pub fn modules(&self) -> impl Iterator<Item = (usize, &[u8])> {
+    /// The modules in it that have a binary form, quoted ones too, each with the line of its
+    /// directive.
+    pub fn modules(&self) -> impl Iterator<Item = (usize, Cow<'_, [u8]>)> {
         self.directives.iter().filter_map(|directive| {
             let source = match directive.command.as_ref().ok()? {
                 Command::Module { source, .. }
                 | Command::Definition { source, .. }
                 | Command::AssertRejected(source, _)
+                | Command::AssertRejectedCustom(source, _)
                 | Command::AssertUnlinkable(source, _)
                 | Command::AssertReturn(Action::Instantiate(source), _)
                 | Command::AssertTrap(Action::Instantiate(source), _) => source,
                 _ => return None,
             };
-            match source {
-                Source::Binary(bytes) => Some((directive.line, bytes.as_slice())),
-                _ => None,
-            }
+            Some((directive.line, source.encode().ok()?))
         })
     }
 

@@ -1,6 +1,6 @@
 //! Which feature something needs that the engine does not execute yet.
 
-use dunlin_engine::{Error, FuncType, HeapType, RefType, Trap, ValType};
+use dunlin_engine::{Error, Trap};
 
 /// The feature for want of which the engine refuses something, if that is why it does.
 pub(crate) fn feature(error: &Error) -> Option<String> {
@@ -41,28 +41,5 @@ fn of_instruction(name: &str) -> &'static str {
         "stack-switching"
     } else {
         "gc"
-    }
-}
-
-/// The feature without which the host can neither give nor take values of this function's types.
-pub(crate) fn by_signature(ty: &FuncType) -> Option<&'static str> {
-    ty.params.iter().chain(&ty.results).find_map(|ty| by_type(*ty))
-}
-
-/// The feature without which the host cannot hold a value of this type.
-pub(crate) fn by_type(ty: ValType) -> Option<&'static str> {
-    let ValType::Ref(RefType { heap, .. }) = ty else {
-        return None;
-    };
-    match heap {
-        HeapType::Func | HeapType::NoFunc | HeapType::Extern | HeapType::NoExtern => None,
-        HeapType::Exn | HeapType::NoExn => Some("exceptions"),
-        HeapType::Cont | HeapType::NoCont => Some("stack-switching"),
-        HeapType::Any | HeapType::Eq | HeapType::I31 | HeapType::Struct | HeapType::Array => {
-            Some("gc")
-        }
-        HeapType::None => Some("gc"),
-        // Most defined types are types of functions, which the host can hold.
-        HeapType::Concrete(_) => None,
     }
 }

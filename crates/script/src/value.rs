@@ -1,8 +1,12 @@
-//! Values in scripts: arguments, expected results, and how both print, always in wat syntax.
+//! Values in scripts: arguments, and what is expected of results.
 
-use std::fmt;
+mod reference;
+mod show;
 
-use dunlin_engine::{ExternRef, HeapType, Store, Val};
+use dunlin_engine::{HeapType, Store, Val};
+
+pub(crate) use reference::{Reference, value_of};
+pub(crate) use show::{Found, Shown, Wanted};
 
 /// A value a script passes to a function.
 #[derive(Clone, Debug)]
@@ -16,8 +20,8 @@ pub(crate) enum Argument {
     Null(HeapType),
     /// `(ref.extern n)`: the host value `n`, as an `externref`.
     Extern(u32),
-    /// `(ref.host n)`: a host value as an `anyref`.
-    Host,
+    /// `(ref.host n)`: the host value `n`, as an `anyref`.
+    Host(u32),
 }
 
 /// What a script expects of one result.
@@ -30,9 +34,9 @@ pub(crate) enum Expected {
     V128(Lanes),
     /// A null, of any type if none is named.
     Null(Option<HeapType>),
-    /// Anything of this type but null.
+    /// Anything of this abstract type but null.
     NonNull(HeapType),
-    /// The host value passed as `(ref.extern n)`; any if no number is given.
+    /// The host value passed as `(ref.extern n)`; any `externref` but null if no number is given.
     Extern(Option<u32>),
     /// The host value passed as `(ref.host n)`.
     Host(u32),
@@ -137,210 +141,27 @@ impl Expected {
             (Expected::F32(expected), Val::F32(found)) => expected.matches(*found),
             (Expected::F64(expected), Val::F64(found)) => expected.matches(*found),
             (Expected::V128(expected), Val::V128(found)) => expected.matches(*found),
-            (Expected::Null(heap), Val::FuncRef(None)) => {
-                matches!(heap, None | Some(HeapType::Func | HeapType::NoFunc))
-            }
-            (Expected::Null(heap), Val::ExternRef(None)) => {
-                matches!(heap, None | Some(HeapType::Extern | HeapType::NoExtern))
-            }
-            (Expected::NonNull(heap), Val::FuncRef(Some(_))) => *heap == HeapType::Func,
-            (Expected::Extern(None), Val::ExternRef(Some(_))) => true,
-            (Expected::Extern(Some(number)), Val::ExternRef(Some(found))) => {
-                host_number(found, store) == Some(*number)
-            }
             (Expected::Either(choices), found) => {
                 choices.iter().any(|choice| choice.matches(found, store))
             }
+            (expected, found) => {
+                Reference::of(found, store).is_some_and(|found| expected.matches_reference(found))
+            }
+        }
+    }
+
+    fn matches_reference(&self, found: Reference) -> bool {
+        match (self, found) {
+            (Expected::Null(None), Reference::Null(_)) => true,
+            (Expected::Null(Some(heap)), Reference::Null(found)) => heap.hierarchy() == found,
+            (Expected::NonNull(heap), found) => found.is_a(*heap),
+            (Expected::Extern(None), Reference::Extern(_)) => true,
+            (Expected::Extern(wanted), Reference::Extern(found)) => found == *wanted,
+            (Expected::Host(wanted), Reference::Host(found)) => found == Some(*wanted),
             _ => false,
         }
     }
 }
-
-/// The number a script gave to a host value.
-pub(crate) fn host_number(reference: &ExternRef, store: &Store<()>) -> Option<u32> {
-    reference.data(store).ok()??.downcast_ref().copied()
-}
-
-/// Shows what was found, in wat syntax; vectors in the shape in which they were expected.
-pub(crate) struct Found<'a> {
-    pub(crate) values: &'a [Val],
-    pub(crate) expected: &'a [Expected],
-    pub(crate) store: &'a Store<()>,
-}
-
-impl fmt::Display for Found<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.values.is_empty() {
-            return f.write_str("no results");
-        }
-        for (i, value) in self.values.iter().enumerate() {
-            f.write_str(if i > 0 { " " } else { "" })?;
-            match value {
-                Val::ExternRef(Some(reference)) => match host_number(reference, self.store) {
-                    Some(number) => write!(f, "(ref.extern {number})")?,
-                    None => f.write_str("(ref.extern)")?,
-                },
-                Val::V128(bits) => match self.expected.get(i) {
-                    Some(Expected::V128(lanes)) => {
-                        write!(f, "(v128.const {})", lanes.of_same_shape(*bits))?;
-                    }
-                    _ => Shown(value).fmt(f)?,
-                },
-                value => Shown(value).fmt(f)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Shows one value in wat syntax, without looking into references.
-pub(crate) struct Shown<'a>(pub(crate) &'a Val);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Val::I32(value) => write!(f, "(i32.const {value})"),
-            Val::I64(value) => write!(f, "(i64.const {value})"),
-            Val::F32(bits) => write!(f, "(f32.const {})", Float32(*bits)),
-            Val::F64(bits) => write!(f, "(f64.const {})", Float64(*bits)),
-            Val::V128(bits) => {
-                f.write_str("(v128.const i32x4")?;
-                for lane in lanes_of::<u32, 4, 4>(bits.to_le_bytes(), u32::from_le_bytes) {
-                    write!(f, " {lane:#010x}")?;
-                }
-                f.write_str(")")
-            }
-            Val::FuncRef(None) => f.write_str("(ref.null func)"),
-            Val::FuncRef(Some(_)) => f.write_str("(ref.func)"),
-            Val::ExternRef(None) => f.write_str("(ref.null extern)"),
-            Val::ExternRef(Some(_)) => f.write_str("(ref.extern)"),
-            _ => f.write_str("(ref)"),
-        }
-    }
-}
-
-/// Shows what a script expects, in its own syntax.
-pub(crate) struct Wanted<'a>(pub(crate) &'a [Expected]);
-
-impl fmt::Display for Wanted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("no results");
-        }
-        for (i, expected) in self.0.iter().enumerate() {
-            write!(f, "{}{expected}", if i > 0 { " " } else { "" })?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Expected::I32(value) => write!(f, "(i32.const {value})"),
-            Expected::I64(value) => write!(f, "(i64.const {value})"),
-            Expected::F32(pattern) => write!(f, "(f32.const {pattern})"),
-            Expected::F64(pattern) => write!(f, "(f64.const {pattern})"),
-            Expected::V128(lanes) => write!(f, "(v128.const {lanes})"),
-            Expected::Null(None) => f.write_str("(ref.null)"),
-            Expected::Null(Some(heap)) => write!(f, "(ref.null {})", heap_name(*heap)),
-            Expected::NonNull(heap) => write!(f, "(ref.{})", heap_name(*heap)),
-            Expected::Extern(None) => f.write_str("(ref.extern)"),
-            Expected::Extern(Some(number)) => write!(f, "(ref.extern {number})"),
-            Expected::Host(number) => write!(f, "(ref.host {number})"),
-            Expected::Either(choices) => write!(f, "(either {})", Wanted(choices)),
-        }
-    }
-}
-
-impl fmt::Display for FloatPattern<u32> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FloatPattern::Bits(bits) => Float32(*bits).fmt(f),
-            FloatPattern::CanonicalNan => f.write_str("nan:canonical"),
-            FloatPattern::ArithmeticNan => f.write_str("nan:arithmetic"),
-        }
-    }
-}
-
-impl fmt::Display for FloatPattern<u64> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FloatPattern::Bits(bits) => Float64(*bits).fmt(f),
-            FloatPattern::CanonicalNan => f.write_str("nan:canonical"),
-            FloatPattern::ArithmeticNan => f.write_str("nan:arithmetic"),
-        }
-    }
-}
-
-impl fmt::Display for Lanes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn lanes<T: fmt::Display>(
-            f: &mut fmt::Formatter<'_>,
-            shape: &str,
-            lanes: &[T],
-        ) -> fmt::Result {
-            f.write_str(shape)?;
-            lanes.iter().try_for_each(|lane| write!(f, " {lane}"))
-        }
-        match self {
-            Lanes::I8x16(values) => lanes(f, "i8x16", values),
-            Lanes::I16x8(values) => lanes(f, "i16x8", values),
-            Lanes::I32x4(values) => lanes(f, "i32x4", values),
-            Lanes::I64x2(values) => lanes(f, "i64x2", values),
-            Lanes::F32x4(values) => lanes(f, "f32x4", values),
-            Lanes::F64x2(values) => lanes(f, "f64x2", values),
-        }
-    }
-}
-
-/// The bits of a float in wat syntax.
-struct Float32(u32);
-struct Float64(u64);
-
-impl fmt::Display for Float32 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = f32::from_bits(self.0);
-        if value.is_nan() {
-            let sign = if value.is_sign_negative() { "-" } else { "" };
-            return write!(f, "{sign}nan:{:#x}", self.0 & 0x007f_ffff);
-        }
-        write!(f, "{value:?}")
-    }
-}
-
-impl fmt::Display for Float64 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = f64::from_bits(self.0);
-        if value.is_nan() {
-            let sign = if value.is_sign_negative() { "-" } else { "" };
-            return write!(f, "{sign}nan:{:#x}", self.0 & 0x000f_ffff_ffff_ffff);
-        }
-        write!(f, "{value:?}")
-    }
-}
-
-/// The name of an abstract heap type.
-pub(crate) fn heap_name(heap: HeapType) -> &'static str {
-    match heap {
-        HeapType::Func => "func",
-        HeapType::Extern => "extern",
-        HeapType::Any => "any",
-        HeapType::None => "none",
-        HeapType::NoExtern => "noextern",
-        HeapType::NoFunc => "nofunc",
-        HeapType::Eq => "eq",
-        HeapType::Struct => "struct",
-        HeapType::Array => "array",
-        HeapType::I31 => "i31",
-        HeapType::Exn => "exn",
-        HeapType::NoExn => "noexn",
-        HeapType::Cont => "cont",
-        HeapType::NoCont => "nocont",
-        HeapType::Concrete(_) => "(type)",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,10 +196,42 @@ mod tests {
     }
 
     #[test]
-    fn floats_print_as_the_text_format_reads_them() {
-        assert_eq!(Float32(0xffc0_0001).to_string(), "-nan:0x400001");
-        assert_eq!(Float64(f64::NEG_INFINITY.to_bits()).to_string(), "-inf");
-        assert_eq!(Float32(1.0e30f32.to_bits()).to_string(), "1e30");
-        assert_eq!(Float64((-0.0f64).to_bits()).to_string(), "-0.0");
+    fn references_are_told_apart() {
+        use HeapType::{Any, Array, Eq, Exn, Extern, Func, I31, NoExtern, Struct};
+        use dunlin_module::Hierarchy;
+        let references = [
+            Reference::Null(Hierarchy::Any),
+            Reference::Null(Hierarchy::Extern),
+            Reference::Func,
+            Reference::Extern(None),
+            Reference::Extern(Some(1)),
+            Reference::Host(Some(1)),
+            Reference::Host(None),
+            Reference::I31,
+            Reference::Struct,
+            Reference::Array,
+            Reference::Exn,
+        ];
+        for (expected, wanted) in [
+            (Expected::Null(None), vec![0, 1]),
+            (Expected::Null(Some(Struct)), vec![0]),
+            (Expected::Null(Some(NoExtern)), vec![1]),
+            (Expected::NonNull(Func), vec![2]),
+            (Expected::NonNull(Extern), vec![3, 4]),
+            (Expected::Extern(None), vec![3, 4]),
+            (Expected::Extern(Some(1)), vec![4]),
+            (Expected::Host(1), vec![5]),
+            (Expected::NonNull(Any), vec![5, 6, 7, 8, 9]),
+            (Expected::NonNull(Eq), vec![7, 8, 9]),
+            (Expected::NonNull(I31), vec![7]),
+            (Expected::NonNull(Struct), vec![8]),
+            (Expected::NonNull(Array), vec![9]),
+            (Expected::NonNull(Exn), vec![10]),
+        ] {
+            let matching = (0..references.len())
+                .filter(|&i| expected.matches_reference(references[i]))
+                .collect::<Vec<_>>();
+            assert_eq!(matching, wanted, "{expected}");
+        }
     }
 }

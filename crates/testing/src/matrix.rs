@@ -1,6 +1,7 @@
 //! The configurations that everything is tested in.
 
 use dunlin_engine::{Config, Features, MemoryConfig, MemoryKind};
+use dunlin_script::PrintOptions;
 
 /// One way to run a module.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub struct Configuration {
     pub lists: &'static [&'static str],
     /// The engine's configuration.
     pub config: Config,
+    /// Whether each module is first printed, in this way, and read back.
+    pub reprint: Option<PrintOptions>,
 }
 
 impl Configuration {
@@ -49,10 +52,22 @@ pub fn configurations() -> Vec<Configuration> {
     }
 }
 
+/// The configurations that scripts run in besides [`configurations`]: each module is replaced by what
+/// comes back from printing it, with one instruction per line and with nested expressions. It has to
+/// do the same.
+pub fn reprinted() -> Vec<Configuration> {
+    let reprinted = |name, fold| {
+        let mut configuration = configuration(name, MemoryConfig::default().kind, false);
+        configuration.reprint = Some(PrintOptions { fold, ..PrintOptions::default() });
+        configuration
+    };
+    vec![reprinted("interp-reprinted", false), reprinted("interp-reprinted-folded", true)]
+}
+
 fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configuration {
     let mut config = Config::default();
     config.memory.kind = kind;
     config.execution.fuel = metered;
     config.execution.interruptible = metered;
-    Configuration { name, lists: &["interp"], config }
+    Configuration { name, lists: &["interp"], config, reprint: None }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::matrix::{Configuration, configurations};
 
+mod customs;
 mod ours;
 mod text;
 mod wasmi;

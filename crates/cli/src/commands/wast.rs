@@ -20,6 +20,7 @@ pub(crate) fn run(flags: &WastFlags) -> Result<Exit, Failure> {
         timeout: flags.timeout.map(|timeout| timeout.0),
         // Where nobody reads any more, the summary fails too and ends the command.
         print: Some(Arc::new(|line| drop(write_stdout(format!("{line}\n"))))),
+        ..RunOptions::default()
     };
     let mut exit = Exit::DONE;
     for path in &flags.files {

@@ -123,12 +123,17 @@ fn command(text: Text<'_>, directive: WastDirective<'_>) -> Command {
             Command::AssertTrap(invoke(call), message.to_string())
         }
         WastDirective::AssertException { exec, .. } => Command::AssertException(action(text, exec)),
-        WastDirective::AssertSuspension { .. } => Command::Unsupported("stack-switching"),
+        // A suspension that nothing handles is a trap.
+        WastDirective::AssertSuspension { exec, message, .. } => {
+            Command::AssertTrap(action(text, exec), message.to_string())
+        }
         WastDirective::AssertMalformed { module, message, .. }
-        | WastDirective::AssertInvalid { module, message, .. }
-        | WastDirective::AssertMalformedCustom { module, message, .. }
-        | WastDirective::AssertInvalidCustom { module, message, .. } => {
+        | WastDirective::AssertInvalid { module, message, .. } => {
             Command::AssertRejected(source(text, module), message.to_string())
+        }
+        WastDirective::AssertMalformedCustom { module, message, .. }
+        | WastDirective::AssertInvalidCustom { module, message, .. } => {
+            Command::AssertRejectedCustom(source(text, module), message.to_string())
         }
         WastDirective::AssertUnlinkable { module, message, .. } => {
             Command::AssertUnlinkable(encode(text, module), message.to_string())
@@ -199,7 +204,7 @@ fn argument(argument: WastArg<'_>) -> Option<Argument> {
         WastArgCore::V128(value) => Argument::V128(u128::from_le_bytes(value.to_le_bytes())),
         WastArgCore::RefNull(heap) => Argument::Null(heap_type(&heap)?),
         WastArgCore::RefExtern(value) => Argument::Extern(value),
-        WastArgCore::RefHost(_) => Argument::Host,
+        WastArgCore::RefHost(value) => Argument::Host(value),
     })
 }
 

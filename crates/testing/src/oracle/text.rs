@@ -2,6 +2,8 @@
 
 use dunlin_script::{PrintOptions, Script, print, wat_to_wasm};
 
+use super::customs::Customs;
+
 /// Reads `text` as a module and as a script. If it is a module, printing it gives a text that means
 /// the same.
 ///
@@ -16,8 +18,8 @@ pub fn text(text: &str) -> Result<(), String> {
     }
 }
 
-/// Prints a module and reads it back: printing the result gives the same text. A module that is
-/// malformed need not print.
+/// Prints a module and reads it back: the result prints as the same text, and has the same names and
+/// the same custom sections. A module that is malformed need not print.
 ///
 /// # Errors
 ///
@@ -32,6 +34,10 @@ pub fn round_trip(wasm: &[u8]) -> Result<(), String> {
         let second = print(&again, &options).map_err(|error| error.to_string())?;
         if first != second {
             return Err(format!("printed\n{first}\nand then\n{second}"));
+        }
+        let (before, after) = (Customs::of(wasm), Customs::of(&again));
+        if let Some(lost) = before.lost_in(&after) {
+            return Err(format!("{lost}\nin\n{first}"));
         }
     }
     Ok(())

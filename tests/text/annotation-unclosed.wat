@@ -1,0 +1,2 @@
+(module
+  (@anything (a "b" 3.5.7 $c)

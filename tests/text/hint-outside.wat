@@ -1,0 +1,3 @@
+(module
+  (@metadata.code.branch_hint "\01")
+  (func))

@@ -1,0 +1,2 @@
+(module
+	(func	(;é́;) (export "🐦漢") 	(result i33)))
