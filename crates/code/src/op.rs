@@ -31,6 +31,7 @@
 //! | `Plain` | see [`PlainOp`] | |
 
 mod lists;
+mod nan;
 mod plain;
 
 pub use lists::{BinOp, BrOp, FusedOp, LoadOp, SimdOp, SimdShape, StoreOp, UnOp};
