@@ -119,6 +119,17 @@ pub(crate) struct RunFlags {
     /// Print what the garbage collector did, on stderr when the program has ended.
     #[arg(long, help_heading = "Engine")]
     pub(crate) gc_stats: bool,
+    /// Let results depend on the program, its inputs and its limits alone.
+    ///
+    /// NaNs are canonical, growing fails only at declared maxima and at the limits given, clocks show
+    /// a time that passes with what the program does, starting with the year 2000, and random bytes
+    /// come from `--seed`. Files, pipes and sockets that are granted stay what they are.
+    #[arg(long, help_heading = "Engine")]
+    pub(crate) deterministic: bool,
+
+    /// What the random bytes of `--deterministic` depend on; 0 without it.
+    #[arg(long, value_name = "N", requires = "deterministic", help_heading = "Engine")]
+    pub(crate) seed: Option<Count>,
 
     #[command(flatten)]
     pub(crate) engine: EngineFlags,

@@ -67,6 +67,7 @@ pub(crate) fn run_config(flags: &RunFlags) -> Result<Config, Failure> {
     config.execution.fuel = flags.limits.fuel.is_some();
     // For Ctrl-C, even without a time limit.
     config.execution.interruptible = true;
+    config.execution.deterministic = flags.deterministic;
     config.limits = limits(&flags.limits)?;
     Ok(config)
 }
@@ -130,6 +131,9 @@ pub(crate) fn world(flags: &RunFlags) -> Result<WasiCtx, Failure> {
     }
     for address in &flags.grants.listen {
         builder = builder.listener(listen(address)?);
+    }
+    if flags.deterministic {
+        builder = builder.deterministic(flags.seed.map_or(0, |seed| seed.0));
     }
     builder.build().map_err(|error| Failure::new(Exit::Unreached, error.to_string()))
 }
@@ -231,10 +235,11 @@ mod tests {
     fn flags_set_the_fields_they_are_named_after() {
         let flags = run_flags(
             "dunlin run --fuel 5 --max-memory 1MiB --max-table 9 --max-stack 64KiB \
-             --wasm -gc --memory compact f",
+             --wasm -gc --memory compact --deterministic f",
         );
         let config = run_config(&flags).unwrap();
         assert!(config.execution.fuel);
+        assert!(config.execution.deterministic);
         assert_eq!(config.limits.memory_bytes, 1 << 20);
         assert_eq!(config.limits.table_elements, 9);
         assert_eq!(config.limits.value_stack_slots, 8192);
@@ -248,6 +253,7 @@ mod tests {
         let config = run_config(&run_flags("dunlin run f")).unwrap();
         let default = Config::default();
         assert!(!config.execution.fuel);
+        assert!(!config.execution.deterministic);
         assert_eq!(config.limits, default.limits);
         assert_eq!(config.features, default.features);
         assert_eq!(config.memory.kind, default.memory.kind);

@@ -278,7 +278,7 @@ impl Checker<'_> {
         let (lo, hi) = (field::lo(word), field::hi(word));
         match op {
             Trap | Fuel | DataDrop | ElemDrop | Exit => {}
-            GlobalGetInt | GlobalGetF32 | GlobalGetF64 => {}
+            GlobalGetInt | GlobalGetF32 | GlobalGetF64 | CanonF32 | CanonF64 => {}
             GlobalSetInt | GlobalSetF32 | GlobalSetF64 => {}
             BrFwd | BrBack => self.target(hi),
             BrTableR | BrTableS => {
@@ -307,9 +307,9 @@ impl Checker<'_> {
             Const32 | Const64 | RefFunc | RefAsNonNull => self.slots(a, 1),
             ConstVec | GlobalGetVec | GlobalSetVec => self.slots(a, 2),
             SpillInt | SpillF32 | SpillF64 => self.slots(lo, 1),
-            GlobalGetIntSlot | GlobalGetF32Slot | GlobalGetF64Slot | GlobalSet => {
-                self.slots(a, 1);
-            }
+            GlobalGetIntSlot | GlobalGetF32Slot | GlobalGetF64Slot | GlobalSet | CanonF32Slot
+            | CanonF64Slot => self.slots(a, 1),
+            CanonF32x4 | CanonF64x2 => (self.slots(a, 2), self.slots(b, 2)).0,
             Call | CallImport => self.slots(hi, 0),
             CallIndirectR => self.slots(hi, 0),
             CallIndirectS | CallRef => (self.slots(a, 1), self.slots(hi, 0)).0,

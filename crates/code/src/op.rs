@@ -35,6 +35,7 @@
 //! | `Plain` | see [`PlainOp`] | |
 
 mod lists;
+mod nan;
 mod plain;
 
 pub use lists::{

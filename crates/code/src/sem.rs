@@ -6,19 +6,24 @@
 //! number of lanes, since validation has already bounded them.
 //!
 //! Results of float arithmetic that are NaN carry the payload the hardware gives them; they are
-//! always quiet, and canonical where all NaN operands are. Sign operations move bits only.
+//! always quiet, and canonical where all NaN operands are. Sign operations move bits only. With
+//! [`Settings::deterministic`](crate::Settings::deterministic), lowering makes them all canonical.
 #![allow(missing_docs, reason = "each function is the instruction of the same name")]
 
+mod canonical;
 mod convert_lanes;
 mod float_lanes;
 mod int_lanes;
 mod permute;
+mod relaxed;
 mod scalar;
 
+pub use canonical::*;
 pub use convert_lanes::*;
 pub use float_lanes::*;
 pub use int_lanes::*;
 pub use permute::*;
+pub use relaxed::*;
 pub use scalar::*;
 
 /// A `v128` value: sixteen bytes in memory order, lane 0 first, each lane little-endian.

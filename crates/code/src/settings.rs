@@ -19,4 +19,7 @@ pub struct Settings {
     pub fuel: bool,
     /// Whether back edges look for interruption.
     pub interruptible: bool,
+    /// Whether results depend on the module and its inputs alone: NaNs are canonical, and growing
+    /// fails for declared and configured reasons only.
+    pub deterministic: bool,
 }

@@ -62,6 +62,15 @@ pub struct ExecutionConfig {
     /// Collect garbage at every so many allocations, besides the times it must be done; for tests
     /// that look for references which the collector does not find. Slow.
     pub gc_zeal: Option<u32>,
+    /// Whether what a guest does depends on the module, its inputs and the [limits](Limits) alone,
+    /// not on the machine or the engine.
+    ///
+    /// Every NaN that arithmetic yields is the positive canonical one, and growing a memory or a
+    /// table fails only for declared maxima and configured limits: a guest that the host refuses
+    /// memory stops with [`Trap::LimitExceeded`](crate::Trap::LimitExceeded). Relaxed SIMD and the
+    /// limits on stacks are the same everywhere without this too. What host functions answer is up
+    /// to them; see the WASI context for its clocks and random numbers.
+    pub deterministic: bool,
 }
 
 /// The smallest value stack with which a call of a small function succeeds.
@@ -88,6 +97,7 @@ impl Config {
             memory_kind: self.memory.kind,
             fuel: self.execution.fuel,
             interruptible: self.execution.interruptible,
+            deterministic: self.execution.deterministic,
         })
     }
 

@@ -100,8 +100,9 @@ pub fn vector() -> Vec<Instruction> {
     binary("i8x16 i16x8 i32x4", "lt_u gt_u le_u ge_u min_s min_u max_s max_u");
     binary("i8x16 i16x8", "add_sat_s add_sat_u sub_sat_s sub_sat_u avgr_u");
     binary("i16x8 i32x4 i64x2", "mul");
-    binary("i8x16", "swizzle narrow_i16x8_s narrow_i16x8_u");
-    binary("i16x8", "narrow_i32x4_s narrow_i32x4_u q15mulr_sat_s");
+    binary("i8x16", "swizzle relaxed_swizzle narrow_i16x8_s narrow_i16x8_u");
+    binary("i16x8", "narrow_i32x4_s narrow_i32x4_u q15mulr_sat_s relaxed_q15mulr_s");
+    binary("i16x8", "relaxed_dot_i8x16_i7x16_s");
     binary("i32x4", "dot_i16x8_s");
     for (shape, half) in [("i16x8", "i8x16"), ("i32x4", "i16x8"), ("i64x2", "i32x4")] {
         for part in ["low", "high"] {
@@ -110,7 +111,8 @@ pub fn vector() -> Vec<Instruction> {
             }
         }
     }
-    binary("f32x4 f64x2", "add sub mul div min max pmin pmax eq ne lt gt le ge");
+    binary("f32x4 f64x2", "add sub mul div min max pmin pmax relaxed_min relaxed_max");
+    binary("f32x4 f64x2", "eq ne lt gt le ge");
     let mut unary = |shapes: &str, ops: &str| {
         for shape in shapes.split(' ') {
             list.extend(ops.split(' ').map(|op| instruction(shape, op, &[V], V)));
@@ -129,8 +131,11 @@ pub fn vector() -> Vec<Instruction> {
             }
         }
     }
-    unary("i32x4", "trunc_sat_f32x4_s trunc_sat_f32x4_u");
-    unary("i32x4", "trunc_sat_f64x2_s_zero trunc_sat_f64x2_u_zero");
+    for trunc in ["trunc_sat", "relaxed_trunc"] {
+        for from in ["f32x4_s", "f32x4_u", "f64x2_s_zero", "f64x2_u_zero"] {
+            unary("i32x4", &format!("{trunc}_{from}"));
+        }
+    }
     unary("f32x4", "convert_i32x4_s convert_i32x4_u demote_f64x2_zero");
     unary("f64x2", "convert_low_i32x4_s convert_low_i32x4_u promote_low_f32x4");
     for shape in ["i8x16", "i16x8", "i32x4", "i64x2"] {
@@ -143,6 +148,14 @@ pub fn vector() -> Vec<Instruction> {
     }
     list.push(instruction("v128", "any_true", &[V], "i32"));
     list.push(instruction("v128", "bitselect", &[V, V, V], V));
+    for shape in ["i8x16", "i16x8", "i32x4", "i64x2"] {
+        list.push(instruction(shape, "relaxed_laneselect", &[V, V, V], V));
+    }
+    for shape in ["f32x4", "f64x2"] {
+        list.push(instruction(shape, "relaxed_madd", &[V, V, V], V));
+        list.push(instruction(shape, "relaxed_nmadd", &[V, V, V], V));
+    }
+    list.push(instruction("i32x4", "relaxed_dot_i8x16_i7x16_add_s", &[V, V, V], V));
     let lanes = [("i8x16", "i32"), ("i16x8", "i32"), ("i32x4", "i32"), ("i64x2", "i64")];
     for (shape, lane) in lanes.into_iter().chain([("f32x4", "f32"), ("f64x2", "f64")]) {
         list.push(instruction(shape, "splat", &[lane], V));
@@ -164,7 +177,8 @@ fn instruction(
 /// differ in `place` only are the same and
 /// return the same.
 pub fn module(instruction: &Instruction, place: Place, stride: usize) -> String {
-    let mut text = String::from("(module\n(memory 1)\n");
+    let data = "\\01\\82\\43\\c4\\e5\\36\\97\\78".repeat(8);
+    let mut text = format!("(module\n(memory 1)\n(data (i32.const 0) \"{data}\")\n");
     if place == Place::FarOperands {
         let (types, values) = (" i64".repeat(1000), " (local.get 0)".repeat(1000));
         let _ = writeln!(text, "(func $operands (result{types}) (local i64){values})");
@@ -243,6 +257,7 @@ fn bodies(instruction: &Instruction, operands: &Operands) -> Vec<String> {
     bodies.push(format!(
         "({result}.store offset=8 (i32.const 8) {applied}) ({result}.load (i32.const 16))"
     ));
+    bodies.extend(fusions(instruction, operands));
     if *result != "i32" {
         return bodies;
     }
@@ -263,6 +278,71 @@ fn bodies(instruction: &Instruction, operands: &Operands) -> Vec<String> {
     ));
     bodies
 }
+
+/// Uses of the result that are one instruction with what makes it: a term added to a product or taken
+/// from it, a load from a sum, and a step, which is a sum, a comparison of it and a branch back.
+fn fusions(instruction: &Instruction, operands: &Operands) -> Vec<String> {
+    let Instruction { name, params, .. } = instruction;
+    let applied = format!("({name} {})", operands.expressions.join(" "));
+    let mut bodies = Vec::new();
+    if let Some(ty) = name.strip_suffix(".mul").filter(|ty| ty.starts_with('f') && ty.len() == 3) {
+        let parameter = "(local.get 0)".to_string();
+        let terms = [computed(ty, "(local.get 1)"), parameter, format!("({ty}.const -2.5)")];
+        for (op, term) in
+            ["add", "sub"].into_iter().flat_map(|op| terms.iter().map(move |t| (op, t)))
+        {
+            bodies.push(format!("({ty}.{op} {applied} {term})"));
+            bodies.push(format!("({ty}.{op} {term} {applied})"));
+            bodies.push(format!("(local.set 0 ({ty}.{op} {term} {applied})) (local.get 0)"));
+        }
+    }
+    if name == "i32.add" {
+        for (load, to_result) in LOADS {
+            for offset in [0, 7, 65_528] {
+                bodies.push(format!("({to_result} ({load} offset={offset} {applied}))"));
+            }
+        }
+        bodies.push(format!(
+            "(i64.store offset=3 {applied} (i64.const 0x1122334455667788)) (i32.load (i32.const 37))"
+        ));
+    }
+    let compares = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"];
+    if params[0] == "i32" && name.strip_prefix("i32.").is_some_and(|op| compares.contains(&op)) {
+        let right = &operands.expressions[1];
+        for (to, by) in [("0", "1"), ("0", "-3"), ("$i32", "0x40000000")] {
+            let sum = format!("(i32.add (local.get 0) (i32.const {by}))");
+            for step in [
+                format!("(br_if 0 ({name} (local.tee {to} {sum}) {right}))"),
+                format!("(local.set {to} {sum}) (br_if 0 ({name} (local.get {to}) {right}))"),
+            ] {
+                bodies.push(format!(
+                    "(block (loop (local.set $i64 (i64.add (local.get $i64) (i64.const 1)))
+                     (br_if 1 (i64.gt_u (local.get $i64) (i64.const 5))) {step}))
+                     (i32.xor (local.get {to}) (i32.shl (i32.wrap_i64 (local.get $i64)) (i32.const 8)))"
+                ));
+            }
+        }
+    }
+    bodies
+}
+
+/// Loads, and what makes an `i32` of what they give.
+const LOADS: [(&str, &str); 14] = [
+    ("i32.load", "i32.popcnt"),
+    ("i32.load8_s", "i32.popcnt"),
+    ("i32.load8_u", "i32.clz"),
+    ("i32.load16_s", "i32.popcnt"),
+    ("i32.load16_u", "i32.clz"),
+    ("i64.load", "i32.wrap_i64"),
+    ("i64.load8_s", "i32.wrap_i64"),
+    ("i64.load8_u", "i32.wrap_i64"),
+    ("i64.load16_s", "i32.wrap_i64"),
+    ("i64.load16_u", "i32.wrap_i64"),
+    ("i64.load32_s", "i32.wrap_i64"),
+    ("i64.load32_u", "i64.eqz"),
+    ("f32.load", "i32.reinterpret_f32"),
+    ("f64.load", "i32.trunc_sat_f64_s"),
+];
 
 fn function(instruction: &Instruction, number: usize, body: &str, place: Place) -> String {
     let Instruction { name, params, result } = instruction;

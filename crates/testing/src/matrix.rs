@@ -17,6 +17,13 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// The same, deterministic.
+    #[must_use]
+    pub fn deterministic(mut self) -> Configuration {
+        self.config.execution.deterministic = true;
+        self
+    }
+
     /// The same with another set of proposals.
     #[must_use]
     pub fn with_features(&self, features: Features) -> Configuration {
@@ -35,7 +42,8 @@ pub fn memory_kinds() -> &'static [MemoryKind] {
 }
 
 /// All configurations of this build. Both kinds of memory, and both with and without the checks that
-/// fuel and interruption add to code: these change what code is lowered to.
+/// fuel and interruption add to code, and one that is deterministic: these change what code is
+/// lowered to.
 pub fn configurations() -> Vec<Configuration> {
     let guard = [
         configuration("interp-guard", MemoryKind::Guard, false),
@@ -44,6 +52,7 @@ pub fn configurations() -> Vec<Configuration> {
     let compact = [
         configuration("interp-compact", MemoryKind::Compact, false),
         configuration("interp-compact-metered", MemoryKind::Compact, true),
+        configuration("interp-compact-deterministic", MemoryKind::Compact, false).deterministic(),
     ];
     // The default is guard memories wherever there are any.
     match MemoryConfig::default().kind {

@@ -5,10 +5,14 @@ use std::fmt;
 use crate::matrix::{Configuration, configurations};
 
 mod customs;
+mod external;
+mod known;
 mod ours;
+mod probe;
 mod text;
 mod wasmi;
 
+use external::External;
 pub use text::{round_trip, text};
 
 /// How much of a table is looked at.
@@ -53,6 +57,12 @@ enum Stop {
     IntegerOverflow,
     DivisionByZero,
     BadConversion,
+    Null,
+    Cast,
+    ArrayOutOfBounds,
+    Unaligned,
+    /// An exception that nobody caught.
+    Exception,
     StackOverflow,
     /// Something that depends on the engine, such as a limit.
     Engine,
@@ -120,6 +130,43 @@ fn digest(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
+impl Stop {
+    /// The reason as V8 tells it: its messages make fewer distinctions.
+    fn in_v8(self) -> Stop {
+        match self {
+            Stop::NullElement => Stop::BadSignature,
+            Stop::BadConversion => Stop::IntegerOverflow,
+            stop => stop,
+        }
+    }
+}
+
+impl Observation {
+    /// The same with the reasons of traps as an engine tells them.
+    fn told_by(mut self, engine: Rival) -> Observation {
+        for step in &mut self.steps {
+            if let (Step::Trapped { trap, .. }, Rival::Node) = (step, engine) {
+                *trap = trap.in_v8();
+            }
+        }
+        self
+    }
+
+    /// The same without what engines may choose: the bits of NaNs.
+    fn canonical(mut self) -> Observation {
+        for step in &mut self.steps {
+            match step {
+                Step::Returned { results, .. } => {
+                    results.iter_mut().for_each(|value| *value = value.canonical());
+                }
+                Step::Global { value, .. } => *value = value.canonical(),
+                _ => {}
+            }
+        }
+        self
+    }
+}
+
 /// The first difference, looking no further than a step that depends on the engine if
 /// `same_engine` is not set.
 fn compare(
@@ -159,12 +206,89 @@ pub enum Compared {
 ///
 /// What they disagree about; or, as text, that one of ours does not accept the module.
 pub fn differential(module: &[u8], calls: usize) -> Result<Compared, String> {
-    let reference = ours_agree(module, calls)?;
+    let reference = ours_agree(module, calls, false)?.canonical();
     let Some(other) = wasmi::observe(module, calls) else {
         return Ok(Compared::OursOnly);
     };
-    compare(["ours", "wasmi"], &reference, &other, false).map_err(|d| d.to_string())?;
-    Ok(Compared::WithOther)
+    match compare(["ours", "wasmi"], &reference, &other.canonical(), false) {
+        Ok(()) => Ok(Compared::WithOther),
+        Err(_) if known::differs_knowingly(module, Rival::Wasmi) => Ok(Compared::OursOnly),
+        Err(disagreement) => Err(disagreement.to_string()),
+    }
+}
+
+/// Another engine to compare with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rival {
+    /// wasmi, in this process.
+    Wasmi,
+    /// V8, through `node` on `PATH`.
+    Node,
+    /// Wasmtime, through its package for `python3`.
+    Wasmtime,
+}
+
+impl Rival {
+    /// All of them.
+    pub const ALL: [Rival; 3] = [Rival::Wasmi, Rival::Node, Rival::Wasmtime];
+
+    /// What it is called in messages and on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rival::Wasmi => "wasmi",
+            Rival::Node => "node",
+            Rival::Wasmtime => "wasmtime",
+        }
+    }
+
+    /// Whether it can be run here.
+    pub fn is_there(self) -> bool {
+        External::of(self).is_none_or(External::is_there)
+    }
+}
+
+/// Compares what modules do in our configurations and in another engine; in the deterministic ones
+/// alone, and with the bits of NaNs, if `deterministic` is set.
+///
+/// # Errors
+///
+/// If the other engine cannot be run at all.
+pub fn compare_all(
+    modules: &[Vec<u8>],
+    calls: usize,
+    rival: Rival,
+    deterministic: bool,
+) -> Result<Vec<Result<Compared, String>>, String> {
+    let ours = modules.iter().map(|module| ours_agree(module, calls, deterministic));
+    let ours: Vec<Result<Observation, String>> = ours.collect();
+    let theirs = match External::of(rival) {
+        None => modules.iter().map(|module| wasmi::observe(module, calls)).collect(),
+        Some(external) => external.observe(modules, calls, deterministic)?,
+    };
+    let normal = |observation: Observation| {
+        let told = observation.told_by(rival);
+        if deterministic { told } else { told.canonical() }
+    };
+    let compare_one = |ours: Result<Observation, String>, theirs: Option<Observation>, module| {
+        let ours = normal(ours?);
+        let Some(theirs) = theirs.map(normal) else { return Ok(Compared::OursOnly) };
+        match compare(["ours", rival.name()], &ours, &theirs, false) {
+            Ok(()) => Ok(Compared::WithOther),
+            Err(_) if known::differs_knowingly(module, rival) => Ok(Compared::OursOnly),
+            Err(disagreement) => Err(disagreement.to_string()),
+        }
+    };
+    let all = ours.into_iter().zip(theirs).zip(modules);
+    Ok(all.map(|((ours, theirs), module)| compare_one(ours, theirs, module)).collect())
+}
+
+/// Runs a valid module in the deterministic form of all our configurations, and compares to the bit.
+///
+/// # Errors
+///
+/// What they disagree about; or, as text, that one of ours does not accept the module.
+pub fn deterministic(module: &[u8], calls: usize) -> Result<(), String> {
+    ours_agree(module, calls, true).map(drop)
 }
 
 /// Runs two valid modules that should do the same in all our configurations, and compares.
@@ -173,15 +297,25 @@ pub fn differential(module: &[u8], calls: usize) -> Result<Compared, String> {
 ///
 /// What they disagree about; or, as text, that one of ours does not accept a module.
 pub fn same(a: &[u8], b: &[u8], calls: usize) -> Result<(), String> {
-    let (a, b) = (ours_agree(a, calls)?, ours_agree(b, calls)?);
+    let (a, b) = (ours_agree(a, calls, false)?, ours_agree(b, calls, false)?);
     compare(["first module", "second module"], &a, &b, true).map_err(|d| d.to_string())
 }
 
-fn ours_agree(module: &[u8], calls: usize) -> Result<Observation, String> {
+/// What a module does, if it does the same in all our configurations: in the deterministic form of
+/// each to the bit, else up to the bits of NaNs.
+fn ours_agree(module: &[u8], calls: usize, deterministic: bool) -> Result<Observation, String> {
     let mut reference: Option<(&'static str, Observation)> = None;
-    for Configuration { name, config, .. } in configurations() {
+    for configuration in configurations() {
+        // Modules may see bits of NaNs that are canonical in the deterministic ones alone: the
+        // generator overlooks those of `demote` and `promote`.
+        let Configuration { name, config, .. } = match deterministic {
+            true => configuration.deterministic(),
+            false if configuration.config.execution.deterministic => continue,
+            false => configuration,
+        };
         let observation =
             ours::observe(&config, module, calls).map_err(|error| format!("{name}: {error}"))?;
+        let observation = if deterministic { observation } else { observation.canonical() };
         match &reference {
             None => reference = Some((name, observation)),
             Some((first, reference)) => {

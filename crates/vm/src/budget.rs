@@ -33,6 +33,10 @@ pub struct Limits {
     /// Bytes of native stack that calls from guest to host to guest may use, from the outermost
     /// call on. Default 128 KiB, which fits threads with small stacks.
     pub native_stack_bytes: usize,
+    /// How many calls from guest to host to guest may be inside one another. Default 100, for which
+    /// the native stack suffices unless host functions take more than a kilobyte each. It is the
+    /// only limit on them that is the same on every machine.
+    pub nested_calls: usize,
 }
 
 impl Default for Limits {
@@ -48,6 +52,7 @@ impl Default for Limits {
             budget_bytes: 512 << 20,
             value_stack_slots: 1 << 20,
             native_stack_bytes: 128 << 10,
+            nested_calls: 100,
         }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use dunlin_code::Trap;
 use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId, ValType};
 
+use crate::budget::LimitError;
 use crate::func::{HostCall, HostFunc};
 use crate::instance::element;
 use crate::store::{Misuse, Store, abort};
@@ -25,6 +26,11 @@ const STEP_ELEMENTS: usize = STEP_BYTES / 8;
 
 /// Bytes of a bulk operation that cost one unit of fuel, beside the instruction's own.
 const FUEL_BYTES: u64 = 64;
+
+/// What growing gives when it fails: -1 to the guest.
+const NOT_GROWN: u64 = u64::MAX;
+/// What growing gives when the guest must stop instead, because only this host is short of memory.
+pub(crate) const GROW_TRAPS: u64 = u64::MAX - 1;
 
 /// The store of a context.
 ///
@@ -66,7 +72,17 @@ fn in_bounds(start: u64, count: u64, len: u64) -> Option<usize> {
     (end <= len).then_some(start as usize)
 }
 
-/// Grows memory `memory` by `delta` pages: the old size in pages, or `u64::MAX` on failure.
+/// What a guest is told of growing: the old size, [`NOT_GROWN`] or [`GROW_TRAPS`].
+fn grown(store: &mut Store, result: Result<u64, LimitError>) -> u64 {
+    result.unwrap_or_else(|error| {
+        let stops = store.settings().deterministic && error.is_system();
+        store.refused = stops.then_some(error);
+        if stops { GROW_TRAPS } else { NOT_GROWN }
+    })
+}
+
+/// Grows memory `memory` by `delta` pages: the old size in pages, `u64::MAX` on failure, or
+/// [`GROW_TRAPS`].
 ///
 /// # Safety
 ///
@@ -77,7 +93,8 @@ pub(crate) unsafe fn memory_grow(vmctx: *mut VmCtx, memory: u32, delta: u64) -> 
     // SAFETY: as above.
     let position = unsafe { store.instance_of(vmctx) }.memories[memory as usize];
     let memory = &mut store.memories[position as usize];
-    memory.grow(delta, &mut store.budget).unwrap_or(u64::MAX)
+    let result = memory.grow(delta, &mut store.budget);
+    grown(store, result)
 }
 
 /// Where `len` bytes of a memory are.
@@ -235,8 +252,8 @@ pub(crate) unsafe fn data_drop(vmctx: *mut VmCtx, data: u32) {
     unsafe { store(vmctx).instance_of(vmctx).drop_data(DataIndex(data)) };
 }
 
-/// Grows table `table` by `delta` elements that are all `init`: the old length, or `u64::MAX` on
-/// failure.
+/// Grows table `table` by `delta` elements that are all `init`: the old length, `u64::MAX` on
+/// failure, or [`GROW_TRAPS`].
 ///
 /// # Safety
 ///
@@ -247,7 +264,8 @@ pub(crate) unsafe fn table_grow(vmctx: *mut VmCtx, table: u32, init: u64, delta:
     // SAFETY: as above.
     let position = unsafe { store.instance_of(vmctx) }.tables[table as usize];
     let table = &mut store.tables[position as usize];
-    table.grow(delta, init, &mut store.budget).unwrap_or(u64::MAX)
+    let result = table.grow(delta, init, &mut store.budget);
+    grown(store, result)
 }
 
 /// Where `len` elements of a table are.

@@ -112,22 +112,21 @@ impl MemoryInstance {
     pub(crate) fn grow(&mut self, delta: u64, budget: &mut Budget) -> Result<u64, LimitError> {
         let old = self.pages();
         let most = pages_max(&self.ty);
-        let size = old
-            .checked_add(delta)
-            .filter(|pages| *pages <= most)
-            .and_then(|pages| byte_size(&self.ty, pages));
-        let Some(size) = size else {
+        let Some(pages) = old.checked_add(delta).filter(|pages| *pages <= most) else {
             let (wanted, most) = (byte_count(&self.ty, delta), byte_count(&self.ty, most));
             return Err(LimitError::declared(Resource::MemoryBytes, wanted, most));
         };
-        let more = size as u64 - self.def.len;
+        let more = byte_count(&self.ty, pages) - self.def.len;
         let (from, most) = (self.def.len as usize, byte_size(&self.ty, most));
-        budget.charged(Resource::MemoryBytes, more, || {
+        // What is no size on this machine is for the budget to refuse first, as on every other.
+        let size = budget.charged(Resource::MemoryBytes, more, || {
+            let refused = LimitError::system(Resource::MemoryBytes, more);
+            let size = byte_size(&self.ty, pages).ok_or(refused)?;
             let grown = match &mut self.storage {
                 Storage::Guarded(guarded) => guarded.grow(from, size),
                 Storage::Compact(compact) => compact.grow(size, most),
             };
-            grown.map_err(|_| LimitError::system(Resource::MemoryBytes, more))
+            grown.map(|()| size).map_err(|_| refused)
         })?;
         self.publish(size);
         Ok(old)

@@ -83,8 +83,12 @@ pub struct Store {
 
     /// Native stack pointer at the outermost call.
     native_base: usize,
+    /// Calls from the host inside the outermost one that are going on.
+    nested_calls: usize,
     /// The error of a host function, between the boundary and the end of the call.
     pub(crate) pending_error: Option<HostError>,
+    /// What the system refused, if that is why a guest stopped.
+    pub(crate) refused: Option<LimitError>,
     /// What a panicking host function said.
     pub(crate) panic_message: Option<String>,
     poisoned: bool,
@@ -282,7 +286,9 @@ impl Store {
             host_vmctx,
             empty_memory,
             native_base: 0,
+            nested_calls: 0,
             pending_error: None,
+            refused: None,
             panic_message: None,
             poisoned: false,
             was_interrupted: false,

@@ -310,32 +310,56 @@ fn recursion_without_end_stops_quickly_and_is_counted() {
     });
 }
 
+/// Calls that go from guest to host to guest, until one fails: how, and how often the host was called.
+fn nest(settings: Settings, limits: Limits) -> Vec<(String, u32)> {
+    let mut w = World::with(settings, limits);
+    let again = Arc::new(Mutex::new(None));
+    let deepest = Arc::new(AtomicU32::new(0));
+    let (to_call, depth) = (again.clone(), deepest.clone());
+    let host = w.host(&[], &[], move |call| {
+        depth.fetch_add(1, Ordering::Relaxed);
+        let func = to_call.lock().unwrap().unwrap();
+        call.store.call(func, &mut []).map_err(|error| error.to_string().into())
+    });
+    let i = w.instance(
+        r#"(module (import "" "again" (func $again)) (func (export "f") (call $again)))"#,
+        &[host],
+    );
+    *again.lock().unwrap() = Some(w.func(i, "f"));
+    let call = |_| {
+        let Err(CallError::Host(error, backtrace)) = w.call(i, "f", &[]) else { panic!() };
+        assert_eq!(backtrace.frames.len(), 1, "of the outermost call alone");
+        (error.to_string(), deepest.swap(0, Ordering::Relaxed))
+    };
+    (0..3).map(call).collect()
+}
+
+const TOO_DEEP: &str =
+    "call stack exhausted: too many calls between guest and host inside one another";
+
+#[test]
+fn calls_inside_one_another_are_counted() {
+    on_small_stack(|| {
+        for nested_calls in [0, 1, 30, Limits::default().nested_calls] {
+            let limits = Limits { nested_calls, ..Limits::default() };
+            for end in nest(settings(MemoryKind::Compact), limits) {
+                assert_eq!(end, (TOO_DEEP.to_string(), nested_calls as u32 + 1));
+            }
+        }
+    });
+}
+
 #[test]
 fn calls_inside_one_another_end_before_the_native_stack() {
     on_small_stack(|| {
-        let mut w = World::new(MemoryKind::Compact);
-        let again = Arc::new(Mutex::new(None));
-        let deepest = Arc::new(AtomicU32::new(0));
-        let (to_call, depth) = (again.clone(), deepest.clone());
-        let host = w.host(&[], &[], move |call| {
-            depth.fetch_add(1, Ordering::Relaxed);
-            let func = to_call.lock().unwrap().unwrap();
-            call.store.call(func, &mut []).map_err(|error| error.to_string().into())
-        });
-        let i = w.instance(
-            r#"(module (import "" "again" (func $again)) (func (export "f") (call $again)))"#,
-            &[host],
-        );
-        *again.lock().unwrap() = Some(w.func(i, "f"));
-        for _ in 0..3 {
-            let Err(CallError::Host(error, backtrace)) = w.call(i, "f", &[]) else { panic!() };
-            assert_eq!(
-                error.to_string(),
-                "call stack exhausted: too many calls between guest and host inside one another"
-            );
-            assert_eq!(backtrace.frames.len(), 1, "of the outermost call alone");
-            let depth = deepest.swap(0, Ordering::Relaxed);
-            assert!((20..2000).contains(&depth), "{depth}");
+        let settings = settings(MemoryKind::Compact);
+        let limits = Limits { nested_calls: usize::MAX, ..Limits::default() };
+        for (message, depth) in nest(settings, limits.clone()) {
+            assert_eq!(message, TOO_DEEP);
+            assert!((100..2000).contains(&depth), "{depth}");
+        }
+        for (message, _) in nest(Settings { deterministic: true, ..settings }, limits) {
+            assert_eq!(message, "resource limit exceeded: host functions took all native stack");
         }
     });
 }

@@ -3,7 +3,7 @@
 mod world;
 
 use dunlin_module::MemoryType;
-use dunlin_vm::{Extern, Limits, MemoryKind, Trap};
+use dunlin_vm::{CallError, Extern, Limits, MemoryKind, Settings, Trap};
 
 use crate::world::{World, child, is_child, kinds, on_small_stack, settings};
 
@@ -274,6 +274,42 @@ fn thousands_of_stores_with_compact_memories_fit_in_4_gib() {
         store.call(f, &mut slots).unwrap();
         assert_eq!(slots, [1]);
         stores.push(store);
+    }
+}
+
+/// What the system refuses is -1 to a guest, unless results may not depend on the system.
+#[test]
+fn growth_that_only_the_system_refuses() {
+    let text = r#"(module (memory i64 1) (table i64 1 funcref)
+        (func (export "memory") (param i64) (result i64) (memory.grow (local.get 0)))
+        (func (export "table") (param i64) (result i64)
+            (table.grow (ref.null func) (local.get 0))))"#;
+    for kind in kinds() {
+        for deterministic in [false, true] {
+            let most = u64::MAX;
+            let endless = Limits { memory_bytes: most, table_elements: most, ..Limits::default() };
+            for (limits, refused_by_system) in [(Limits::default(), false), (endless, true)] {
+                for (name, delta) in
+                    [("memory", 1 << 40), ("memory", 1 << 47), ("table", 1 << 50), ("table", most)]
+                {
+                    let settings = Settings { deterministic, ..settings(kind) };
+                    let mut w = World::with(settings, limits.clone());
+                    let i = w.instance(text, &[]);
+                    let outcome = w.call(i, name, &[delta]);
+                    // No table has so many elements, whoever is asked.
+                    if !deterministic || !refused_by_system || delta == most {
+                        assert_eq!(outcome.unwrap(), u64::MAX, "{name} {delta:x}");
+                        continue;
+                    }
+                    let Err(CallError::Trap(report)) = outcome else { panic!("{outcome:?}") };
+                    assert_eq!(report.trap, Trap::LimitExceeded);
+                    let text = report.to_string();
+                    assert!(text.ends_with(": the system refused"), "{text}");
+                    assert_eq!(w.run(i, name, &[1]), 1, "the store goes on");
+                    assert_eq!(w.run(i, name, &[0]), 2);
+                }
+            }
+        }
     }
 }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use rustix::io::Errno;
 
 use crate::host::{
-    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Output, Stream, Table,
-    join, open_granted, probe,
+    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Output, Random, Stream,
+    Table, Time, VirtualTime, join, open_granted, probe,
 };
 use crate::p1::{Descriptor, Descriptors, Object};
 
@@ -29,6 +30,8 @@ pub struct WasiCtx {
     pub(crate) has_dirs: bool,
     pub(crate) denials: Denials,
     pub(crate) interrupt: Interrupt,
+    pub(crate) time: Time,
+    pub(crate) random: Random,
 }
 
 impl WasiCtx {
@@ -71,6 +74,8 @@ pub struct WasiCtxBuilder {
     sockets: Vec<Object>,
     protected: Vec<PathBuf>,
     interrupt: Interrupt,
+    time: Time,
+    random: Random,
     descriptors_max: usize,
 }
 
@@ -86,6 +91,8 @@ impl Default for WasiCtxBuilder {
             sockets: Vec::new(),
             protected: Vec::new(),
             interrupt: Interrupt::default(),
+            time: Time::default(),
+            random: Random::default(),
             descriptors_max: DESCRIPTORS_MAX,
         }
     }
@@ -174,6 +181,16 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Makes what the guest sees of time and chance depend on what it does and on `seed` alone:
+    /// clocks show [virtual time](VirtualTime), and random bytes come from the seed, so they are no
+    /// secret. What it finds in directories and hears through pipes and sockets, and when, stays
+    /// the host's.
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.time = Time::Virtual(VirtualTime::default());
+        self.random = Random::Seeded(AtomicU64::new(seed));
+        self
+    }
+
     /// Limits how many descriptors the guest may hold, streams and directories included.
     pub fn descriptors_max(mut self, limit: usize) -> Self {
         self.descriptors_max = limit;
@@ -215,7 +232,16 @@ impl WasiCtxBuilder {
         for socket in self.sockets {
             insert(Descriptor::new(socket))?;
         }
-        Ok(WasiCtx { args: self.args, env, fds, has_dirs, denials, interrupt: self.interrupt })
+        Ok(WasiCtx {
+            args: self.args,
+            env,
+            fds,
+            has_dirs,
+            denials,
+            interrupt: self.interrupt,
+            time: self.time,
+            random: self.random,
+        })
     }
 }
 

@@ -19,7 +19,7 @@ mod stdio;
 mod table;
 mod terminal;
 
-pub use clock::Clock;
+pub use clock::{Clock, Time, VirtualTime};
 pub use denial::{Denial, Denials};
 pub use dir::{Access, Dir, OpenOptions, Opened};
 pub use error::Error;
@@ -28,7 +28,7 @@ pub use interrupt::Interrupt;
 pub use net::{Listener, Receive, Stream};
 pub use path::PATH_MAX;
 pub use poll::{Interest, Wait};
-pub use random::fill as random_fill;
+pub use random::Random;
 pub use readdir::DirEntry;
 pub use stdio::{Input, Output, OutputPipe};
 pub use table::Table;

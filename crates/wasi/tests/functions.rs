@@ -211,3 +211,29 @@ fn names() {
     }
     assert_eq!((p1::MODULE, p1::MODULE_UNSTABLE), ("wasi_snapshot_preview1", "wasi_unstable"));
 }
+
+/// Time that passes by looking at it, and bytes that the seed decides.
+#[test]
+fn deterministic_worlds() {
+    let seen = |seed| {
+        let mut guest = Guest::new(WasiCtx::builder().deterministic(seed));
+        let mut seen = Vec::new();
+        for id in [0, 1, 2, 3, 1] {
+            guest.call(|c, m| call::clock_res_get(c, m, id, OUT)).unwrap();
+            seen.push(guest.u64(OUT));
+            guest.call(|c, m| call::clock_time_get(c, m, id, 0, OUT)).unwrap();
+            seen.push(guest.u64(OUT));
+        }
+        guest.call(|c, m| call::random_get(c, m, 64, 13)).unwrap();
+        assert_eq!(guest.bytes(77, 3), [0; 3]);
+        (seen, guest.bytes(64, 13))
+    };
+    let (clocks, bytes) = seen(7);
+    let start = 946_684_800_000_000_000;
+    assert_eq!(clocks, [1000, start, 1000, 1000, 1000, 2000, 1000, 3000, 1000, 4000]);
+    assert!(bytes.iter().any(|byte| *byte != bytes[0]));
+    assert_eq!(seen(7), (clocks.clone(), bytes.clone()));
+    let (same_clocks, other_bytes) = seen(8);
+    assert_eq!(same_clocks, clocks);
+    assert_ne!(other_bytes, bytes);
+}

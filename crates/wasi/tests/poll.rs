@@ -98,6 +98,26 @@ fn nothing() -> Guest {
     Guest::new(WasiCtx::builder())
 }
 
+/// A wait in virtual time is over at once, and has taken what it should.
+#[test]
+fn virtual_time_is_not_waited_for() {
+    let mut guest = Guest::new(WasiCtx::builder().deterministic(0));
+    let now = |guest: &mut Guest| {
+        guest.call(|c, m| call::clock_time_get(c, m, 1, 0, OUT)).unwrap();
+        guest.u64(OUT)
+    };
+    let start = Instant::now();
+    assert_eq!(now(&mut guest), 0);
+    let got = poll(&mut guest, &[monotonic(1_000_000 * MS), monotonic(500_000 * MS)]).unwrap();
+    assert_eq!(got, [event(101, 0)]);
+    // Two deadlines were made from two looks at the clock.
+    assert_eq!(now(&mut guest), 500_000 * MS + 2000);
+    let until = Sub::Clock { id: 1, timeout: 600_000 * MS, flags: 1 };
+    assert_eq!(poll(&mut guest, &[until, monotonic(u64::MAX)]).unwrap(), [event(100, 0)]);
+    assert_eq!(now(&mut guest), 600_000 * MS);
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
 #[test]
 fn clocks() {
     let mut guest = nothing();

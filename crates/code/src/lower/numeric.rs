@@ -3,7 +3,9 @@
 use dunlin_module::op::Operator;
 
 use crate::bytecode::field;
-use crate::op::{BinForm, BinOp, Class, Dst, FusedForm, FusedOp, Op, OpKind, PlainOp, Src, UnOp};
+use crate::op::{
+    BinForm, BinOp, Class, Dst, FusedForm, FusedOp, Op, OpKind, PlainOp, Scalar, Src, UnOp,
+};
 
 use super::Lower;
 use super::emit::{Acc, Arg};
@@ -38,10 +40,16 @@ impl Lower<'_> {
     pub(super) fn numeric(&mut self, op: &Operator<'_>) -> bool {
         if let Some(op) = binary_op(op) {
             self.binary(op);
+            if op.yields_nan() {
+                self.canonical(op.result());
+            }
             return true;
         }
         if let Some(op) = unary_op(op) {
             self.unary(op);
+            if op.yields_nan() {
+                self.canonical(op.result());
+            }
             return true;
         }
         match op {
@@ -135,6 +143,18 @@ impl Lower<'_> {
             }
             _ => self.produce(code, &[word], class),
         }
+    }
+
+    /// Makes the new top operand, a float just computed, canonical if the settings ask for it.
+    fn canonical(&mut self, ty: Scalar) {
+        if !self.settings.deterministic {
+            return;
+        }
+        let op = if ty == Scalar::F32 { PlainOp::CanonF32 } else { PlainOp::CanonF64 };
+        let entry = self.stack.pop();
+        let arg = self.arg(entry);
+        debug_assert!(matches!(arg, Arg::Acc(..)), "results are left in accumulators");
+        self.produce(Op::plain(op), &[0], ty.class());
     }
 
     /// Emits one instruction instead of a product, just emitted, and `op` on it.

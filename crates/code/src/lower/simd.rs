@@ -3,7 +3,7 @@
 use dunlin_module::op::Operator;
 
 use crate::bytecode::field;
-use crate::op::{Class, Op, PlainOp, SimdOp, SimdShape};
+use crate::op::{Class, Op, PlainOp, Scalar, SimdOp, SimdShape};
 
 use super::Lower;
 use super::memory::Address;
@@ -23,7 +23,7 @@ macro_rules! simd_op {
             // Rows are matched by name only; the immediates are read by shape.
             let simd = match op {
                 $(Operator::$name { .. } => SimdOp::$name,)*
-                _ => return None,
+                _ => relaxed_op(op)?,
             };
             Some((simd, match simd.shape() {
                 S::Shuffle => Simd::Lanes(shuffle_lanes(op)),
@@ -39,6 +39,28 @@ macro_rules! simd_op {
     };
 }
 crate::for_each_simd_op!(simd_op);
+
+/// The instruction that does what a relaxed one does in the deterministic profile, if there is one;
+/// the others are in the list themselves.
+fn relaxed_op(op: &Operator<'_>) -> Option<SimdOp> {
+    Some(match op {
+        Operator::I8x16RelaxedSwizzle => SimdOp::I8x16Swizzle,
+        Operator::I32x4RelaxedTruncF32x4S => SimdOp::I32x4TruncSatF32x4S,
+        Operator::I32x4RelaxedTruncF32x4U => SimdOp::I32x4TruncSatF32x4U,
+        Operator::I32x4RelaxedTruncF64x2SZero => SimdOp::I32x4TruncSatF64x2SZero,
+        Operator::I32x4RelaxedTruncF64x2UZero => SimdOp::I32x4TruncSatF64x2UZero,
+        Operator::I8x16RelaxedLaneselect
+        | Operator::I16x8RelaxedLaneselect
+        | Operator::I32x4RelaxedLaneselect
+        | Operator::I64x2RelaxedLaneselect => SimdOp::V128Bitselect,
+        Operator::F32x4RelaxedMin => SimdOp::F32x4Min,
+        Operator::F32x4RelaxedMax => SimdOp::F32x4Max,
+        Operator::F64x2RelaxedMin => SimdOp::F64x2Min,
+        Operator::F64x2RelaxedMax => SimdOp::F64x2Max,
+        Operator::I16x8RelaxedQ15mulrS => SimdOp::I16x8Q15MulrSatS,
+        _ => return None,
+    })
+}
 
 fn shuffle_lanes(op: &Operator<'_>) -> [u8; 16] {
     match op {
@@ -118,7 +140,24 @@ impl Lower<'_> {
         }
         let Some((op, immediate)) = simd_op(op) else { return false };
         self.vector(op, immediate);
+        match op.nan_lanes() {
+            Some(Scalar::F32) => self.canonical_lanes(PlainOp::CanonF32x4),
+            Some(_) => self.canonical_lanes(PlainOp::CanonF64x2),
+            None => {}
+        }
         true
+    }
+
+    /// Makes the new top operand, a vector just computed, canonical if the settings ask for it.
+    fn canonical_lanes(&mut self, op: PlainOp) {
+        if self.settings.deterministic {
+            // The operands of the instruction before are done with.
+            self.code.begin();
+            let from = self.pop_near();
+            self.slot_result(Class::Vec, |dst| {
+                (Op::plain(op), [field::abcd(dst, from, 0, 0), 0, 0])
+            });
+        }
     }
 
     /// Pops an operand to be read from a slot: two slots for a vector.

@@ -56,6 +56,18 @@ plain! {
     SpillF32 2,
     /// Slot lo = the `f64` accumulator.
     SpillF64 2,
+    /// `f32` accumulator = the same, or the canonical NaN for any NaN.
+    CanonF32 2,
+    /// The same, stored to slot a too.
+    CanonF32Slot 2,
+    /// `f64` accumulator = the same, or the canonical NaN for any NaN.
+    CanonF64 2,
+    /// The same, stored to slot a too.
+    CanonF64Slot 2,
+    /// Slots a, a+1 = slots b, b+1 with canonical NaNs, as lanes of `f32`.
+    CanonF32x4 2,
+    /// Slots a, a+1 = slots b, b+1 with canonical NaNs, as lanes of `f64`.
+    CanonF64x2 2,
     /// Integer accumulator = global hi.
     GlobalGetInt 2,
     /// The same, stored to slot a too.
@@ -229,6 +241,8 @@ impl PlainOp {
             PlainOp::GlobalGetF64 => PlainOp::GlobalGetF64Slot,
             PlainOp::ArrayLen => PlainOp::ArrayLenSlot,
             PlainOp::RefTest => PlainOp::RefTestSlot,
+            PlainOp::CanonF32 => PlainOp::CanonF32Slot,
+            PlainOp::CanonF64 => PlainOp::CanonF64Slot,
             _ => return None,
         })
     }

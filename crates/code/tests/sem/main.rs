@@ -237,6 +237,89 @@ fn lane_conversions() {
     }
 }
 
+/// Relaxed instructions of three operands, by others that are checked above.
+#[test]
+fn relaxed_instructions() {
+    vector_pairs(8, false, |a, b| {
+        let c = a.rotate_left(41) ^ b;
+        let dot = sem::i16x8_relaxed_dot_i8x16_i7x16_s(a.into(), b.into());
+        let sums = sem::i32x4_extadd_pairwise_i16x8_s(dot);
+        let want = sem::i32x4_add(sums, c.into()).to_bits();
+        let got = sem::i32x4_relaxed_dot_i8x16_i7x16_add_s(a.into(), b.into(), c.into());
+        same("i32x4_relaxed_dot_i8x16_i7x16_add_s", &[a, b, c], got, want);
+    });
+    type V3 = fn(V128, V128, V128) -> V128;
+    let table: [(&str, u32, V3, V3, V1); 4] = [
+        (
+            "f32x4_relaxed_madd",
+            32,
+            sem::f32x4_relaxed_madd,
+            |a, b, c| sem::f32x4_add(sem::f32x4_mul(a, b), c),
+            sem::f32x4_canonical,
+        ),
+        (
+            "f32x4_relaxed_nmadd",
+            32,
+            sem::f32x4_relaxed_nmadd,
+            |a, b, c| sem::f32x4_add(sem::f32x4_mul(sem::f32x4_neg(a), b), c),
+            sem::f32x4_canonical,
+        ),
+        (
+            "f64x2_relaxed_madd",
+            64,
+            sem::f64x2_relaxed_madd,
+            |a, b, c| sem::f64x2_add(sem::f64x2_mul(a, b), c),
+            sem::f64x2_canonical,
+        ),
+        (
+            "f64x2_relaxed_nmadd",
+            64,
+            sem::f64x2_relaxed_nmadd,
+            |a, b, c| sem::f64x2_add(sem::f64x2_mul(sem::f64x2_neg(a), b), c),
+            sem::f64x2_canonical,
+        ),
+    ];
+    for (name, width, f, define, canonical) in table {
+        let thirds = vectors(width, true, &mut Random(13));
+        let mut random = Random(14);
+        vector_pairs(width, true, |a, b| {
+            let c = random.pick(&thirds);
+            let want = canonical(define(a.into(), b.into(), c.into())).to_bits();
+            same(name, &[a, b, c], canonical(f(a.into(), b.into(), c.into())), want);
+        });
+    }
+}
+
+/// One NaN for all, and nothing else changed.
+#[test]
+fn canonical_nans() {
+    let nans: [(u32, u128, u128, V1); 2] = [
+        (32, 0x7f80_0000, 0x7fc0_0000, sem::f32x4_canonical),
+        (64, 0x7ff0 << 48, 0x7ff8 << 48, sem::f64x2_canonical),
+    ];
+    for (width, infinity, nan, f) in nans {
+        let magnitude = mask(width) >> 1;
+        for v in vectors(width, true, &mut Random(15)) {
+            let want = build(width, |i| {
+                let bits = lane(v, width, i).u as u128;
+                (if bits & magnitude > infinity { nan } else { bits }) as i128
+            });
+            same("canonical", &[v], f(v.into()), want);
+            let low = v as u64;
+            match width {
+                32 => {
+                    let got = sem::f32_canonical(f32::from_bits(low as u32)).to_bits();
+                    assert_eq!(u128::from(got), want as u128 & mask(32), "{low:x}");
+                }
+                _ => {
+                    let got = sem::f64_canonical(f64::from_bits(low)).to_bits();
+                    assert_eq!(u128::from(got), want as u128 & mask(64), "{low:x}");
+                }
+            }
+        }
+    }
+}
+
 fn scalar_operands(width: u32, float: bool) -> Vec<u64> {
     let mut random = Random(u64::from(width));
     let mut all = if float { float_edges(width) } else { int_edges(width) };

@@ -155,6 +155,10 @@ table! { WIDENING_2: V2, fn(u128, u128, u32) -> i128;
     i64x2_extmul_low_i32x4_u 32 |a, b, i| lane(a, 32, i).u * lane(b, 32, i).u;
     i64x2_extmul_high_i32x4_s 32 |a, b, i| lane(a, 32, 2 + i).s * lane(b, 32, 2 + i).s;
     i64x2_extmul_high_i32x4_u 32 |a, b, i| lane(a, 32, 2 + i).u * lane(b, 32, 2 + i).u;
+    i16x8_relaxed_dot_i8x16_i7x16_s 8 |a, b, i| {
+        let product = |i| lane(a, 8, i).s * lane(b, 8, i).s;
+        clamp_s(product(2 * i) + product(2 * i + 1), 16)
+    };
     i32x4_dot_i16x8_s 16 dot;
 }
 
@@ -541,4 +545,9 @@ pub(crate) const OTHERS: &[&str] = &[
     "i8x16_swizzle",
     "f32x4_demote_f64x2_zero",
     "f64x2_promote_low_f32x4",
+    "f32x4_relaxed_madd",
+    "f32x4_relaxed_nmadd",
+    "f64x2_relaxed_madd",
+    "f64x2_relaxed_nmadd",
+    "i32x4_relaxed_dot_i8x16_i7x16_add_s",
 ];

@@ -1,9 +1,11 @@
 //! What a module does on our engine.
 
 use dunlin_engine::{
-    Config, Engine, Error, ErrorKind, Extern, Func, Instance, Module, Ref, Store, Trap, Val,
+    Config, Engine, Error, ErrorKind, Extern, Func, FuncType, Instance, Module, Ref, Store, Trap,
+    Val, ValType,
 };
 
+use super::probe::is_plain;
 use super::{Observation, Step, Stop, TABLE_ELEMENTS, Value, digest};
 
 /// Instantiates `module`, calls its exported functions and looks at everything else it exports.
@@ -37,7 +39,9 @@ pub(super) fn observe(config: &Config, module: &[u8], calls: usize) -> Result<Ob
     // Engines list them in different orders.
     exports.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (name, item) in &exports {
-        if let Extern::Func(func) = item {
+        if let Extern::Func(func) = item
+            && is_callable(&func.ty(&store))
+        {
             for call in 0..calls {
                 steps.push(self::call(&mut store, name, *func, call)?);
             }
@@ -47,6 +51,11 @@ pub(super) fn observe(config: &Config, module: &[u8], calls: usize) -> Result<Ob
         steps.extend(look(&mut store, name, item));
     }
     Ok(Observation { steps })
+}
+
+/// Whether a function takes and gives what means the same everywhere.
+fn is_callable(ty: &FuncType) -> bool {
+    ty.params.iter().chain(&ty.results).all(|ty| is_plain(*ty))
 }
 
 fn call(store: &mut Store<()>, name: &str, func: Func, call: usize) -> Result<Step, Error> {
@@ -61,7 +70,7 @@ fn call(store: &mut Store<()>, name: &str, func: Func, call: usize) -> Result<St
     match func.call(&mut *store, &arguments, &mut results) {
         Ok(()) => Ok(Step::Returned {
             function: name.to_string(),
-            results: results.iter().map(|result| value(result).canonical()).collect(),
+            results: results.iter().map(value).collect(),
         }),
         Err(error) => trapped(name, error),
     }
@@ -73,15 +82,15 @@ fn look(store: &mut Store<()>, name: String, item: Extern) -> Option<Step> {
             let data = memory.data(&*store);
             Some(Step::Memory { name, bytes: data.len(), digest: digest(data) })
         }
-        Extern::Table(table) => {
+        Extern::Table(table) if is_plain(ValType::Ref(table.ty(&*store).elem)) => {
             let size = table.size(&*store);
             let nulls = (0..size.min(TABLE_ELEMENTS))
                 .map(|i| table.get(&mut *store, i).is_none_or(|element| element.is_null()))
                 .collect();
             Some(Step::Table { name, size, nulls })
         }
-        Extern::Global(global) => {
-            let value = value(&global.get(&mut *store)).canonical();
+        Extern::Global(global) if is_plain(global.ty(&*store).val) => {
+            let value = value(&global.get(&mut *store));
             Some(Step::Global { name, value })
         }
         _ => None,
@@ -98,7 +107,10 @@ fn trapped(function: &str, error: Error) -> Result<Step, Error> {
         Some(Trap::IntegerOverflow) => Stop::IntegerOverflow,
         Some(Trap::IntegerDivisionByZero) => Stop::DivisionByZero,
         Some(Trap::BadConversionToInteger) => Stop::BadConversion,
+        Some(Trap::NullReference | Trap::NullFunction) => Stop::Null,
         Some(Trap::StackOverflow) => Stop::StackOverflow,
+        // Instructions that this version does not execute yet.
+        Some(Trap::Unsupported) => Stop::Engine,
         None if error.kind() == ErrorKind::Limit => Stop::Engine,
         _ => return Err(error.context(format_args!("call `{function}`"))),
     };

@@ -1,26 +1,17 @@
 //! What a module does on wasmi, another interpreter.
-//!
-//! One module in some hundred thousand meets a fault of wasmi 2.0.0, so a difference has to be
-//! looked into with a third engine before it is believed.
 
 use ::wasmi::{
     Config, Engine, Error, Extern, F32, F64, Func, Linker, Module, Store, TrapCode, V128, Val,
     ValType,
 };
 
-use dunlin_script::{PrintOptions, print};
-
 use super::{Observation, Step, Stop, TABLE_ELEMENTS, Value, digest};
 
 /// Much more than any module made here needs; the system provides what is touched.
 const STACK_BYTES: usize = 256 << 20;
 
-/// The same steps as on our engine; `None` if wasmi does not accept the module, or is known to run
-/// it wrongly.
+/// The same steps as on our engine; `None` if wasmi does not accept the module.
 pub(super) fn observe(module: &[u8], calls: usize) -> Option<Observation> {
-    if hits_known_fault(module) {
-        return None;
-    }
     // It may use native stack in proportion to the instructions it executes.
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
     std::thread::scope(|scope| {
@@ -38,6 +29,7 @@ fn run(module: &[u8], calls: usize) -> Option<Observation> {
         .wasm_memory64(true)
         .wasm_wide_arithmetic(true)
         .wasm_simd(true)
+        .wasm_relaxed_simd(true)
         .wasm_tail_call(true)
         .wasm_extended_const(true);
     let engine = Engine::new(&config);
@@ -74,18 +66,6 @@ fn run(module: &[u8], calls: usize) -> Option<Observation> {
     Some(Observation { steps })
 }
 
-/// wasmi 2.0.0 ignores the condition of a `select` that tests an `i32` against zero.
-fn hits_known_fault(module: &[u8]) -> bool {
-    let Ok(text) = print(module, &PrintOptions::default()) else {
-        return false;
-    };
-    let mut before = "";
-    text.lines().map(str::trim).any(|line| {
-        let condition = std::mem::replace(&mut before, line);
-        line.starts_with("select") && ["i32.eqz", "i32.eq", "i32.ne"].contains(&condition)
-    })
-}
-
 fn call(store: &mut Store<()>, name: &str, func: Func, call: usize) -> Step {
     let ty = func.ty(&*store);
     let argument = |(i, ty): (usize, &ValType)| argument(Val::default_for_ty(*ty), call, i);
@@ -94,7 +74,7 @@ fn call(store: &mut Store<()>, name: &str, func: Func, call: usize) -> Step {
     match func.call(&mut *store, &arguments, &mut results) {
         Ok(()) => Step::Returned {
             function: name.to_string(),
-            results: results.iter().map(|result| value(result).canonical()).collect(),
+            results: results.iter().map(value).collect(),
         },
         Err(error) => trapped(name, &error),
     }
@@ -113,9 +93,7 @@ fn look(store: &Store<()>, name: String, item: Extern) -> Option<Step> {
                 .collect();
             Step::Table { name, size, nulls }
         }
-        Extern::Global(global) => {
-            Step::Global { name, value: value(&global.get(store)).canonical() }
-        }
+        Extern::Global(global) => Step::Global { name, value: value(&global.get(store)) },
         Extern::Func(_) => return None,
     })
 }

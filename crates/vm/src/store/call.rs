@@ -123,10 +123,9 @@ impl Store {
         let outermost = self.active.0.is_none();
         if outermost {
             self.begin(here)?;
-        } else if self.native_base.abs_diff(here) > self.budget.limits().native_stack_bytes {
-            let detail = "too many calls between guest and host inside one another";
-            let report = TrapReport::outside(Trap::StackOverflow, Some(detail.into()));
-            return Err(CallError::Trap(report));
+        } else {
+            self.check_nesting(here)?;
+            self.nested_calls += 1;
         }
         let rt = self.rt();
         // SAFETY: the record is alive; V1. A guest that is inside a call to the host is somewhere
@@ -137,6 +136,9 @@ impl Store {
         }
         // SAFETY: as for this function; a value stack is in place.
         let exit = unsafe { self.enter(record, values, params, results) };
+        if !outermost {
+            self.nested_calls -= 1;
+        }
         let outcome = match exit {
             Exit::Done => Ok(()),
             Exit::Trap => Err(self.failure()),
@@ -154,6 +156,22 @@ impl Store {
             self.end(&outcome);
         }
         outcome
+    }
+
+    /// Whether one more call fits inside those that are going on; `here` is the native stack pointer.
+    fn check_nesting(&self, here: usize) -> Result<(), CallError> {
+        let limits = self.budget.limits();
+        let (trap, detail) = if self.nested_calls >= limits.nested_calls {
+            (Trap::StackOverflow, "too many calls between guest and host inside one another")
+        } else if self.native_base.abs_diff(here) <= limits.native_stack_bytes {
+            return Ok(());
+        } else if self.settings().deterministic {
+            // No result of the guest's: another host might have gone on.
+            (Trap::LimitExceeded, "host functions took all native stack")
+        } else {
+            (Trap::StackOverflow, "too many calls between guest and host inside one another")
+        };
+        Err(CallError::Trap(TrapReport::outside(trap, Some(detail.into()))))
     }
 
     /// Provides for an outermost call.
@@ -262,6 +280,9 @@ impl Store {
                 let detail = match trap {
                     Trap::HeapExhausted => limit.map(|limit| limit.to_string()),
                     Trap::HostPanic => self.panic_message.clone(),
+                    Trap::LimitExceeded if self.refused.is_some() => {
+                        self.refused.take().map(|refused| refused.to_string())
+                    }
                     Trap::Unsupported | Trap::LimitExceeded => backtrace.lower_error(),
                     _ => None,
                 };

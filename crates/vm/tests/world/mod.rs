@@ -17,7 +17,7 @@ pub fn kinds() -> impl Iterator<Item = MemoryKind> {
 }
 
 pub fn settings(memory_kind: MemoryKind) -> Settings {
-    Settings { memory_kind, fuel: false, interruptible: true }
+    Settings { memory_kind, fuel: false, interruptible: true, deterministic: false }
 }
 
 /// A store with its engine-wide parts.

@@ -1,10 +1,12 @@
-//! The four clocks.
+//! The four clocks, of the host or made up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
 use super::Error;
 
-/// A clock of the host.
+/// Which clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// The time of day, which can be set back.
@@ -26,16 +28,73 @@ impl Clock {
             Clock::ThreadCpu => ClockId::ThreadCPUTime,
         }
     }
+}
 
-    /// The clock's time, in nanoseconds.
-    pub fn now(self) -> Result<u64, Error> {
-        nanoseconds(clock_gettime(self.id())).ok_or(Error::Overflow)
+/// Where the time on a guest's clocks comes from.
+#[derive(Debug, Default)]
+pub enum Time {
+    /// The host's clocks.
+    #[default]
+    Host,
+    /// Made up: see [`VirtualTime`].
+    Virtual(VirtualTime),
+}
+
+/// Time that passes because of what the guest does and nothing else.
+///
+/// Each look at a clock takes a microsecond, and a wait takes as long as was asked for, at once.
+/// The time of day starts at the first second of the year 2000, all other clocks at zero.
+#[derive(Debug, Default)]
+pub struct VirtualTime {
+    nanoseconds: AtomicU64,
+}
+
+/// How much virtual time a look at a clock takes, in nanoseconds.
+const LOOK: u64 = 1000;
+
+/// What the virtual time of day starts at: 1 January 2000, in nanoseconds.
+const START_OF_DAYS: u64 = 946_684_800_000_000_000;
+
+impl Time {
+    /// The time on a clock, in nanoseconds.
+    pub fn now(&self, clock: Clock) -> Result<u64, Error> {
+        let Time::Virtual(time) = self else {
+            return nanoseconds(clock_gettime(clock.id())).ok_or(Error::Overflow);
+        };
+        let passed = time.nanoseconds.fetch_add(LOOK, Ordering::Relaxed);
+        passed.checked_add(offset(clock)).ok_or(Error::Overflow)
     }
 
-    /// The smallest step the clock shows, in nanoseconds.
-    pub fn resolution(self) -> Result<u64, Error> {
-        nanoseconds(clock_getres(self.id())).ok_or(Error::Overflow)
+    /// The smallest step a clock shows, in nanoseconds.
+    pub fn resolution(&self, clock: Clock) -> Result<u64, Error> {
+        match self {
+            Time::Host => nanoseconds(clock_getres(clock.id())).ok_or(Error::Overflow),
+            Time::Virtual(_) => Ok(LOOK),
+        }
     }
+
+    /// How long until a clock shows `at`, in nanoseconds. Takes no time itself.
+    pub fn left_until(&self, clock: Clock, at: u64) -> Result<u64, Error> {
+        let now = match self {
+            Time::Host => self.now(clock)?,
+            Time::Virtual(time) => {
+                time.nanoseconds.load(Ordering::Relaxed).saturating_add(offset(clock))
+            }
+        };
+        Ok(at.saturating_sub(now))
+    }
+
+    /// Lets virtual time pass; the host's does so by itself.
+    pub fn pass(&self, nanoseconds: u64) {
+        if let Time::Virtual(time) = self {
+            time.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a clock shows at the start of virtual time.
+fn offset(clock: Clock) -> u64 {
+    if clock == Clock::Realtime { START_OF_DAYS } else { 0 }
 }
 
 /// Nanoseconds of a time that is not negative and fits.

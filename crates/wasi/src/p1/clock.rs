@@ -19,21 +19,21 @@ pub(super) fn clock(id: u32) -> Result<Clock, Errno> {
 
 /// `clock_res_get`
 pub(crate) fn clock_res_get<M: GuestMemory + ?Sized>(
-    _: &mut WasiCtx,
+    ctx: &mut WasiCtx,
     mem: &mut M,
     id: u32,
     resolution: u32,
 ) -> Outcome {
-    Ok(mem.store_u64(u64::from(resolution), clock(id)?.resolution()?)?)
+    Ok(mem.store_u64(u64::from(resolution), ctx.time.resolution(clock(id)?)?)?)
 }
 
 /// `clock_time_get`
 pub(crate) fn clock_time_get<M: GuestMemory + ?Sized>(
-    _: &mut WasiCtx,
+    ctx: &mut WasiCtx,
     mem: &mut M,
     id: u32,
     _precision: u64,
     time: u32,
 ) -> Outcome {
-    Ok(mem.store_u64(u64::from(time), clock(id)?.now()?)?)
+    Ok(mem.store_u64(u64::from(time), ctx.time.now(clock(id)?)?)?)
 }

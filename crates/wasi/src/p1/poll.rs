@@ -10,7 +10,7 @@ use super::io::store_count;
 use super::memory::GuestMemory;
 use super::outcome::{Fail, Outcome};
 use crate::WasiCtx;
-use crate::host::{Clock, Interest, Readiness, Watch};
+use crate::host::{Clock, Interest, Readiness, Time, Watch};
 
 /// The most subscriptions one call takes.
 const COUNT_MAX: u32 = 4096;
@@ -160,7 +160,7 @@ fn await_any(ctx: &WasiCtx, list: &[Subscription]) -> Result<Vec<Option<Event>>,
     let mut done = false;
     for subscription in list {
         let state = match subscription.awaited {
-            Awaited::Clock { id, timeout, absolute } => deadline(id, timeout, absolute),
+            Awaited::Clock { id, timeout, absolute } => deadline(&ctx.time, id, timeout, absolute),
             Awaited::Descriptor { fd, interest } => match watch(&ctx.fds, fd, interest) {
                 Ok(Some(fd)) => State::Watched(watched.add(fd, interest)),
                 Ok(None) => State::Done(ready(&ctx.fds, fd, interest, Readiness::Ready)),
@@ -171,15 +171,18 @@ fn await_any(ctx: &WasiCtx, list: &[Subscription]) -> Result<Vec<Option<Event>>,
         states.push(state);
     }
     loop {
-        let timeout = if done { Some(0) } else { left(&states)? };
-        watched.wait(timeout.map(Duration::from_nanos), &ctx.interrupt)?;
+        let timeout = if done { Some(0) } else { left(&ctx.time, &states)? };
+        let is_virtual = matches!(ctx.time, Time::Virtual(_));
+        let wait = if is_virtual { timeout.map(|_| 0) } else { timeout };
+        watched.wait(wait.map(Duration::from_nanos), &ctx.interrupt)?;
         let mut any = false;
         let mut events = Vec::with_capacity(list.len());
         for (subscription, state) in list.iter().zip(&states) {
             let event = match (state, subscription.awaited) {
                 (State::Done(event), _) => Some(*event),
                 (State::Until(clock, at), _) => {
-                    (clock.now()? >= *at).then_some(Event::plain(Errno::SUCCESS))
+                    let is_over = ctx.time.left_until(*clock, *at)? == 0;
+                    is_over.then_some(Event::plain(Errno::SUCCESS))
                 }
                 (State::Watched(number), Awaited::Descriptor { fd, interest }) => {
                     let readiness = watched.readiness(*number);
@@ -193,10 +196,12 @@ fn await_any(ctx: &WasiCtx, list: &[Subscription]) -> Result<Vec<Option<Event>>,
         if any {
             return Ok(events);
         }
+        // Nothing but virtual time is left to wait for.
+        ctx.time.pass(timeout.unwrap_or(0));
     }
 }
 
-fn deadline(id: u32, timeout: u64, absolute: bool) -> State {
+fn deadline(time: &Time, id: u32, timeout: u64, absolute: bool) -> State {
     let clock = match clock(id) {
         Ok(clock @ (Clock::Realtime | Clock::Monotonic)) => clock,
         // The processor's time stands still while nothing runs.
@@ -207,18 +212,18 @@ fn deadline(id: u32, timeout: u64, absolute: bool) -> State {
         return State::Until(clock, timeout);
     }
     // Time to wait is not time of day: it goes on when the clock is set.
-    match Clock::Monotonic.now() {
+    match time.now(Clock::Monotonic) {
         Ok(now) => State::Until(Clock::Monotonic, now.saturating_add(timeout)),
         Err(error) => State::Done(Event::plain(error.into())),
     }
 }
 
 /// How long until the first deadline.
-fn left(states: &[State]) -> Result<Option<u64>, Fail> {
+fn left(time: &Time, states: &[State]) -> Result<Option<u64>, Fail> {
     let mut least = None;
     for state in states {
         if let State::Until(clock, at) = state {
-            let left = at.saturating_sub(clock.now()?);
+            let left = time.left_until(*clock, *at)?;
             least = Some(least.map_or(left, |least: u64| least.min(left)));
         }
     }

@@ -3,7 +3,6 @@
 use super::memory::GuestMemory;
 use super::outcome::Outcome;
 use crate::WasiCtx;
-use crate::host;
 
 /// `random_get`
 pub(crate) fn random_get<M: GuestMemory + ?Sized>(
@@ -13,5 +12,5 @@ pub(crate) fn random_get<M: GuestMemory + ?Sized>(
     buf_len: u32,
 ) -> Outcome {
     let buffer = mem.slice_mut(u64::from(buf), u64::from(buf_len))?;
-    Ok(host::random_fill(buffer, &ctx.interrupt)?)
+    Ok(ctx.random.fill(buffer, &ctx.interrupt)?)
 }

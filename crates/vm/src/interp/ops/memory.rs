@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use dunlin_code::Trap;
+
 use super::numeric::{Source, Target, plain};
 use crate::builtins;
 use crate::interp::access::{Access, Extend, Stored, address};
@@ -177,6 +179,9 @@ plain! {
     MemoryGrow(r) {
         let at = r.slot(r.a());
         let old = builtins::memory_grow(r.cx, u32::from(r.b()), *at);
+        if old == builtins::GROW_TRAPS {
+            return r.trap(Trap::LimitExceeded);
+        }
         at.write(if r.c() == 1 { old } else { u64::from(old as u32) });
         r.reload_memory();
         r.next(2)

@@ -310,6 +310,34 @@ plain! {
         r.set_vec(r.a(), value.into());
         r.next(4)
     }
+    CanonF32(r) {
+        r.single = sem::f32_canonical(r.single);
+        r.next(2)
+    }
+    CanonF32Slot(r) {
+        r.single = sem::f32_canonical(r.single);
+        r.set(r.a(), r.single);
+        r.next(2)
+    }
+    CanonF64(r) {
+        r.double = sem::f64_canonical(r.double);
+        r.next(2)
+    }
+    CanonF64Slot(r) {
+        r.double = sem::f64_canonical(r.double);
+        r.set(r.a(), r.double);
+        r.next(2)
+    }
+    CanonF32x4(r) {
+        let value = sem::f32x4_canonical(r.get_vec(r.b()));
+        r.set_vec(r.a(), value);
+        r.next(2)
+    }
+    CanonF64x2(r) {
+        let value = sem::f64x2_canonical(r.get_vec(r.b()));
+        r.set_vec(r.a(), value);
+        r.next(2)
+    }
     SpillInt(r) {
         *r.fp.add(r.lo(1) as usize) = r.acc;
         r.next(2)

@@ -87,6 +87,9 @@ plain! {
     TableGrow(r) {
         let at = r.slot(r.a());
         let old = builtins::table_grow(r.cx, u32::from(r.b()), *at, *at.add(1));
+        if old == builtins::GROW_TRAPS {
+            return r.trap(Trap::LimitExceeded);
+        }
         at.write(if r.c() == 1 { old } else { u64::from(old as u32) });
         r.next(2)
     }
