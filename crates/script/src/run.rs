@@ -251,7 +251,7 @@ impl<'a> Runner<'a> {
             }
             Command::AssertException(action) => {
                 let result = self.execute(action);
-                self.judged(action, self.unexpected("an exception", result))
+                self.judged(action, self.assert_exception(result))
             }
             Command::AssertRejected(source, message) => self.assert_rejected(source, message),
             Command::AssertUnlinkable(source, message) => self.assert_unlinkable(source, message),
@@ -368,9 +368,8 @@ impl<'a> Runner<'a> {
             Argument::V128(value) => Val::V128(value),
             Argument::Null(HeapType::Func | HeapType::NoFunc) => Val::FuncRef(None),
             Argument::Null(HeapType::Extern | HeapType::NoExtern) => Val::ExternRef(None),
-            Argument::Null(HeapType::Exn | HeapType::NoExn) => {
-                return Err(Stop::Unsupported("exceptions".to_string()));
-            }
+            Argument::Null(HeapType::Exn | HeapType::NoExn) => Val::ExnRef(None),
+            Argument::Null(HeapType::Cont | HeapType::NoCont) => Val::ContRef(None),
             Argument::Null(_) | Argument::Host => {
                 return Err(Stop::Unsupported("gc".to_string()));
             }
@@ -404,6 +403,13 @@ impl<'a> Runner<'a> {
                 _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
             },
             _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
+        }
+    }
+
+    fn assert_exception(&self, result: Result<Vec<Val>, Stop>) -> Outcome {
+        match &result {
+            Err(Stop::Error(error)) if error.kind() == ErrorKind::Exception => Outcome::Pass,
+            _ => self.unexpected("an exception", result),
         }
     }
 

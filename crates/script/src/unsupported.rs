@@ -29,16 +29,10 @@ fn of_instruction(name: &str) -> &'static str {
         "threads"
     } else if name.contains("Relaxed") {
         "relaxed-simd"
-    } else if ["TryTable", "Throw", "ThrowRef"].contains(&name) {
-        "exceptions"
-    } else if ["Try", "Catch", "CatchAll", "Rethrow", "Delegate"].contains(&name) {
-        "legacy-exceptions"
     } else if ["CallRef", "ReturnCallRef", "RefAsNonNull", "BrOnNull", "BrOnNonNull"]
         .contains(&name)
     {
         "function-references"
-    } else if name.starts_with("Cont") || ["Suspend", "Resume", "Switch"].contains(&name) {
-        "stack-switching"
     } else {
         "gc"
     }
@@ -56,8 +50,7 @@ pub(crate) fn by_type(ty: ValType) -> Option<&'static str> {
     };
     match heap {
         HeapType::Func | HeapType::NoFunc | HeapType::Extern | HeapType::NoExtern => None,
-        HeapType::Exn | HeapType::NoExn => Some("exceptions"),
-        HeapType::Cont | HeapType::NoCont => Some("stack-switching"),
+        HeapType::Exn | HeapType::NoExn | HeapType::Cont | HeapType::NoCont => None,
         HeapType::Any | HeapType::Eq | HeapType::I31 | HeapType::Struct | HeapType::Array => {
             Some("gc")
         }

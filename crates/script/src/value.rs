@@ -143,7 +143,15 @@ impl Expected {
             (Expected::Null(heap), Val::ExternRef(None)) => {
                 matches!(heap, None | Some(HeapType::Extern | HeapType::NoExtern))
             }
+            (Expected::Null(heap), Val::ExnRef(None)) => {
+                matches!(heap, None | Some(HeapType::Exn | HeapType::NoExn))
+            }
+            (Expected::Null(heap), Val::ContRef(None)) => {
+                matches!(heap, None | Some(HeapType::Cont | HeapType::NoCont))
+            }
             (Expected::NonNull(heap), Val::FuncRef(Some(_))) => *heap == HeapType::Func,
+            (Expected::NonNull(heap), Val::ExnRef(Some(_))) => *heap == HeapType::Exn,
+            (Expected::NonNull(heap), Val::ContRef(Some(_))) => *heap == HeapType::Cont,
             (Expected::Extern(None), Val::ExternRef(Some(_))) => true,
             (Expected::Extern(Some(number)), Val::ExternRef(Some(found))) => {
                 host_number(found, store) == Some(*number)
@@ -214,6 +222,10 @@ impl fmt::Display for Shown<'_> {
             Val::FuncRef(Some(_)) => f.write_str("(ref.func)"),
             Val::ExternRef(None) => f.write_str("(ref.null extern)"),
             Val::ExternRef(Some(_)) => f.write_str("(ref.extern)"),
+            Val::ExnRef(None) => f.write_str("(ref.null exn)"),
+            Val::ExnRef(Some(_)) => f.write_str("(ref.exn)"),
+            Val::ContRef(None) => f.write_str("(ref.null cont)"),
+            Val::ContRef(Some(_)) => f.write_str("(ref.cont)"),
             _ => f.write_str("(ref)"),
         }
     }

@@ -123,7 +123,10 @@ fn command(text: Text<'_>, directive: WastDirective<'_>) -> Command {
             Command::AssertTrap(invoke(call), message.to_string())
         }
         WastDirective::AssertException { exec, .. } => Command::AssertException(action(text, exec)),
-        WastDirective::AssertSuspension { .. } => Command::Unsupported("stack-switching"),
+        // A suspension that nobody handles is a trap here.
+        WastDirective::AssertSuspension { exec, message, .. } => {
+            Command::AssertTrap(action(text, exec), message.to_string())
+        }
         WastDirective::AssertMalformed { module, message, .. }
         | WastDirective::AssertInvalid { module, message, .. }
         | WastDirective::AssertMalformedCustom { module, message, .. }

@@ -18,7 +18,7 @@ use super::ops::numeric::{
     Bin, Binary, FromAcc, FromSlot, Fused, Fusion, Select, ToAcc, ToSlot, Un, Unary, binary,
     fusion, unary,
 };
-use super::ops::{call, control, memory, numeric, simd, table};
+use super::ops::{call, continuation, control, exception, memory, numeric, simd, table};
 use super::regs::Value;
 
 type Table = [Handler; Op::COUNT];
@@ -282,6 +282,8 @@ const fn of_plain(op: PlainOp) -> Handler {
             ElemDrop RefFunc RefAsNonNull;
         call: Call CallImport CallIndirectR CallIndirectS CallRef ReturnCall ReturnCallImport
             ReturnCallIndirect ReturnCallRef;
+        exception: Throw ThrowRef;
+        continuation: ContNew ContBind Suspend Resume ResumeThrow ResumeThrowRef Switch ContReturn;
         memory: MemorySize MemoryGrow MemoryFill MemoryCopy MemoryInit DataDrop;
     }
 }
