@@ -61,6 +61,9 @@ impl Circumstances<'_> {
                 (Exit::Trapped, format!("{name} trapped"), Some(help))
             }
             Some(_) => (Exit::Trapped, format!("{name} trapped"), self.advice(&error)),
+            None if error.kind() == ErrorKind::Exception => {
+                (Exit::Trapped, format!("{name} threw an exception"), None)
+            }
             // A host function that fails ends the program as a trap does.
             None if error.backtrace().is_some_and(|trace| !trace.frames.is_empty()) => {
                 (Exit::Trapped, format!("{name} was ended by a failed call"), self.advice(&error))

@@ -2,10 +2,13 @@
 //!
 //! It knows only the op table and the frame, not how lowering works. Checked is that instructions
 //! follow each other without gap, that every branch lands on one, that control cannot run off the
-//! end, that every slot named lies inside the frame, and that nothing but entry and return touches
-//! the frame header. Debug builds check every function before it is published.
+//! end, that every slot named lies inside the frame, that nothing but entry and return touches the
+//! frame header, and that ranges of handlers nest and lead outwards. Debug builds check every function
+//! before it is published.
 
-use crate::bytecode::{Bytecode, br_table_words, field, table_words};
+use crate::bytecode::{
+    Bytecode, Handler, RESUME_HANDLER_WORDS, SWITCH, br_table_words, field, table_words,
+};
 use crate::frame::HEADER_SLOTS;
 use crate::op::{
     AddrForm, BinForm, BrForm, CastTarget, Class, Dst, FusedForm, Op, OpKind, PlainOp, SimdShape,
@@ -70,7 +73,11 @@ pub fn check(code: &Bytecode) -> Result<(), CheckError> {
             return Err(error);
         }
     }
-    Ok(())
+    for (at, handler) in code.handlers.iter().enumerate() {
+        checker.at = handler.words.start as usize;
+        checker.handler(at, handler);
+    }
+    checker.error.map_or(Ok(()), Err)
 }
 
 /// Whether control never reaches the instruction behind.
@@ -95,6 +102,9 @@ fn leaves(kind: OpKind) -> bool {
                 | ReturnCallImport
                 | ReturnCallIndirect
                 | ReturnCallRef
+                | Throw
+                | ThrowRef
+                | ContReturn
                 | Exit
         )
     )
@@ -277,7 +287,7 @@ impl Checker<'_> {
         let (a, b, c, d) = (field::a(word), field::b(word), field::c(word), field::d(word));
         let (lo, hi) = (field::lo(word), field::hi(word));
         match op {
-            Trap | Fuel | DataDrop | ElemDrop | Exit => {}
+            Trap | Fuel | DataDrop | ElemDrop | Exit | ContReturn => {}
             GlobalGetInt | GlobalGetF32 | GlobalGetF64 | CanonF32 | CanonF64 => {}
             GlobalSetInt | GlobalSetF32 | GlobalSetF64 => {}
             BrFwd | BrBack => self.target(hi),
@@ -322,6 +332,13 @@ impl Checker<'_> {
                 self.slots(a, 1);
                 self.tail(hi, self.word(2));
             }
+            Throw => self.slots(hi, field::lo(self.word(2))),
+            ThrowRef => self.slots(hi, 1),
+            ContNew => self.slots(a, 1),
+            ContBind => self.slots(lo, hi.saturating_add(1)),
+            Suspend => self.slots(hi, field::lo(self.word(2))),
+            Switch => self.slots(hi, field::lo(self.word(2)).saturating_add(1)),
+            Resume | ResumeThrow | ResumeThrowRef => self.resume(word),
             Return | ReturnIntR | ReturnF32R | ReturnF64R => self.header(hi),
             ReturnIntS | ReturnF32S | ReturnF64S => {
                 self.slots(a, 1);
@@ -371,6 +388,49 @@ impl Checker<'_> {
             }
             I64Add128 | I64Sub128 => self.slots(a, 4),
             I64MulWideS | I64MulWideU => self.slots(a, 2),
+        }
+    }
+
+    /// Handler number `at`.
+    fn handler(&mut self, at: usize, handler: &Handler) {
+        let Handler { words, outer, next, clauses } = handler;
+        let all = &self.code.handlers;
+        if words.start > words.end || words.end as usize > self.code.words.len() {
+            self.fail(format!("handler {at}: words {words:?} of {}", self.code.words.len()));
+        }
+        if at > 0 && all[at - 1].words.start > words.start {
+            self.fail(format!("handler {at} begins before the one before it"));
+        }
+        for around in [outer, next].into_iter().flatten() {
+            let before = all[..at].get(*around as usize).map(|around| &around.words);
+            if !before.is_some_and(|b| b.start <= words.start && words.end <= b.end) {
+                self.fail(format!("handler {at}: handler {around} is not around it"));
+            }
+        }
+        for clause in clauses {
+            self.slots(clause.payload, clause.payload_slots);
+            if let Some(slot) = clause.reference {
+                self.slots(slot, 1);
+            }
+            let target = clause.target as usize;
+            if words.contains(&clause.target) || !self.starts.get(target).is_some_and(|at| *at) {
+                self.fail(format!("handler {at} goes on at word {target}"));
+            }
+        }
+    }
+
+    /// A `resume` with arguments and a continuation at the slots in `word`.
+    fn resume(&mut self, word: u64) {
+        let base = field::lo(word);
+        self.slots(base, field::hi(word).saturating_add(1));
+        self.slots(base, field::hi(self.word(2)));
+        for at in 0..field::lo(self.word(3)) as usize {
+            let word = 4 + RESUME_HANDLER_WORDS * at;
+            let (first, second) = (self.word(word), self.word(word + 1));
+            if field::hi(second) != SWITCH {
+                self.target(field::hi(first));
+                self.slots(field::hi(second), 1);
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub mod sem;
 mod settings;
 mod trap;
 
-pub use bytecode::Bytecode;
+pub use bytecode::{Bytecode, Clause, Handler};
 pub use check::check;
 pub use lower::{LowerError, lower};
 pub use settings::{MemoryKind, Settings};

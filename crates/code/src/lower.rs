@@ -10,10 +10,13 @@
 //! | [`stack`] | the picture of the operand stack |
 //! | [`emit`] | words, labels, accumulators, moving values to their home slots |
 //! | `control` `call` `numeric` `memory` `table` `simd` `gc` | one family of instructions each |
+//! | `exception` `continuation` | the same, with control that goes from frame to frame |
 
 mod call;
+mod continuation;
 mod control;
 mod emit;
+mod exception;
 mod gc;
 mod memory;
 mod numeric;
@@ -34,6 +37,7 @@ use crate::roots::Roots;
 use crate::{Settings, Trap};
 use control::Control;
 use emit::Code;
+use exception::OpenHandler;
 use stack::{Entry, Place, Stack};
 
 /// Why a function cannot be lowered.
@@ -169,6 +173,7 @@ fn lower_with<'m>(
         code: Code::new(layout.scratch),
         layout,
         control: Vec::new(),
+        handlers: Vec::new(),
         unreachable: false,
         skipped: 0,
         layouts: HashMap::new(),
@@ -195,6 +200,8 @@ struct Lower<'m> {
     stack: Stack,
     code: Code,
     control: Vec<Control>,
+    /// All handlers so far, by the start of their range.
+    handlers: Vec<OpenHandler>,
     /// Whether the code at this point can never run.
     unreachable: bool,
     /// Blocks opened in unreachable code and not closed yet.
@@ -218,6 +225,9 @@ impl<'m> Lower<'m> {
             return Ok(());
         }
         if self.control(op)? || self.call(op) || self.gc(op) {
+            return Ok(());
+        }
+        if self.exception(op)? || self.continuation(op) {
             return Ok(());
         }
         let name = format!("{op:?}");
@@ -250,16 +260,20 @@ impl<'m> Lower<'m> {
     }
 
     fn count_fuel(&mut self, op: &Operator<'_>) {
-        use Operator::{Block, Else, End, Loop, Nop};
+        use Operator::{Block, Catch, CatchAll, Delegate, Else, End, Loop, Nop, Try, TryTable};
+        let plain = matches!(op, Nop | Block { .. } | Loop { .. } | Else | End);
+        let catching = matches!(op, TryTable { .. } | Catch { .. } | CatchAll)
+            || matches!(op, Try { .. } | Delegate { .. });
         if let Some(at) = self.fuel_at
-            && !matches!(op, Nop | Block { .. } | Loop { .. } | Else | End)
+            && !plain
+            && !catching
         {
             let word = &mut self.code.words[at];
             *word = field::ab_hi(0, 0, field::hi(*word).saturating_add(1));
         }
     }
 
-    fn finish(self) -> Result<Option<Bytecode>> {
+    fn finish(mut self) -> Result<Option<Bytecode>> {
         let frame_slots = self.stack.slots_max() + 4;
         if frame_slots > FRAME_SLOTS_MAX {
             return Err(LowerError::FrameTooLarge);
@@ -267,8 +281,11 @@ impl<'m> Lower<'m> {
         if self.code.far_without_scratch {
             return Ok(None);
         }
+        self.code.finish();
+        let handlers = self.handlers.into_iter();
         Ok(Some(Bytecode {
-            words: self.code.finish(),
+            handlers: handlers.map(|handler| handler.finish(&self.code)).collect(),
+            words: self.code.words,
             frame_slots,
             header_slot: self.layout.header,
             zero_slots: self.layout.local_slots,

@@ -77,6 +77,12 @@ traps! {
     Unsupported = "instruction not supported";
     /// A host function returned an error, which travels beside this code.
     Host = "host function failed";
+    /// Nothing caught an exception, which travels beside this code.
+    Exception = "uncaught exception";
+    /// A continuation was resumed, bound or switched to that was used before.
+    ContinuationConsumed = "continuation already consumed";
+    /// `suspend` or `switch` with a tag that nobody around handles.
+    UnhandledTag = "unhandled tag";
     /// A host function panicked; the store is unusable from then on.
     HostPanic = "host function panicked";
     /// A broken invariant of the engine.

@@ -6,8 +6,11 @@ use std::fmt;
 
 use dunlin_code::Trap;
 use dunlin_vm::{
-    Backtrace, CallError, InstantiateError, LimitError, Misuse, StoreError, TrapReport,
+    Backtrace, CallError, ExceptionReport, InstantiateError, LimitError, Misuse, StoreError,
+    TrapReport,
 };
+
+use crate::reference::ExnRef;
 
 /// A result whose error is an [`Error`] unless another type is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -44,6 +47,8 @@ pub enum ErrorKind {
     Link,
     /// The guest stopped itself or was stopped; see [`Error::trap`].
     Trap,
+    /// No guest caught an exception; see [`Error::exception`].
+    Exception,
     /// A host function failed; see [`Error::downcast_ref`].
     Host,
     /// The embedder used the API in a way that cannot work, such as a handle of another store.
@@ -69,6 +74,8 @@ enum Cause {
         trap: Trap,
         detail: Option<String>,
     },
+    /// The exception, and what is to be said about it.
+    Exception(ExnRef, String),
     Host(Box<dyn StdError + Send + Sync>),
     /// A sentence of ours and, where several things went wrong at once, one line for each.
     Message {
@@ -114,8 +121,21 @@ impl Error {
         error
     }
 
+    fn from_exception_report(report: ExceptionReport) -> Error {
+        let ExceptionReport { exception, backtrace, text } = report;
+        let mut error = Error::from_cause(Cause::Exception(ExnRef(exception), text));
+        error.0.backtrace = Some(backtrace);
+        error
+    }
+
+    /// An error with which a host function throws `exception` where it was called.
+    pub fn throw(exception: ExnRef) -> Error {
+        Error::from_cause(Cause::Exception(exception, String::new()))
+    }
+
     fn from_call(error: CallError) -> Error {
         match error {
+            CallError::Exception(report) => Error::from_exception_report(report),
             CallError::Trap(report) => Error::from_trap_report(report),
             CallError::Host(error, backtrace) => Error::from_host(error, backtrace),
             CallError::Misuse(misuse) => misuse.into(),
@@ -128,6 +148,7 @@ impl Error {
         match error {
             InstantiateError::Link(error) => Error::link(error.to_string()),
             InstantiateError::Trap(report) => Error::from_trap_report(report),
+            InstantiateError::Exception(report) => Error::from_exception_report(report),
             InstantiateError::Host(error, backtrace) => Error::from_host(error, backtrace),
             InstantiateError::Limit(limit) => limit.into(),
             InstantiateError::Misuse(misuse) => misuse.into(),
@@ -199,6 +220,7 @@ impl Error {
             Cause::Trap { trap: Trap::LimitExceeded, .. } => ErrorKind::Limit,
             Cause::Trap { trap: Trap::Bug, .. } => ErrorKind::Bug,
             Cause::Trap { .. } => ErrorKind::Trap,
+            Cause::Exception(..) => ErrorKind::Exception,
             Cause::Host(_) => ErrorKind::Host,
             Cause::Message { kind, .. } => *kind,
         }
@@ -208,6 +230,15 @@ impl Error {
     pub fn trap(&self) -> Option<Trap> {
         match self.0.cause {
             Cause::Trap { trap, .. } => Some(trap),
+            _ => None,
+        }
+    }
+
+    /// The exception that no guest caught. A host function may look at it, and either go on or
+    /// return the error, which throws the exception again.
+    pub fn exception(&self) -> Option<ExnRef> {
+        match &self.0.cause {
+            Cause::Exception(exception, _) => Some(exception.clone()),
             _ => None,
         }
     }
@@ -241,7 +272,9 @@ impl Error {
             _ if self.kind() == ErrorKind::Bug => {
                 Some("this is a fault of Dunlin: please report it".to_string())
             }
-            Cause::Trap { .. } | Cause::Host(_) | Cause::Message { .. } => None,
+            Cause::Trap { .. } | Cause::Exception(..) | Cause::Host(_) | Cause::Message { .. } => {
+                None
+            }
         }
     }
 
@@ -252,7 +285,7 @@ impl Error {
             Cause::Limit(error) => (error as &dyn Any).downcast_ref(),
             Cause::Trap { trap, .. } => (trap as &dyn Any).downcast_ref(),
             Cause::Host(error) => error.downcast_ref(),
-            Cause::Message { .. } => None,
+            Cause::Exception(..) | Cause::Message { .. } => None,
         }
     }
 
@@ -294,7 +327,9 @@ impl Error {
         match &self.0.cause {
             Cause::Invalid(error) => error.source(),
             Cause::Host(error) => error.source(),
-            Cause::Limit(_) | Cause::Trap { .. } | Cause::Message { .. } => None,
+            Cause::Limit(_) | Cause::Trap { .. } | Cause::Exception(..) | Cause::Message { .. } => {
+                None
+            }
         }
     }
 
@@ -380,6 +415,8 @@ impl fmt::Display for Cause {
             Cause::Limit(error) => error.fmt(f),
             Cause::Trap { trap, detail: None } => write!(f, "trap: {trap}"),
             Cause::Trap { trap, detail: Some(detail) } => write!(f, "trap: {trap}: {detail}"),
+            Cause::Exception(_, text) if text.is_empty() => f.write_str("uncaught exception"),
+            Cause::Exception(_, text) => write!(f, "uncaught exception {text}"),
             Cause::Host(error) => error.fmt(f),
             Cause::Message { text, .. } => f.write_str(text),
         }
@@ -458,7 +495,14 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
 
 impl From<Error> for Box<dyn StdError + Send + Sync> {
     fn from(error: Error) -> Self {
-        Box::new(Carrier(error))
+        // The machine knows its own errors only, and it must see what is thrown.
+        match error.0.cause {
+            Cause::Exception(ExnRef(exception), text) => {
+                let backtrace = error.0.backtrace.unwrap_or_default();
+                Box::new(CallError::Exception(ExceptionReport { exception, backtrace, text }))
+            }
+            _ => Box::new(Carrier(error)),
+        }
     }
 }
 

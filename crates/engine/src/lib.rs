@@ -27,6 +27,7 @@ mod config;
 mod context;
 mod engine;
 mod error;
+mod exception;
 mod externs;
 mod func;
 mod global;

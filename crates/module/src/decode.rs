@@ -210,6 +210,7 @@ impl<'r> Decoder<'r> {
             features: self.features,
             flags: self.features.flags(),
             names: OnceLock::new(),
+            types_by_id: OnceLock::new(),
             exports_by_name: OnceLock::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! A core module after decoding: what it imports, defines and exports.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +13,8 @@ use crate::init::{ConstExpr, DataSegment, ElemSegment};
 use crate::names::Names;
 use crate::registry::TypeHold;
 use crate::types::{
-    CompositeType, FieldType, FuncType, GlobalType, MemoryType, RefType, TableType, TagType, TypeId,
+    CompositeType, FieldType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType,
+    TagType, TypeId, ValType,
 };
 
 /// A validated core module: immutable, without pointers into any engine but its canonical types.
@@ -69,6 +71,8 @@ pub struct Module {
     /// The same, as the parser wants it.
     pub(crate) flags: wasmparser::WasmFeatures,
     pub(crate) names: OnceLock<Names>,
+    /// Canonical type → module type index; made when first asked for.
+    pub(crate) types_by_id: OnceLock<HashMap<TypeId, u32>>,
     /// Positions in `exports`, sorted by name; made when first asked for.
     pub(crate) exports_by_name: OnceLock<Box<[u32]>>,
 }
@@ -171,6 +175,33 @@ impl Module {
             CompositeType::Struct(ty) => &ty.fields,
             CompositeType::Array(field) => std::slice::from_ref(field),
             _ => &[],
+        }
+    }
+
+    /// The signature of the continuations of module type index `ty`, which validation proved to be a
+    /// continuation type.
+    pub fn cont_func(&self, ty: u32) -> Arc<FuncType> {
+        let heap = HeapType::Concrete(self.types[ty as usize]);
+        let func = self.cont_ref(ValType::Ref(RefType { nullable: true, heap }));
+        func.expect("validated: a continuation type")
+    }
+
+    /// A module type index whose canonical type is `id`.
+    pub fn type_index(&self, id: TypeId) -> Option<u32> {
+        let by_id = self.types_by_id.get_or_init(|| {
+            let all = self.types.iter().enumerate();
+            all.map(|(at, id)| (*id, at as u32)).collect()
+        });
+        by_id.get(&id).copied()
+    }
+
+    /// The signature of the continuations that `ty` refers to, if it is a reference to such.
+    pub fn cont_ref(&self, ty: ValType) -> Option<Arc<FuncType>> {
+        let ValType::Ref(RefType { heap: HeapType::Concrete(id), .. }) = ty else { return None };
+        let types = self.types_held.registry();
+        match types.composite_type(id)? {
+            CompositeType::Cont(func) => types.func_type(func),
+            _ => None,
         }
     }
 

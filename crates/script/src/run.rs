@@ -274,7 +274,7 @@ impl<'a> Runner<'a> {
             }
             Command::AssertException(action) => {
                 let result = self.execute(action);
-                self.judged(action, self.unexpected("an exception", result))
+                self.judged(action, self.assert_exception(result))
             }
             Command::AssertRejected(source, message) => {
                 self.assert_rejected(source, message, |_| Ok(()))
@@ -405,6 +405,13 @@ impl<'a> Runner<'a> {
                 _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
             },
             _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
+        }
+    }
+
+    fn assert_exception(&self, result: Result<Vec<Val>, Stop>) -> Outcome {
+        match &result {
+            Err(Stop::Error(error)) if error.kind() == ErrorKind::Exception => Outcome::Pass,
+            _ => self.unexpected("an exception", result),
         }
     }
 

@@ -29,16 +29,10 @@ fn of_instruction(name: &str) -> &'static str {
         "threads"
     } else if name.contains("Relaxed") {
         "relaxed-simd"
-    } else if ["TryTable", "Throw", "ThrowRef"].contains(&name) {
-        "exceptions"
-    } else if ["Try", "Catch", "CatchAll", "Rethrow", "Delegate"].contains(&name) {
-        "legacy-exceptions"
     } else if ["CallRef", "ReturnCallRef", "RefAsNonNull", "BrOnNull", "BrOnNonNull"]
         .contains(&name)
     {
         "function-references"
-    } else if name.starts_with("Cont") || ["Suspend", "Resume", "Switch"].contains(&name) {
-        "stack-switching"
     } else {
         "gc"
     }

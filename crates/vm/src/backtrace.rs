@@ -71,10 +71,9 @@ impl Backtrace {
     pub(crate) fn capture(store: &Store) -> Backtrace {
         // SAFETY: the record is alive; V1.
         let exit = unsafe { Place::exit(store.rt()) };
-        let Some(bounds) = store.stack_bounds().filter(|_| !exit.ip.is_null()) else {
+        let Some(mut walk) = Walk::new(store).filter(|_| !exit.ip.is_null()) else {
             return Backtrace::default();
         };
-        let mut walk = Walk::new(&store.instances, bounds);
         let mut backtrace = Backtrace::default();
         let mut words = Vec::new();
         let mut next = Some(exit);
@@ -87,7 +86,7 @@ impl Backtrace {
             } else {
                 backtrace.omitted += 1;
             }
-            next = walk.caller(&found, place.fp);
+            next = walk.caller(&found, place);
         }
         backtrace.find_offsets(&words);
         backtrace

@@ -14,6 +14,7 @@ use dunlin_code::Trap;
 use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId, ValType};
 
 use crate::budget::LimitError;
+use crate::exception;
 use crate::func::{HostCall, HostFunc};
 use crate::instance::element;
 use crate::store::{Misuse, Store, abort};
@@ -63,6 +64,17 @@ unsafe fn spend(vmctx: *mut VmCtx, bytes: u64) -> Result<(), Trap> {
         (*rt).fuel = (*rt).fuel.saturating_sub_unsigned(cost);
         if (*rt).fuel < 0 { Err(Trap::OutOfFuel) } else { Ok(()) }
     }
+}
+
+/// Pays for a search of so many steps.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, and no reference to the store is used afterwards that was
+/// there before.
+pub(crate) unsafe fn spend_steps(vmctx: *mut VmCtx, steps: u64) -> Result<(), Trap> {
+    // SAFETY: V2 (caller).
+    unsafe { spend(vmctx, steps.saturating_mul(FUEL_BYTES)) }
 }
 
 /// `start` as an array index, if `count` items from there on are among `len`.
@@ -496,10 +508,7 @@ pub(crate) unsafe fn host_call(
             Ok(_) => Ok(()),
             Err(misuse) => Err(wrong_result(store, misuse)),
         },
-        Ok(Err(error)) => {
-            store.pending_error = Some(error);
-            Err(Trap::Host)
-        }
+        Ok(Err(error)) => Err(exception::returned(store, error)),
         Err(payload) => {
             store.poison();
             let text = payload.downcast_ref::<&str>().map(|text| text.to_string());

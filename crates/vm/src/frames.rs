@@ -1,13 +1,17 @@
-//! Frames of guest code: from one to its caller, and which function each is of.
+//! Frames of guest code: from one to its caller, through continuations to whoever resumed them, and
+//! which function each is of.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use dunlin_code::Handler;
 use dunlin_module::DefinedFuncIndex;
 
+use crate::fiber::{FiberId, Fibers};
 use crate::instance::Instance;
 use crate::interp;
 use crate::module_code::ModuleCode;
+use crate::store::Store;
 use crate::vmctx::{FrameHeader, Rt, VmCtx};
 
 /// Where guest code is: an instruction, the frame it works on, the context it runs in.
@@ -17,9 +21,19 @@ pub(crate) struct Place {
     pub(crate) ip: *const u64,
     pub(crate) fp: *mut u64,
     pub(crate) vmctx: *mut VmCtx,
+    /// The fiber of the frame.
+    pub(crate) fiber: FiberId,
 }
 
 impl Place {
+    /// No place.
+    pub(crate) const NOWHERE: Place = Place {
+        ip: std::ptr::null(),
+        fp: std::ptr::null_mut(),
+        vmctx: std::ptr::null_mut(),
+        fiber: 0,
+    };
+
     /// Where guest code stopped or called the host, as the runtime record says.
     ///
     /// # Safety
@@ -27,7 +41,24 @@ impl Place {
     /// `rt` is the record of a store that nobody else uses.
     pub(crate) unsafe fn exit(rt: *const Rt) -> Place {
         // SAFETY: V2 (caller).
-        unsafe { Place { ip: (*rt).exit_ip, fp: (*rt).exit_fp, vmctx: (*rt).exit_vmctx } }
+        unsafe {
+            let (ip, fp, vmctx) = ((*rt).exit_ip, (*rt).exit_fp, (*rt).exit_vmctx);
+            Place { ip, fp, vmctx, fiber: (*rt).fiber }
+        }
+    }
+
+    /// Makes the runtime record say that this is the place, but for the fiber.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Place::exit`].
+    pub(crate) unsafe fn set_exit(self, rt: *mut Rt) {
+        // SAFETY: V2 (caller).
+        unsafe {
+            (*rt).exit_ip = self.ip;
+            (*rt).exit_fp = self.fp;
+            (*rt).exit_vmctx = self.vmctx;
+        }
     }
 }
 
@@ -37,21 +68,43 @@ pub(crate) struct Found<'s> {
     pub(crate) code: &'s Arc<ModuleCode>,
     pub(crate) func: DefinedFuncIndex,
     pub(crate) word: usize,
+    /// The first word.
+    pub(crate) start: *const u64,
+    pub(crate) handlers: &'s [Handler],
 }
 
-/// A walk over frames of the value stack.
+/// A walk over frames of the value stack and of fibers.
 pub(crate) struct Walk<'s> {
     instances: &'s [Instance],
+    fibers: &'s Fibers,
     /// First slot and end of the value stack.
     bounds: (*mut u64, *mut u64),
+    /// The outermost fiber of a continuation that does not run, where the walk ends.
+    last: Option<FiberId>,
     /// The function found last: often the next frame is one of it too.
-    last: Option<(Range<usize>, Found<'s>)>,
+    found: Option<(Range<usize>, Found<'s>)>,
 }
 
 impl<'s> Walk<'s> {
-    /// A walk over frames of these instances between these bounds.
-    pub(crate) fn new(instances: &'s [Instance], bounds: (*mut u64, *mut u64)) -> Walk<'s> {
-        Walk { instances, bounds, last: None }
+    /// A walk over frames of a store; `None` if no call is going on in it.
+    pub(crate) fn new(store: &'s Store) -> Option<Walk<'s>> {
+        Some(Walk::within(&store.instances, &store.fibers, store.stack_bounds()?))
+    }
+
+    /// A walk over frames of these instances, on these fibers or between these bounds.
+    pub(crate) fn within(
+        instances: &'s [Instance],
+        fibers: &'s Fibers,
+        bounds: (*mut u64, *mut u64),
+    ) -> Walk<'s> {
+        Walk { instances, fibers, bounds, last: None, found: None }
+    }
+
+    /// From now on walks over the frames of the continuation with the outermost fiber `last`, which
+    /// is suspended; where its innermost frame is, if it has one.
+    pub(crate) fn suspended(&mut self, last: FiberId) -> Option<Place> {
+        self.last = Some(last);
+        self.fibers.get(self.fibers.get(last).innermost).place()
     }
 
     /// The function that is at `place`.
@@ -60,32 +113,45 @@ impl<'s> Walk<'s> {
         let instance = unsafe { place.vmctx.as_ref() }?.instance;
         let code = self.instances.get(instance as usize)?.code();
         let ip = place.ip.addr();
-        if let Some((words, found)) = &self.last
+        if let Some((words, found)) = &self.found
             && words.contains(&ip)
             && Arc::ptr_eq(found.code, code)
         {
             return Some(Found { word: (ip - words.start) / size_of::<u64>(), ..*found });
         }
-        let (func, words) = code.function_at(place.ip)?;
-        let found = Found { code, func, word: (ip - words.start) / size_of::<u64>() };
-        self.last = Some((words, found));
+        let located = code.function_at(place.ip)?;
+        let word = (ip - located.code.start) / size_of::<u64>();
+        let start = place.ip.wrapping_sub(word);
+        let found = Found { code, func: located.func, word, start, handlers: located.handlers };
+        self.found = Some((located.code, found));
         Some(found)
     }
 
-    /// Where the caller of a frame of `found` is; `None` if that is the host.
-    pub(crate) fn caller(&self, found: &Found<'_>, fp: *mut u64) -> Option<Place> {
+    /// Where the caller of the frame at `place`, which is of `found`, is: on the same fiber, or at the
+    /// instruction that resumed this one; `None` if that is the host.
+    pub(crate) fn caller(&self, found: &Found<'_>, place: Place) -> Option<Place> {
+        let (fp, fiber) = (place.fp, place.fiber);
+        let (start, stop) = match fiber {
+            0 => self.bounds,
+            fiber => self.fibers.get(fiber).bounds(),
+        };
         let header = fp.wrapping_add(found.code.header_slot(found.func) as usize);
         let end = header.wrapping_add(size_of::<FrameHeader>() / size_of::<u64>());
-        if fp < self.bounds.0 || header < fp || end > self.bounds.1 {
+        if fp < start || header < fp || end > stop {
             return None;
         }
         // SAFETY: V6: the header of a live frame, whose slots are inside the value stack.
         let header = unsafe { header.cast::<FrameHeader>().read() };
+        if header.ip == interp::return_code() && fiber != 0 {
+            let resumer = self.fibers.get(fiber).resumer;
+            return (self.last != Some(fiber)).then_some(resumer);
+        }
         // Frames of callers are below, so that every walk ends.
         if header.ip == interp::exit_code() || header.fp.is_null() || header.fp >= fp {
             return None;
         }
         // The header says where to go on, which is behind the call.
-        Some(Place { ip: header.ip.wrapping_sub(1), fp: header.fp, vmctx: header.vmctx })
+        let FrameHeader { ip, fp, vmctx } = header;
+        Some(Place { ip: ip.wrapping_sub(1), fp, vmctx, fiber })
     }
 }

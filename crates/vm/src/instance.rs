@@ -24,7 +24,9 @@ use crate::func::{self, HostError};
 use crate::gc::types::TypeInfo;
 use crate::memory::MemoryInstance;
 use crate::module_code::ModuleCode;
-use crate::store::{CallError, Extern, Fixed, InstanceHandle, Misuse, Store, TrapReport};
+use crate::store::{
+    CallError, ExceptionReport, Extern, Fixed, InstanceHandle, Misuse, Store, TrapReport,
+};
 use crate::table::TableInstance;
 use crate::vmctx::{FuncRecord, VmCtx};
 
@@ -125,6 +127,8 @@ pub enum InstantiateError {
     /// A segment did not fit, or the start function stopped. What happened before stays: tables
     /// and memories of others may have changed.
     Trap(TrapReport),
+    /// Nobody caught an exception in the start function.
+    Exception(ExceptionReport),
     /// A host function called by the start function returned an error.
     Host(HostError, Backtrace),
     /// A limit is reached.
@@ -155,6 +159,7 @@ impl From<CallError> for InstantiateError {
     fn from(error: CallError) -> InstantiateError {
         match error {
             CallError::Trap(report) => InstantiateError::Trap(report),
+            CallError::Exception(report) => InstantiateError::Exception(report),
             CallError::Host(error, backtrace) => InstantiateError::Host(error, backtrace),
             CallError::Misuse(misuse) => InstantiateError::Misuse(misuse),
             CallError::Limit(limit) => InstantiateError::Limit(limit),
@@ -167,6 +172,7 @@ impl fmt::Display for InstantiateError {
         match self {
             InstantiateError::Link(error) => error.fmt(f),
             InstantiateError::Trap(report) => report.fmt(f),
+            InstantiateError::Exception(report) => report.fmt(f),
             InstantiateError::Host(error, _) => error.fmt(f),
             InstantiateError::Limit(limit) => limit.fmt(f),
             InstantiateError::Misuse(misuse) => misuse.fmt(f),

@@ -24,5 +24,5 @@ mod table;
 pub(crate) use access::is_guest_access;
 #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use entry::landing_pad;
-pub(crate) use entry::{Exit, exit_code, host_code, run};
+pub(crate) use entry::{Exit, exit_code, host_code, return_code, run};
 pub(crate) use table::publish;

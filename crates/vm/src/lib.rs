@@ -7,7 +7,8 @@
 //!   ownership and `interp.rs` for execution.
 //!
 //! Order: `vmctx` → `sys` → `budget` → `memory`, `table`, `func` → `instance` → `store` → `builtins`
-//! ↔ `interp`, `module_code` → `backtrace`, `deadline`.
+//! ↔ `interp`, `exception`, `continuation`, `fiber`, `module_code`,
+//! `frames` → `backtrace`, `deadline`.
 //!
 //! Values cross the boundary as *slots*, raw `u64`: an `i32` zero-extended, floats by their bits, a
 //! `v128` as two slots with the low one first; a `funcref` is the address of a function record or 0,
@@ -34,8 +35,8 @@
 //!   memories. A guarded access touches the `MemoryDef::guarded` bytes after the base and nothing
 //!   else; if it faults, the context is in the register that the handler reads it from.
 //! - **V6, frames are inside.** A frame is entered only if it ends before `Rt::stack_end`; all slots
-//!   of the value stack are initialised; the header of a live frame is at its header slot, and the
-//!   outermost one leads to `exit_code`.
+//!   of the value stack and of segments of fibers are initialised; the header of a live frame is at
+//!   its header slot, and the outermost one leads to `exit_code`, or to `return_code` on a fiber.
 //! - **V7, handlers.** A handler runs with the registers of running code: `ip` at an instruction of
 //!   published code that it is the handler of, `fp` the base of a frame (V6) of that function, `cx`
 //!   its context (V3), `rt` the runtime record (V2). Operands name slots of that frame.
@@ -56,7 +57,10 @@ mod backtrace;
 mod budget;
 mod bug;
 mod builtins;
+mod continuation;
 mod deadline;
+mod exception;
+mod fiber;
 mod frames;
 mod func;
 mod gc;
@@ -79,8 +83,8 @@ pub use self::instance::{InstantiateError, LinkError, LinkErrorKind};
 pub use self::memory::is_guarded;
 pub use self::module_code::ModuleCode;
 pub use self::store::{
-    CallError, Extern, Func, Global, InstanceHandle, InterruptHandle, Memory, Misuse, Store,
-    StoreError, StoreId, Table, Tag, TrapReport,
+    CallError, ExceptionReport, Extern, Func, Global, InstanceHandle, InterruptHandle, Memory,
+    Misuse, Store, StoreError, StoreId, Table, Tag, TrapReport,
 };
 
 /// Whether this build has memories of guard kind.

@@ -16,7 +16,7 @@ use dunlin_code::bytecode::field;
 use dunlin_code::lower::{Observer, lower_observed};
 use dunlin_code::op::{Op, PlainOp};
 use dunlin_code::roots::Roots;
-use dunlin_code::{Bytecode, LowerError, Settings, Trap, lower};
+use dunlin_code::{Bytecode, Handler, LowerError, Settings, Trap, lower};
 use dunlin_module::{DefinedFuncIndex, Module};
 
 use crate::interp;
@@ -44,6 +44,16 @@ struct Published {
 struct Body {
     func: DefinedFuncIndex,
     words: Box<[u64]>,
+    handlers: Box<[Handler]>,
+}
+
+/// The function that an instruction belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Located<'c> {
+    pub(crate) func: DefinedFuncIndex,
+    /// The addresses of its code.
+    pub(crate) code: Range<usize>,
+    pub(crate) handlers: &'c [Handler],
 }
 
 impl ModuleCode {
@@ -117,7 +127,8 @@ impl ModuleCode {
         }
         let words = code.words.into_boxed_slice();
         let ip = words.as_ptr();
-        published.by_address.insert(ip as usize, Body { func, words });
+        let handlers = code.handlers.into_boxed_slice();
+        published.by_address.insert(ip as usize, Body { func, words, handlers });
         entry.frame_slots.store(code.frame_slots, Ordering::Relaxed);
         entry.header_slot.store(code.header_slot, Ordering::Relaxed);
         entry.zero_slots.store(code.zero_slots, Ordering::Relaxed);
@@ -137,15 +148,19 @@ impl ModuleCode {
             frame_slots: header_slot + dunlin_code::frame::HEADER_SLOTS + 4,
             header_slot,
             zero_slots: 0,
+            handlers: Vec::new(),
         }
     }
 
-    /// The function whose code the instruction at `ip` belongs to, and the addresses of its code.
-    pub(crate) fn function_at(&self, ip: *const u64) -> Option<(DefinedFuncIndex, Range<usize>)> {
+    /// The function whose code the instruction at `ip` belongs to.
+    pub(crate) fn function_at(&self, ip: *const u64) -> Option<Located<'_>> {
         let published = self.lock();
         let (start, body) = published.by_address.range(..=ip as usize).next_back()?;
         let code = *start..*start + size_of_val(&*body.words);
-        code.contains(&ip.addr()).then_some((body.func, code))
+        let handlers: *const [Handler] = &raw const *body.handlers;
+        // SAFETY: V8: published code is never changed or taken back, and `self` owns it.
+        let handlers = unsafe { &*handlers };
+        code.contains(&ip.addr()).then_some(Located { func: body.func, code, handlers })
     }
 
     /// In which slots frames of `func` hold references, at least at the safepoint that `word` is part

@@ -2,6 +2,7 @@
 
 mod access;
 mod call;
+mod exception;
 mod fixed;
 mod handle;
 mod stack;
@@ -20,6 +21,7 @@ use dunlin_code::{MemoryKind, Settings, Trap};
 use dunlin_module::{FuncType, GlobalType, Module, TagType, TypeHold, TypeRegistry};
 
 pub use self::call::{CallError, TrapReport};
+pub use self::exception::ExceptionReport;
 pub(crate) use self::fixed::Fixed;
 pub(crate) use self::handle::ExternTypeText;
 pub use self::handle::{Extern, Func, Global, InstanceHandle, Memory, Misuse, StoreId, Table, Tag};
@@ -27,6 +29,7 @@ pub(crate) use self::stack::abort;
 use self::stack::{Active, ValueStack};
 use crate::budget::{Budget, LimitError, Limits, Resource};
 use crate::deadline::Deadline;
+use crate::fiber::Fibers;
 use crate::frames::Place;
 use crate::func::{self, HostError, HostFn, HostFunc, RecordArena, Signature};
 use crate::gc::heap::Heap;
@@ -65,6 +68,7 @@ pub struct Store {
     funcs: Vec<FuncPlace>,
     pub(crate) host_funcs: Vec<Fixed<HostFunc>>,
     pub(crate) records: RecordArena,
+    pub(crate) fibers: Fibers,
     pub(crate) heap: Heap,
     pub(crate) roots: RootTable,
     pub(crate) host_values: HostValues,
@@ -237,6 +241,10 @@ impl Store {
             exit_ip: ptr::null(),
             exit_fp: ptr::null_mut(),
             exit_vmctx: ptr::null_mut(),
+            exception: 0,
+            fiber: 0,
+            main_end: ptr::null_mut(),
+            main_top: ptr::null_mut(),
             stack_top: ptr::null_mut(),
             heap: HeapDef::EMPTY,
             store: ptr::null_mut(),
@@ -276,6 +284,7 @@ impl Store {
             funcs: Vec::new(),
             host_funcs: Vec::new(),
             records: RecordArena::default(),
+            fibers: Fibers::default(),
             heap: Heap::default(),
             roots: RootTable::default(),
             host_values: HostValues::default(),

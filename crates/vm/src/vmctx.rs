@@ -182,6 +182,14 @@ pub struct Rt {
     pub exit_fp: *mut u64,
     /// Context in which guest code stopped.
     pub exit_vmctx: *mut VmCtx,
+    /// The exception that was thrown last; meaningful where `trap` is `Trap::Exception`.
+    pub exception: u32,
+    /// The fiber that runs; 0 where it is the value stack of the call from the host itself.
+    pub fiber: u32,
+    /// End of the value stack of the call from the host, where `stack_end` may be a fiber's.
+    pub main_end: *mut u64,
+    /// First slot free on that stack while a fiber runs.
+    pub main_top: *mut u64,
     /// First slot free for a nested call while a host function runs.
     pub stack_top: *mut u64,
     /// The heap of the store.

@@ -12,26 +12,33 @@ use super::stack::{NONE, Place, class_of};
 use super::{Lower, Result};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+pub(super) enum Kind {
     Func,
     Block,
     Loop,
     /// Its label is where the `else` part begins, until there is one.
     If(Label),
     Else,
+    /// The part of a `try` or `try_table` whose exceptions are caught.
+    Try,
+    /// A part of a `try` that catches, with the number of the handler.
+    Catch(u32),
 }
 
 /// An open block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Control {
-    kind: Kind,
-    /// Where a branch to this block goes; unused for the function itself.
+    pub(super) kind: Kind,
+    /// Where a branch to this block goes; for the function itself, where caught exceptions that it
+    /// returns go.
     label: Label,
     /// Whether anything branches to `label`.
-    used: bool,
+    pub(super) used: bool,
     /// Operands below the block's parameters.
-    height: u32,
+    pub(super) height: u32,
     ty: BlockType,
+    /// The handler of exceptions thrown in the block, outside of blocks in it.
+    pub(super) handler: Option<u32>,
 }
 
 impl<'m> Lower<'m> {
@@ -43,6 +50,7 @@ impl<'m> Lower<'m> {
             used: false,
             height: 0,
             ty: BlockType::Empty,
+            handler: None,
         });
         self.begin_fuel();
         self.charge_for_locals();
@@ -57,7 +65,16 @@ impl<'m> Lower<'m> {
             | Operator::Try { .. }
             | Operator::TryTable { .. } => self.skipped += 1,
             Operator::End if self.skipped > 0 => self.skipped -= 1,
-            Operator::Else | Operator::End if self.skipped == 0 => return false,
+            Operator::Delegate { .. } if self.skipped > 0 => self.skipped -= 1,
+            Operator::Else
+            | Operator::Catch { .. }
+            | Operator::CatchAll
+            | Operator::Delegate { .. }
+            | Operator::End
+                if self.skipped == 0 =>
+            {
+                return false;
+            }
             _ => {}
         }
         true
@@ -118,11 +135,12 @@ impl<'m> Lower<'m> {
         Ok(true)
     }
 
-    fn open(&mut self, kind: Kind, ty: BlockType) -> Label {
+    pub(super) fn open(&mut self, kind: Kind, ty: BlockType) -> Label {
         let label = self.code.label();
         let params = self.module.block_type(ty).params().len();
         let height = (self.stack.len() - params) as u32;
-        self.control.push(Control { kind, label, used: false, height, ty });
+        let handler = self.control.last().and_then(|block| block.handler);
+        self.control.push(Control { kind, label, used: false, height, ty, handler });
         label
     }
 
@@ -138,11 +156,8 @@ impl<'m> Lower<'m> {
     fn open_else(&mut self) {
         let Some(mut block) = self.control.pop() else { return };
         let sig = self.module.block_type(block.ty);
-        if !self.unreachable {
-            self.settle_top(sig.results().len());
-            self.code.jump(block.label, false);
-            block.used = true;
-        }
+        block.used |= !self.unreachable;
+        self.finish_part(&block);
         if let Kind::If(otherwise) = block.kind {
             self.code.bind(otherwise);
         }
@@ -153,13 +168,31 @@ impl<'m> Lower<'m> {
         self.begin_fuel();
     }
 
-    fn close(&mut self) {
+    /// Ends a part of a block behind which comes another part.
+    pub(super) fn finish_part(&mut self, block: &Control) {
+        if self.unreachable {
+            return;
+        }
+        let results = self.module.block_type(block.ty).results().len();
+        self.carry(results, self.stack.home_at(block.height as usize));
+        self.code.jump(block.label, false);
+    }
+
+    pub(super) fn close(&mut self) {
+        if self.control.last().is_some_and(|block| block.kind == Kind::Try) {
+            self.end_try();
+        }
         let Some(block) = self.control.pop() else { return };
         let sig = self.module.block_type(block.ty);
         let mut joined = block.used;
         match block.kind {
             Kind::Func => {
                 if !self.unreachable {
+                    self.emit_return();
+                }
+                if block.used {
+                    self.code.bind(block.label);
+                    self.reset_stack(0, self.results);
                     self.emit_return();
                 }
                 return;
@@ -172,11 +205,12 @@ impl<'m> Lower<'m> {
                 self.code.bind(otherwise);
                 joined = true;
             }
-            Kind::Block | Kind::Else => {}
+            Kind::Catch(_) => joined = true,
+            Kind::Block | Kind::Else | Kind::Try => {}
         }
         if joined {
             if !self.unreachable {
-                self.settle_top(sig.results().len());
+                self.carry(sig.results().len(), self.stack.home_at(block.height as usize));
             }
             self.code.bind(block.label);
             self.reset_stack(block.height, sig.results());
@@ -208,6 +242,26 @@ impl<'m> Lower<'m> {
         block.used = true;
         let (label, height) = (block.label, block.height as usize);
         Some((label, arity, self.stack.home_at(height)))
+    }
+
+    /// The types of the values that a branch to `depth` carries.
+    pub(super) fn label_types(&self, depth: u32) -> Vec<ValType> {
+        let block = &self.control[self.control.len() - 1 - depth as usize];
+        let sig = self.module.block_type(block.ty);
+        match block.kind {
+            Kind::Func => self.results.to_vec(),
+            Kind::Loop => sig.params().to_vec(),
+            _ => sig.results().to_vec(),
+        }
+    }
+
+    /// Where a caught exception goes that `depth` names, and where its values go.
+    pub(super) fn landing(&mut self, depth: u32) -> (Label, u32) {
+        let at = self.control.len() - 1 - depth as usize;
+        let block = &mut self.control[at];
+        block.used = true;
+        let (label, height) = (block.label, block.height as usize);
+        (label, self.stack.home_at(height))
     }
 
     fn branch(&mut self, depth: u32) {

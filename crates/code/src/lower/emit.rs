@@ -155,13 +155,23 @@ impl Code {
 
     /// Puts a label here that is only jumped to with the accumulators as they are now.
     pub(super) fn bind_keeping(&mut self, label: Label) {
-        self.labels[label.0 as usize] = self.here() as u32;
-        self.last = None;
-        self.last_but_one = None;
+        self.labels[label.0 as usize] = self.fence();
     }
 
     pub(super) fn is_bound(&self, label: Label) -> bool {
         self.labels[label.0 as usize] != NONE
+    }
+
+    /// Puts an end to merging with what was emitted so far, and gives the word of what comes.
+    pub(super) fn fence(&mut self) -> u32 {
+        self.last = None;
+        self.last_but_one = None;
+        self.here() as u32
+    }
+
+    /// The word of a label that is bound.
+    pub(super) fn word_of(&self, label: Label) -> u32 {
+        self.labels[label.0 as usize]
     }
 
     /// Asks for the offset from instruction `op` to `label` in a half of `word`.
@@ -176,7 +186,8 @@ impl Code {
         self.refer(label, at, at + 1, true);
     }
 
-    pub(super) fn finish(mut self) -> Vec<u64> {
+    /// Writes the offsets that were asked for.
+    pub(super) fn finish(&mut self) {
         for fixup in &self.fixups {
             let target = self.labels[fixup.label.0 as usize];
             let offset = target.wrapping_sub(fixup.op);
@@ -186,7 +197,6 @@ impl Code {
                 false => field::lo_hi(offset, field::hi(*word)),
             };
         }
-        self.words
     }
 
     // Accumulators.

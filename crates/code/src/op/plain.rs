@@ -132,6 +132,36 @@ plain! {
     ReturnSpan 3,
     /// Leave the interpreter: where the outermost frame returns to.
     Exit 1,
+    /// Throw an exception with tag lo and the payload from slot hi on; second word: lo = slots of
+    /// the payload.
+    Throw 3,
+    /// Throw the exception in slot hi.
+    ThrowRef 2,
+    /// base a: a function to a continuation of type hi that will call it.
+    ContNew 2,
+    /// Values from slot lo on and a continuation behind them, to one that wants fewer, in slot lo;
+    /// hi = slots of the values; second word: lo = type of the continuation, hi = type of the new one.
+    ContBind 3,
+    /// Suspend with tag lo and the payload from slot hi on, where the results will be; second word:
+    /// lo = slots of the payload.
+    Suspend 3,
+    /// Resume the continuation behind the arguments, which are from slot lo on, where the results
+    /// will be; hi = slots of the arguments; second word: hi = slots of the results; third word:
+    /// lo = number of handlers, which follow. Three words for each: lo = tag, hi = offset of the
+    /// target; lo = first slot of the payload, hi = slot of the continuation, or all ones if the
+    /// handler is for switching; lo = type of the continuation.
+    Resume 4,
+    /// The same, but throws an exception there with the tag in the second word's lo, whose payload
+    /// is what the arguments are.
+    ResumeThrow 4,
+    /// The same, but throws the exception there to which the one argument refers.
+    ResumeThrowRef 4,
+    /// Suspend for tag lo and resume the continuation behind the arguments, which are from slot hi
+    /// on, where the results will be; second word: lo = slots of the arguments, hi = type of the
+    /// continuation that is suspended.
+    Switch 3,
+    /// Leave a continuation: where its outermost frame returns to.
+    ContReturn 1,
     /// Slot a = pages of memory b, hi = base-two logarithm of the page size.
     MemorySize 2,
     /// base a, memory b, c = 1 if the index type is 64-bit.

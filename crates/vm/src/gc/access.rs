@@ -379,7 +379,8 @@ impl Store {
         Ok(info)
     }
 
-    fn hold_made(&mut self, made: Result<u32, Trap>) -> Result<Root, StoreError> {
+    /// Holds an object that was just made for the host.
+    pub(crate) fn hold_made(&mut self, made: Result<u32, Trap>) -> Result<Root, StoreError> {
         match made {
             Ok(at) => Ok(self.root(at.into())?),
             Err(_) => match self.heap_limit.take() {

@@ -16,9 +16,13 @@ use super::roots::HostValues;
 use super::types::{Shape, TypeInfo, TypeTable};
 use crate::budget::Resource;
 use crate::bug::bug;
+use crate::fiber::FiberId;
 use crate::frames::{Place, Walk};
 use crate::store::{Misuse, Store, StoreError};
 use crate::sys::Pages;
+
+/// Where suspended continuations have no frames.
+const NO_BOUNDS: (*mut u64, *mut u64) = (std::ptr::null_mut(), std::ptr::null_mut());
 
 /// What is left in the nursery after a collection, in debug builds.
 const POISON: u8 = 0xe6;
@@ -36,6 +40,10 @@ pub(crate) struct Collector<'s> {
     types: &'s TypeTable,
     /// Values of the host that are referred to, if that is of interest.
     hosts: Option<&'s mut HostValues>,
+    /// Fibers of continuations that were found, if that is of interest, and those of them whose
+    /// frames were not looked at yet.
+    fibers: Vec<bool>,
+    found_fibers: Vec<FiberId>,
     /// Something read from the heap made no sense.
     corrupt: bool,
 }
@@ -149,9 +157,20 @@ impl Collector<'_> {
                         self.field(first.add(element));
                     }
                 }
-                Shape::Array | Shape::Continuation => {}
+                Shape::Continuation => self.continuation(second),
+                Shape::Array => {}
             }
             Some(bytes)
+        }
+    }
+
+    /// A continuation on `fiber`, if it was not used, is alive.
+    fn continuation(&mut self, fiber: FiberId) {
+        if let Some(found) = self.fibers.get_mut(fiber as usize)
+            && fiber != 0
+            && !std::mem::replace(found, true)
+        {
+            self.found_fibers.push(fiber);
         }
     }
 
@@ -214,6 +233,7 @@ impl Store {
         let target = room.as_ref().unwrap_or(&self.heap.pages);
         let first = if room.is_some() { NURSERY_BYTES } else { self.heap.top };
         let remembered = std::mem::take(&mut self.heap.remembered);
+        let recent = self.fibers.take_recent();
         if room.is_some() {
             self.host_values.begin_marking();
         }
@@ -226,6 +246,9 @@ impl Store {
             moves_below: if room.is_some() { u32::MAX } else { NURSERY_BYTES },
             types: &self.heap.types,
             hosts: room.is_some().then_some(&mut self.host_values),
+            fibers: vec![false; if room.is_some() { self.fibers.len() } else { 0 }],
+            // Frames that did not change since the last collection refer to nothing young.
+            found_fibers: if room.is_some() { Vec::new() } else { recent },
             corrupt: false,
         };
         for global in &self.traced_globals {
@@ -247,7 +270,7 @@ impl Store {
         self.roots.each(|bits| collector.forward(bits));
         let mut trap = Ok(());
         if let Some(bounds) = bounds {
-            let mut walk = Walk::new(&self.instances, bounds);
+            let mut walk = Walk::within(&self.instances, &self.fibers, bounds);
             for place in self.suspended.iter().copied().chain([exit]) {
                 // SAFETY: V6: slots of live frames, named by the root maps of their functions.
                 let found = frames::each_root(&mut walk, place, |slot| unsafe {
@@ -262,7 +285,24 @@ impl Store {
                 collector.corrupt |= collector.object(*at).is_none();
             }
         }
-        collector.scan(first);
+        let mut scan = first;
+        loop {
+            collector.scan(scan);
+            scan = collector.top;
+            let Some(fiber) = collector.found_fibers.pop().filter(|_| !collector.corrupt) else {
+                break;
+            };
+            if self.fibers.is_suspended(fiber) {
+                let mut walk = Walk::within(&self.instances, &self.fibers, NO_BOUNDS);
+                // SAFETY: V6: slots of live frames, named by the root maps of their functions.
+                let found =
+                    frames::each_suspended_root(&mut walk, &self.fibers, fiber, |slot| unsafe {
+                        collector.slot(slot);
+                    });
+                trap = trap.and(found);
+            }
+        }
+        let alive = std::mem::take(&mut collector.fibers);
         if collector.corrupt {
             trap = Err(bug!("the heap makes no sense"));
         }
@@ -272,6 +312,9 @@ impl Store {
             self.poison();
         }
         trap?;
+        if !alive.is_empty() {
+            self.fibers.sweep(|fiber| alive[fiber as usize], &mut self.budget);
+        }
         self.replace_heap(room, top, &remembered);
         let stats = &mut self.heap.stats;
         stats.allocated_bytes += u64::from(young);

@@ -39,6 +39,14 @@ pub(crate) fn exit_code() -> *const u64 {
     })
 }
 
+/// The code the outermost frame of a fiber returns to: one `cont.return` instruction.
+pub(crate) fn return_code() -> *const u64 {
+    static CODE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    CODE.get_or_init(|| {
+        table::handler_word(Op::plain(PlainOp::ContReturn), dunlin_code::MemoryKind::Compact)
+    })
+}
+
 /// Calls `func` with its arguments at `fp`, where the results are left.
 ///
 /// # Safety

@@ -19,7 +19,7 @@ use super::ops::numeric::{
     Bin, Binary, FromAcc, FromSlot, Fused, Fusion, Select, ToAcc, ToSlot, Un, Unary, binary,
     fusion, unary,
 };
-use super::ops::{call, control, gc, memory, numeric, simd, table};
+use super::ops::{call, continuation, control, exception, gc, memory, numeric, simd, table};
 use super::regs::Value;
 
 type Table = [Handler; Op::COUNT];
@@ -359,6 +359,8 @@ const fn of_plain(op: PlainOp) -> Handler {
             ArrayNewElem StructGetVec StructGetFunc StructSetVec StructSetFunc ArrayLen ArrayLenSlot
             ArrayGetVec ArrayGetFunc ArraySetVec ArraySetFunc ArrayFill ArrayCopy ArrayInitData
             ArrayInitElem RefTest RefTestSlot RefCast;
+        exception: Throw ThrowRef;
+        continuation: ContNew ContBind Suspend Resume ResumeThrow ResumeThrowRef Switch ContReturn;
         memory: MemorySize MemoryGrow MemoryFill MemoryCopy MemoryInit DataDrop;
     }
 }

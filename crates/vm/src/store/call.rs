@@ -6,12 +6,14 @@ use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
 
-use super::{Func, FuncPlace, Misuse, Shared, Store, ValueStack};
+use super::{ExceptionReport, Func, FuncPlace, Misuse, Shared, Store, ValueStack};
 use crate::backtrace::Backtrace;
 use crate::budget::{LimitError, Resource};
 use crate::bug::bug;
+use crate::fiber::FiberId;
 use crate::frames::Place;
 use crate::func::HostError;
+use crate::gc::Root;
 use crate::interp::{self, Exit};
 use crate::sys;
 use crate::vmctx::FuncRecord;
@@ -49,12 +51,23 @@ impl std::error::Error for TrapReport {}
 pub enum CallError {
     /// The guest stopped.
     Trap(TrapReport),
+    /// No guest caught an exception. A host function may return this error, which throws the
+    /// exception where it was called.
+    Exception(ExceptionReport),
     /// A host function returned an error; where it was called.
     Host(HostError, Backtrace),
     /// The embedder asked for something that makes no sense.
     Misuse(Misuse),
     /// A limit is reached.
     Limit(LimitError),
+}
+
+/// What the runtime record says of the fiber that runs.
+struct RunningFiber {
+    fiber: FiberId,
+    stack_end: *mut u64,
+    stack_top: *mut u64,
+    main_top: *mut u64,
 }
 
 impl From<Misuse> for CallError {
@@ -73,6 +86,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CallError::Trap(report) => report.fmt(f),
+            CallError::Exception(report) => report.fmt(f),
             CallError::Host(error, _) => error.fmt(f),
             CallError::Misuse(misuse) => misuse.fmt(f),
             CallError::Limit(limit) => limit.fmt(f),
@@ -134,6 +148,7 @@ impl Store {
         if !outermost {
             self.suspended.push(outer);
         }
+        let fiber = self.leave_fiber();
         // SAFETY: as for this function; a value stack is in place.
         let exit = unsafe { self.enter(record, values, params, results) };
         if !outermost {
@@ -146,6 +161,7 @@ impl Store {
         if !outermost {
             self.suspended.pop();
         }
+        self.return_to_fiber(fiber);
         // SAFETY: as above.
         unsafe {
             (*rt).exit_ip = outer.ip;
@@ -185,10 +201,45 @@ impl Store {
             (*rt).exit_ip = ptr::null();
             (*rt).stack_top = stack.base();
             (*rt).stack_end = stack.base().add(slots);
+            (*rt).main_end = (*rt).stack_end;
         }
         self.native_base = native_base;
         self.active.0 = Some(stack);
         Ok(())
+    }
+
+    /// Goes back to the value stack of the outermost call, if a host function that runs on a fiber
+    /// is the caller: no continuation reaches over it. Gives what there was before.
+    fn leave_fiber(&mut self) -> RunningFiber {
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
+        unsafe {
+            let outer = RunningFiber {
+                fiber: (*rt).fiber,
+                stack_end: (*rt).stack_end,
+                stack_top: (*rt).stack_top,
+                main_top: (*rt).main_top,
+            };
+            if (*rt).stack_end != (*rt).main_end {
+                (*rt).stack_end = (*rt).main_end;
+                (*rt).stack_top = (*rt).main_top;
+            }
+            (*rt).fiber = 0;
+            outer
+        }
+    }
+
+    /// Ends the fibers that ran when a call ended, and restores what was before.
+    fn return_to_fiber(&mut self, outer: RunningFiber) {
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
+        unsafe {
+            self.fibers.free_until((*rt).fiber, 0, &mut self.budget);
+            (*rt).fiber = outer.fiber;
+            (*rt).stack_end = outer.stack_end;
+            (*rt).stack_top = outer.stack_top;
+            (*rt).main_top = outer.main_top;
+        }
     }
 
     /// Cleans up after an outermost call.
@@ -203,6 +254,7 @@ impl Store {
         unsafe {
             (*rt).stack_top = ptr::null_mut();
             (*rt).stack_end = ptr::null_mut();
+            (*rt).main_end = ptr::null_mut();
         }
         let Some(stack) = self.active.0.take() else { return };
         // One that was used to its end is not worth keeping: all its pages are committed.
@@ -266,11 +318,15 @@ impl Store {
     fn failure(&mut self) -> CallError {
         let rt = self.rt();
         // SAFETY: the record is alive; V1.
-        let trap = unsafe { (*rt).trap };
+        let (trap, exception) = unsafe { ((*rt).trap, (*rt).exception) };
         self.was_interrupted |= trap == Trap::Interrupted;
         let backtrace = Backtrace::capture(self);
         match (trap, self.pending_error.take()) {
             (Trap::Host, Some(error)) => CallError::Host(error, backtrace),
+            (Trap::Exception, error) => match self.root(exception.into()) {
+                Ok(exception) => CallError::Exception(self.uncaught(exception, error, backtrace)),
+                Err(limit) => CallError::Limit(limit),
+            },
             (trap, _) => {
                 let trap = match trap {
                     Trap::Host => bug!("a host function failed without an error"),
@@ -291,10 +347,30 @@ impl Store {
         }
     }
 
+    /// What is known of an uncaught exception, given the error of the host function that threw it
+    /// into this call, if one did.
+    fn uncaught(
+        &self,
+        exception: Root,
+        error: Option<HostError>,
+        outer: Backtrace,
+    ) -> ExceptionReport {
+        match error.map(|error| error.downcast::<CallError>()) {
+            Some(Ok(error)) => match *error {
+                CallError::Exception(mut inner) => {
+                    inner.backtrace.extend(outer);
+                    self.report_exception(exception, inner.backtrace)
+                }
+                _ => self.report_exception(exception, outer),
+            },
+            _ => self.report_exception(exception, outer),
+        }
+    }
+
     /// The bounds of the value stack, while a call is going on.
     pub(crate) fn stack_bounds(&self) -> Option<(*mut u64, *mut u64)> {
         let stack = self.active.0.as_ref()?;
         // SAFETY: the record is alive; V1.
-        Some((stack.base(), unsafe { (*self.rt()).stack_end }))
+        Some((stack.base(), unsafe { (*self.rt()).main_end }))
     }
 }

@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
 
+use super::exception::{land, mark_place, refused};
 use super::numeric::plain;
 use crate::builtins;
+use crate::exception;
 use crate::interp::regs::{Exec, Flow, Regs};
 use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, VmCtx};
 
@@ -84,7 +86,14 @@ unsafe fn call_record(r: &mut Regs, func: *const FuncRecord, base: u32, words: u
     unsafe {
         let fp = r.fp.add(base as usize);
         if (*func).host {
-            return call_host(r, func, fp, words);
+            return match call_host(r, func, fp) {
+                Ok(()) => r.next(words),
+                Err(Trap::Exception) => {
+                    let thrown = exception::throw(r.rt, (*r.rt).exception);
+                    land(r, thrown)
+                }
+                Err(trap) => refused(r, trap),
+            };
         }
         let header = FrameHeader { ip: r.ip.add(words), fp: r.fp, vmctx: r.cx };
         let (entry, cx) = ((*func).code, (*func).vmctx);
@@ -94,25 +103,23 @@ unsafe fn call_record(r: &mut Regs, func: *const FuncRecord, base: u32, words: u
                 r.reload_memory();
                 enter_frame(r, ip, entry, fp, header)
             }
-            Err(trap) => r.trap(trap),
+            Err(trap) => refused(r, trap),
         }
     }
 }
 
 /// Calls the host; the one result, if there is one, is then in the accumulators too.
 #[inline(always)]
-unsafe fn call_host(r: &mut Regs, func: *const FuncRecord, fp: *mut u64, words: usize) -> Flow {
+unsafe fn call_host(r: &mut Regs, func: *const FuncRecord, fp: *mut u64) -> Result<(), Trap> {
     // SAFETY: V2, V4. The exit fields let the host boundary see who calls.
     unsafe {
-        (*r.rt).exit_ip = r.ip;
-        (*r.rt).exit_fp = r.fp;
-        (*r.rt).exit_vmctx = r.cx;
-        if let Err(trap) = builtins::host_call(r.rt, func, r.cx, fp) {
-            return r.trap(trap);
+        mark_place(r);
+        let called = builtins::host_call(r.rt, func, r.cx, fp);
+        if called.is_ok() {
+            r.reload_memory();
+            take_result(r, fp);
         }
-        r.reload_memory();
-        take_result(r, fp);
-        r.next(words)
+        called
     }
 }
 
@@ -167,11 +174,15 @@ unsafe fn tail_call(
     unsafe {
         let ip = match prepare(r, entry, r.fp, cx) {
             Ok(ip) => ip,
-            Err(trap) => return r.trap(trap),
+            Err(trap) => return refused(r, trap),
         };
         let (count, header) = (r.lo(frame) as usize, r.hi(frame) as usize);
         let header = r.fp.add(header).cast::<FrameHeader>().read();
         std::ptr::copy(r.fp.add(base as usize), r.fp, count);
+        if cx != r.cx {
+            r.cx = cx;
+            r.reload_memory();
+        }
         enter_frame(r, ip, entry, r.fp, header)
     }
 }
@@ -181,18 +192,17 @@ unsafe fn tail_call_record(r: &mut Regs, func: *const FuncRecord, base: u32, fra
     // SAFETY: V4, V6.
     unsafe {
         if !(*func).host {
-            let cx = (*func).vmctx;
-            let flow = tail_call(r, (*func).code, cx, base, frame);
-            if flow == Flow::Next {
-                r.cx = cx;
-                r.reload_memory();
-            }
-            return flow;
+            return tail_call(r, (*func).code, (*func).vmctx, base, frame);
         }
         let header = r.fp.add(r.hi(frame) as usize).cast::<FrameHeader>().read();
         let at = r.fp.add(base as usize);
-        if call_host(r, func, at, 0) != Flow::Next {
-            return Flow::Stop;
+        match call_host(r, func, at) {
+            Ok(()) => {}
+            Err(Trap::Exception) => {
+                let thrown = exception::throw_out(r.rt);
+                return land(r, thrown);
+            }
+            Err(trap) => return refused(r, trap),
         }
         let results = builtins::result_slots(func) as usize;
         std::ptr::copy(at, r.fp, results);
@@ -213,7 +223,7 @@ plain! {
                 let header = FrameHeader { ip: r.ip.add(2), fp: r.fp, vmctx: r.cx };
                 enter_frame(r, ip, entry, fp, header)
             }
-            Err(trap) => r.trap(trap),
+            Err(trap) => refused(r, trap),
         }
     }
     CallImport(r) {
