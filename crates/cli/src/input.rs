@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dunlin_module::escape;
+use dunlin_script::TextError;
 
 use crate::Exit;
 use crate::progress::Progress;
@@ -147,25 +148,26 @@ impl Input {
         Err(Failure::new(Exit::Unreached, message))
     }
 
-    /// The text, which is UTF-8 by definition (core spec §6.2.1).
-    pub(crate) fn text(&self) -> Result<&str, Failure> {
-        std::str::from_utf8(&self.bytes).map_err(|error| {
-            let at = error.valid_up_to();
-            let message =
-                format!("{} is no text: expected UTF-8, found something else", self.name());
-            Failure::new(Exit::Unreached, format!("{message} (at offset {at:#x})"))
-        })
+    /// The text.
+    pub(crate) fn text(&self) -> Result<&str, TextError> {
+        dunlin_script::decode_text(&self.bytes, Some(self.place()))
     }
 
     /// The binary of a module in the text format.
     pub(crate) fn translate(&self) -> Result<Vec<u8>, Failure> {
         let _progress = Progress::start("translating", Some(self.bytes.len() as u64));
-        let text = self.text()?;
-        let path = if is_stdin(&self.path) { Path::new("<stdin>") } else { &self.path };
-        dunlin_script::wat_to_wasm(text, Some(path)).map_err(|error| {
-            let message = format!("cannot translate {}", self.name());
-            Failure::new(Exit::Unreached, message).caused_by(error)
-        })
+        let text = self.text();
+        text.and_then(|text| dunlin_script::wat_to_wasm(text, Some(self.place()))).map_err(
+            |error| {
+                let message = format!("cannot translate {}", self.name());
+                Failure::new(Exit::Unreached, message).caused_by(error)
+            },
+        )
+    }
+
+    /// The path as places in the text begin with it.
+    fn place(&self) -> &Path {
+        if is_stdin(&self.path) { Path::new("<stdin>") } else { &self.path }
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Survey {
     /// The proposals it needs, the fewest with which it is valid.
     pub(crate) features: Vec<Proposal>,
     pub(crate) producers: Vec<Producer>,
+    /// How many branch hints there are, or what is wrong with them.
+    pub(crate) hints: Result<usize, Error>,
     pub(crate) kind: Kind,
 }
 
@@ -70,7 +72,8 @@ impl Survey {
         let features = features(&bytes);
         let producers = module.producers();
         let kind = Kind::of(&module);
-        Ok(Survey { module, features, producers, kind })
+        let hints = module.branch_hints().map(|hints| hints.len());
+        Ok(Survey { module, features, producers, hints, kind })
     }
 
     /// What it will want; `provided` says which imports this command knows.

@@ -44,6 +44,29 @@ impl TextError {
         }))
     }
 
+    /// An error at the first of `bytes` that is no UTF-8, those before it being `valid`.
+    fn not_utf8(bytes: &[u8], valid: &str, path: Option<&Path>) -> TextError {
+        let place = Place::of(valid, valid.len());
+        // Only as much around it as will be shown.
+        let mut start = place.column_bytes.saturating_sub(EXCERPT_COLUMNS);
+        while !place.line_text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let before = &place.line_text[start..];
+        let after = &bytes[valid.len()..bytes.len().min(valid.len() + EXCERPT_COLUMNS)];
+        let after = String::from_utf8_lossy(after);
+        let line = format!("{before}{}", after.split('\n').next().unwrap_or_default());
+        let (excerpt, caret) = excerpt(&line, before.len());
+        TextError(Box::new(Inner {
+            message: "text is not UTF-8".to_string(),
+            path: path.map(Path::to_path_buf),
+            line: place.line,
+            column: place.column(),
+            excerpt,
+            caret,
+        }))
+    }
+
     /// What is wrong, without the place.
     pub fn message(&self) -> &str {
         &self.0.message
@@ -182,6 +205,19 @@ fn columns(c: char) -> usize {
     }
 }
 
+/// The text that a file holds, which is UTF-8 by definition (core spec §6.2.1). `path` only names it
+/// in errors.
+///
+/// # Errors
+///
+/// Where something else begins.
+pub fn decode_text<'a>(bytes: &'a [u8], path: Option<&Path>) -> Result<&'a str, TextError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+        TextError::not_utf8(bytes, valid, path)
+    })
+}
+
 /// A lexer over `text`, or why it cannot be read at all.
 pub(crate) fn lexer<'a>(text: &'a str, path: Option<&Path>) -> Result<Lexer<'a>, TextError> {
     if text.len() > TEXT_BYTES_MAX {
@@ -256,6 +292,17 @@ mod tests {
         let (shown, caret) = excerpt(&long, 1000);
         assert_eq!(shown.chars().nth(caret), Some('X'));
         assert!(shown.chars().count() <= EXCERPT_COLUMNS + 2, "{shown}");
+    }
+
+    #[test]
+    fn what_is_no_text_is_pointed_at() {
+        let error = decode_text(b"(module\n \xe6\xbc\xa2 \"\xff\xfe\" x)\n\xff", None).unwrap_err();
+        let shown = "text is not UTF-8\n --> <text>:2:5\n  |\n2 |  漢 \"��\" x)\n  |      ^";
+        assert_eq!(error.to_string(), shown);
+        let long = [&b" ".repeat(1 << 20)[..], b"\xc3", &b" ".repeat(1 << 20)].concat();
+        let error = decode_text(&long, None).unwrap_err();
+        assert_eq!((error.line(), error.column()), (1, (1 << 20) + 1));
+        assert!(error.to_string().len() < 400, "{error}");
     }
 
     #[test]

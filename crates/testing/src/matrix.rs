@@ -73,6 +73,23 @@ pub fn reprinted() -> Vec<Configuration> {
     vec![reprinted("interp-reprinted", false), reprinted("interp-reprinted-folded", true)]
 }
 
+/// The configurations with a collector that leaves nothing where it was: it runs at every allocation,
+/// or at every third.
+pub fn zealous() -> Vec<Configuration> {
+    let zealous = |name, kind, zeal| {
+        let mut configuration = configuration(name, kind, false);
+        configuration.config.execution.gc_zeal = Some(zeal);
+        configuration
+    };
+    let default = MemoryConfig::default().kind;
+    vec![
+        zealous("interp-zeal-1", default, 1),
+        zealous("interp-zeal-3", default, 3),
+        zealous("interp-compact-zeal-1", MemoryKind::Compact, 1),
+        zealous("interp-compact-zeal-3", MemoryKind::Compact, 3),
+    ]
+}
+
 fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configuration {
     let mut config = Config::default();
     config.memory.kind = kind;

@@ -33,6 +33,15 @@ pub struct SuiteFile {
     pub dialect: Dialect,
     /// Whether it needs more memory than a store may have by default.
     pub much_memory: bool,
+    /// Whether it expects what only deterministic execution gives.
+    pub deterministic: bool,
+}
+
+impl SuiteFile {
+    fn new(path: String, text: String, features: Features, dialect: Dialect) -> SuiteFile {
+        let (about, much_memory, deterministic) = (None, false, false);
+        SuiteFile { path, text, features, about, dialect, much_memory, deterministic }
+    }
 }
 
 /// The stack of the threads that scripts run on: no more than an embedder may have to offer.
@@ -137,6 +146,7 @@ fn run(file: &SuiteFile, configuration: &Configuration) -> Result<Reports, Strin
     let script = Script::parse(&file.text, Some(Path::new(&file.path)));
     let script = script.map_err(|error| error.to_string())?;
     let mut config = configuration.with_features(file.features).config;
+    config.execution.deterministic |= file.deterministic;
     if file.much_memory {
         config.limits.memory_bytes = config.limits.memory_bytes.max(MUCH_MEMORY_BYTES);
     }

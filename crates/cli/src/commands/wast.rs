@@ -41,7 +41,8 @@ pub(crate) fn run(flags: &WastFlags) -> Result<Exit, Failure> {
 fn script(path: &Path, options: &RunOptions, verbose: bool) -> Result<Summary, Failure> {
     let input = input::read(path)?;
     let name = input.title();
-    let script = Script::parse(input.text()?, Some(Path::new(&name))).map_err(|error| {
+    let script = input.text().and_then(|text| Script::parse(text, Some(Path::new(&name))));
+    let script = script.map_err(|error| {
         Failure::new(Exit::Unreached, format!("cannot read {}", input.name())).caused_by(error)
     })?;
     let mut written = Ok(());

@@ -47,6 +47,7 @@ pub(crate) fn json(survey: &Survey, wants: &[Want]) -> Json {
         ("exports", exports.collect()),
         ("memories", module.memories.iter().map(ToString::to_string).collect()),
         ("tables", module.tables.iter().map(ToString::to_string).collect()),
+        ("branch_hints", survey.hints.as_ref().map_or(0, |&count| count as u64).into()),
         ("sections", sections.collect()),
         ("wants", wants.collect()),
     ])

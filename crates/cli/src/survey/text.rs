@@ -23,7 +23,7 @@ pub(crate) struct Text<'a> {
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Survey { module, features, producers, kind } = self.survey;
+        let Survey { module, features, producers, hints, kind } = self.survey;
         let (title, size) = (self.title, Size(module.bytes.len() as u64));
         let functions = module.bodies.len();
         let functions = match functions {
@@ -84,6 +84,11 @@ impl Display for Text<'_> {
                 .enumerate()
                 .map(|(index, ty)| format!("{ty}{}", origin(index, module.imported.tables))),
         )?;
+        match hints {
+            Ok(0) => {}
+            Ok(count) => writeln!(f, "branch hints: {count}")?,
+            Err(error) => writeln!(f, "branch hints: none that can be used: {error}")?,
+        }
         list(
             f,
             "sections",

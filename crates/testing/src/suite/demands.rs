@@ -14,11 +14,19 @@ pub(super) enum Tool {
     Rejects,
 }
 
-/// Reads lines such as `;;! threads = true`: the features, and whether more memory is needed than a
-/// store may have by default.
-pub(super) fn of_wasmtime(text: &str) -> Result<(Features, bool), String> {
+/// What a script of Wasmtime's says that it needs.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) features: Features,
+    /// More memory than a store may have by default.
+    pub(super) much_memory: bool,
+    pub(super) deterministic: bool,
+}
+
+/// Reads lines such as `;;! threads = true`.
+pub(super) fn of_wasmtime(text: &str) -> Result<Settings, String> {
     let mut demands = Demands::from(Features::default());
-    let mut much_memory = false;
+    let (mut much_memory, mut deterministic) = (false, false);
     for line in text.lines().map_while(|line| line.strip_prefix(";;!")) {
         let (key, value) = line.split_once('=').ok_or_else(|| format!("no setting: `{line}`"))?;
         let on = match value.trim() {
@@ -30,11 +38,11 @@ pub(super) fn of_wasmtime(text: &str) -> Result<(Features, bool), String> {
             "hogs-memory" => much_memory = on,
             // Hints are in a custom section, which nothing has to be switched on for.
             "branch-hinting" => {}
-            "nan-canonicalization" => {}
+            "nan-canonicalization" => deterministic = on,
             name => demands.set(name, on)?,
         }
     }
-    Ok((demands.features()?, much_memory))
+    Ok(Settings { features: demands.features()?, much_memory, deterministic })
 }
 
 /// Reads lines such as `;; RUN: wast % -f stack-switching`, continued after a backslash.
@@ -142,10 +150,12 @@ mod tests {
     #[test]
     fn settings_of_wasmtime() {
         let features = of_wasmtime(";;! stack_switching = true\n;;! simd = true\n(module)");
-        assert!(features.unwrap().0.stack_switching);
-        let (features, much) = of_wasmtime(";;! bulk_memory = false\n\n;;! gc = false").unwrap();
-        assert!(!features.bulk_memory && features.gc && !much);
-        assert!(of_wasmtime(";;! hogs_memory = true").unwrap().1);
+        assert!(features.unwrap().features.stack_switching);
+        let found = of_wasmtime(";;! bulk_memory = false\n\n;;! gc = false").unwrap();
+        assert!(!found.features.bulk_memory && found.features.gc);
+        assert!(!found.much_memory && !found.deterministic);
+        let found = of_wasmtime(";;! hogs_memory = true\n;;! nan_canonicalization = true").unwrap();
+        assert!(found.much_memory && found.deterministic);
         assert!(of_wasmtime(";;! shared_everything_threads = true").is_err());
         assert!(of_wasmtime(";;! gc_types = false").is_err());
         assert!(of_wasmtime(";;! gc_types = true").is_ok());

