@@ -49,6 +49,16 @@ impl<'a, T: 'static> Caller<'a, T> {
         self.store.engine()
     }
 
+    /// Frees every object and every value of the host that nobody can reach any more; see
+    /// [`Store::collect_garbage`](crate::Store::collect_garbage).
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory to copy the others to.
+    pub fn collect_garbage(&mut self) -> Result<()> {
+        Ok(self.store.vm.collect_all()?)
+    }
+
     /// What the calling instance exports as `name`; `None` also if the host called.
     pub fn get_export(&mut self, name: &str) -> Option<Extern> {
         let found = self.store.vm.export(self.instance?, name).ok()?;

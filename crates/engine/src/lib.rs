@@ -32,6 +32,7 @@ mod externs;
 mod func;
 mod global;
 mod instance;
+pub mod js_string;
 mod linker;
 mod memory;
 mod module;

@@ -99,7 +99,21 @@ impl ExternRef {
     ///
     /// If the store holds as many handles as its limits allow.
     pub fn new(mut store: impl AsContextMut, value: impl Any + Send + Sync) -> Result<ExternRef> {
-        Ok(ExternRef(store.as_context_mut().vm.extern_new(Box::new(value))?))
+        ExternRef::with_size(&mut store, value, 0)
+    }
+
+    /// As [`ExternRef::new`], for a value that takes `bytes` of memory on behalf of a guest: they are
+    /// charged to the garbage-collected heap of the store, and count as a reason to collect.
+    ///
+    /// # Errors
+    ///
+    /// If the store holds as many handles or bytes as its limits allow.
+    pub fn with_size(
+        mut store: impl AsContextMut,
+        value: impl Any + Send + Sync,
+        bytes: u64,
+    ) -> Result<ExternRef> {
+        Ok(ExternRef(store.as_context_mut().vm.extern_new(Box::new(value), bytes)?))
     }
 
     /// What is referred to; `downcast_ref` finds its type. `None` if it is an object of a guest.

@@ -85,7 +85,7 @@ fn every_handle_is_checked_against_its_store() {
     assert!(other.table_get(table, 0).is_err() && other.table_set(table, 0, 0).is_err());
     let Extern::Global(global) = w.export(i, "g") else { panic!() };
     assert!(other.global_get(global).is_err() && other.global_set(global, [0; 2]).is_err());
-    let value = w.store.extern_new(Box::new(7)).unwrap();
+    let value = w.store.extern_new(Box::new(7), 0).unwrap();
     assert!(other.extern_data(&value).is_err() && other.root_slot(&value).is_err());
     let Extern::Func(func) = w.export(i, "f") else { panic!() };
     assert!(other.func_to_slot(func).is_err() && other.func_type(func).is_err());
@@ -106,7 +106,7 @@ fn references_from_outside_are_checked() {
     );
     let (v, f) = (w.func(i, "v"), w.func(i, "i"));
     let (v, f) = (w.store.func_to_slot(v).unwrap(), w.store.func_to_slot(f).unwrap());
-    let e = w.store.extern_new(Box::new("host")).unwrap();
+    let e = w.store.extern_new(Box::new("host"), 0).unwrap();
     let e = w.store.root_slot(&e).unwrap();
     w.run(i, "any", &[v, e]);
     w.run(i, "any", &[0, 0]);

@@ -328,9 +328,9 @@ fn instances_and_handles_are_counted() {
         "cannot allocate 1 instances: expected at most 3 in all, found 3 in use already"
     );
     for n in 0..5 {
-        assert!(w.store.extern_new(Box::new(n)).is_ok());
+        assert!(w.store.extern_new(Box::new(n), 0).is_ok());
     }
-    assert!(w.store.extern_new(Box::new(5)).is_err());
+    assert!(w.store.extern_new(Box::new(5), 0).is_err());
     let limits = Limits { budget_bytes: 10_000, ..Limits::default() };
     let mut w = World::with(settings(MemoryKind::Compact), limits);
     let big = format!("(module {})", "(global i32 (i32.const 0))".repeat(1000));
@@ -347,7 +347,7 @@ fn external_values_come_back() {
         &[],
     );
     assert_eq!(w.run(i, "get", &[]), 0);
-    let value = w.store.extern_new(Box::new(String::from("host"))).unwrap();
+    let value = w.store.extern_new(Box::new(String::from("host")), 0).unwrap();
     let slot = w.store.root_slot(&value).unwrap();
     w.run(i, "put", &[slot]);
     let back = w.run(i, "get", &[]);

@@ -67,22 +67,30 @@ fn a_function_is_the_same_however_it_was_found() {
 }
 
 #[test]
-fn types_without_values_in_the_host_are_refused() {
+fn references_of_another_hierarchy_are_refused() {
     let (mut store, instance) = instance(
         &Engine::default(),
         r#"(module
              (type $s (struct))
              (func (export "param") (param anyref))
              (func (export "struct") (param (ref null $s)))
+             (func (export "exception") (param exnref))
              (func (export "result") (result i31ref) (ref.null i31)))"#,
     );
     let mut texts = Vec::new();
-    for (name, val) in [("param", Val::ExternRef(None)), ("struct", Val::FuncRef(None))] {
+    let vals = [
+        ("param", Val::ExternRef(None)),
+        ("struct", Val::FuncRef(None)),
+        ("exception", Val::AnyRef(None)),
+    ];
+    for (name, val) in vals {
         let func = instance.get_func(&mut store, name).unwrap();
         texts.push(func.call(&mut store, &[val], &mut []).unwrap_err());
     }
     let func = instance.get_func(&mut store, "result").unwrap();
-    texts.push(func.call(&mut store, &[], &mut [Val::I32(0)]).unwrap_err());
+    let mut result = [Val::I32(0)];
+    func.call(&mut store, &[], &mut result).unwrap();
+    assert_eq!(result, [Val::AnyRef(None)]);
     assert!(texts.iter().all(|error| error.kind() == ErrorKind::Misuse));
     let texts: Vec<_> = texts.iter().map(|error| error.to_string()).collect();
     check_snapshot("call_types", texts.join("\n"));

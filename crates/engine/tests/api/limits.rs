@@ -76,10 +76,14 @@ fn instances_are_limited() {
 fn handles_are_limited() {
     let mut store = limited(&Engine::default(), |limits| limits.handles = 3);
     Func::try_wrap(&mut store, || ()).unwrap();
-    ExternRef::new(&mut store, ()).unwrap();
-    ExternRef::new(&mut store, ()).unwrap();
+    // The value counts, and the reference to it; both only while somebody has it.
+    let held = ExternRef::new(&mut store, ()).unwrap();
     assert_eq!(ExternRef::new(&mut store, ()).unwrap_err().kind(), ErrorKind::Limit);
     assert_eq!(Func::try_wrap(&mut store, || ()).unwrap_err().kind(), ErrorKind::Limit);
+    drop(held);
+    let again = ExternRef::new(&mut store, ()).unwrap();
+    assert_eq!(ExternRef::new(&mut store, ()).unwrap_err().kind(), ErrorKind::Limit);
+    drop(again);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! Values are bits, a `v128` in one `u128`; a reference is what a slot holds.
 
+use std::sync::Arc;
+
 use dunlin_code::Trap;
 use dunlin_code::object::{
     HEADER_BYTES, HOST_TAG, I31_TAG, LENGTH_OFFSET, OBJECT_ALIGN, Storage, is_object,
@@ -320,6 +322,37 @@ impl Store {
         let (at, storage) = self.place_of(slot, index)?;
         // SAFETY: V11: `place_of` found the field inside the heap.
         unsafe { read_field(self.heap_def(), at, storage) }
+    }
+
+    /// The address of `count` elements of 16 bits from `start` on; `None` if they are not there.
+    fn units_at(&self, slot: u64, start: u32, count: usize) -> Option<*mut u16> {
+        let at = u32::try_from(slot).ok()?;
+        let def = self.heap_def();
+        def.info(at).filter(|info| info.element == Storage::B16)?;
+        let end = u64::from(start).checked_add(count as u64)?;
+        if end > self.array_len(slot)?.into() {
+            return None;
+        }
+        let end = def.bytes(at, u64::from(HEADER_BYTES) + 2 * end, 0)?;
+        // SAFETY: V11: the end is inside the heap, so the beginning is; elements are aligned.
+        Some(unsafe { end.cast::<u16>().sub(count) })
+    }
+
+    /// Elements `start..start + count` of an array of 16-bit integers; `None` if it is none or has not
+    /// so many.
+    pub fn array_units(&self, slot: u64, start: u32, count: u32) -> Option<Arc<[u16]>> {
+        let first = self.units_at(slot, start, count as usize)?;
+        // SAFETY: V11: inside the heap, which nobody changes while the store is borrowed.
+        Some(unsafe { std::slice::from_raw_parts(first, count as usize) }.into())
+    }
+
+    /// Writes elements of an array of 16-bit integers from `start` on; `None` if it is none or has not
+    /// so many.
+    pub fn array_set_units(&mut self, slot: u64, start: u32, units: &[u16]) -> Option<()> {
+        let first = self.units_at(slot, start, units.len())?;
+        // SAFETY: V11: inside the heap; `units` is no part of it.
+        unsafe { first.copy_from_nonoverlapping(units.as_ptr(), units.len()) };
+        Some(())
     }
 
     /// Changes a field or element; whether there is one. The caller has checked that `bits` are of a

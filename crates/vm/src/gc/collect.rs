@@ -222,11 +222,9 @@ impl Store {
         let (def, exit) = unsafe { (&mut (*rt).heap, Place::exit(rt)) };
         let young = def.top.saturating_sub(OBJECT_ALIGN);
         let room = match what {
-            Collection::Minor => {
-                let end = u64::from(self.heap.top) + u64::from(young);
-                self.heap.reserve(end, &mut self.budget, def).map(|()| None)
-            }
-            Collection::Major => self.heap.another(&mut self.budget, young).map(Some),
+            // Behind the old objects there is always room for all young ones.
+            Collection::Minor => Ok(None),
+            Collection::Major => self.heap.another(young).map(Some),
         };
         let room = room.map_err(|limit| self.exhausted(limit))?;
         let (source, source_len) = (self.heap.pages.base(), self.heap.pages.size() as u64);
@@ -357,12 +355,15 @@ impl Store {
                 unsafe { def.base.write_bytes(POISON, def.top as usize) };
             }
             def.top = OBJECT_ALIGN;
+            heap.publish(def);
             return;
         };
         let old = std::mem::replace(&mut heap.pages, pages);
         heap.stats.peak_bytes =
             heap.stats.peak_bytes.max(old.size() as u64 + heap.pages.size() as u64);
-        self.budget.release(Resource::HeapBytes, old.size() as u64);
+        // It is no larger than the old one, and its own copy is paid for as well.
+        let given_back = old.size() as u64 - heap.pages.size() as u64;
+        self.budget.release(Resource::HeapBytes, 2 * given_back);
         heap.stats.live_bytes = u64::from(top - NURSERY_BYTES);
         heap.plan_major();
         heap.publish(def);

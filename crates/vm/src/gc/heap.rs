@@ -87,12 +87,19 @@ impl Heap {
         self.pages.size() > 0
     }
 
+    /// Where the nursery ends: so far that all young objects always have room behind the old ones, and
+    /// in a copy of the heap that is as large as this one.
+    fn young_limit(&self) -> u32 {
+        // What is no more than the nursery fits 32 bits.
+        (self.pages.size() as u64).saturating_sub(self.top.into()).min(NURSERY_BYTES.into()) as u32
+    }
+
     /// Tells code where the heap is now.
     pub(super) fn publish(&mut self, def: &mut HeapDef) {
         def.base = self.pages.base();
         def.len = self.pages.size() as u64;
         // With zeal, every allocation takes the slow path, which counts.
-        def.limit = if self.zeal.is_some() || !self.is_made() { 0 } else { NURSERY_BYTES };
+        def.limit = if self.zeal.is_some() { 0 } else { self.young_limit() };
         self.stats.peak_bytes = self.stats.peak_bytes.max(def.len);
     }
 
@@ -102,7 +109,8 @@ impl Heap {
         self.major_at = u64::from(NURSERY_BYTES) + live + live.max(MAJOR_BYTES_MIN);
     }
 
-    /// Makes the heap at least `bytes` large; the new part is charged.
+    /// Makes the heap at least `bytes` large. The new part is charged twice: what a collection copies
+    /// to is paid for in advance, so that a full heap can always be collected.
     pub(super) fn reserve(
         &mut self,
         bytes: u64,
@@ -118,7 +126,7 @@ impl Heap {
         }
         let mut grow = |to: u64| {
             let to = to.next_multiple_of(GRAIN_BYTES).min(HEAP_BYTES_MAX);
-            budget.charged(Resource::HeapBytes, to - size, || {
+            budget.charged(Resource::HeapBytes, 2 * (to - size), || {
                 let refused = LimitError::system(Resource::HeapBytes, to - size);
                 self.pages.grow(to as usize).map_err(|_| refused)
             })
@@ -131,14 +139,14 @@ impl Heap {
         Ok(())
     }
 
-    /// Room for another heap with place for all that is in this one, charged.
-    pub(super) fn another(&self, budget: &mut Budget, young: u32) -> Result<Pages, LimitError> {
-        let bytes = (u64::from(self.top) + u64::from(young)).next_multiple_of(GRAIN_BYTES);
-        let bytes = if self.is_made() { bytes.min(HEAP_BYTES_MAX) } else { 0 };
-        budget.charged(Resource::HeapBytes, bytes, || {
-            let refused = LimitError::system(Resource::HeapBytes, bytes);
-            Pages::new(bytes as usize).map_err(|_| refused)
-        })
+    /// Room for another heap with place for all that may be alive in this one. It is paid for.
+    pub(super) fn another(&self, young: u32) -> Result<Pages, LimitError> {
+        let bytes = match self.is_made() {
+            true => u64::from(self.top) + u64::from(young),
+            false => 0,
+        };
+        let bytes = bytes.next_multiple_of(GRAIN_BYTES).min(self.pages.size() as u64);
+        Pages::new(bytes as usize).map_err(|_| LimitError::system(Resource::HeapBytes, bytes))
     }
 
     /// Room at the end of the old objects, without collecting anything.
@@ -149,19 +157,19 @@ impl Heap {
         def: &mut HeapDef,
     ) -> Result<u32, LimitError> {
         let end = u64::from(self.top).saturating_add(bytes);
-        if !self.is_made() {
-            self.reserve(NURSERY_BYTES.into(), budget, def)?;
-        }
-        self.reserve(end, budget, def)?;
+        let least = if self.is_made() { def.top } else { NURSERY_BYTES };
+        self.reserve(end.saturating_add(least.into()), budget, def)?;
         self.stats.allocated_bytes += bytes;
         // `reserve` fails for what does not fit 32 bits.
-        Ok(std::mem::replace(&mut self.top, end as u32))
+        let at = std::mem::replace(&mut self.top, end as u32);
+        self.publish(def);
+        Ok(at)
     }
 
     /// Room in the nursery, if there is any.
     fn bump_young(&self, bytes: u64, def: &mut HeapDef) -> Option<u32> {
         let end = u64::from(def.top) + bytes;
-        if !self.is_made() || end > NURSERY_BYTES.into() {
+        if end > self.young_limit().into() {
             return None;
         }
         Some(std::mem::replace(&mut def.top, end as u32))
@@ -206,29 +214,36 @@ impl Store {
         if let Some(what) = self.heap.zealous() {
             self.collect(what)?;
         }
-        // SAFETY: the record is alive; V1.
-        let def = unsafe { &mut (*self.rt()).heap };
         if bytes < LARGE_BYTES {
-            if !self.heap.is_made() {
-                let made = self.heap.reserve(NURSERY_BYTES.into(), &mut self.budget, def);
-                made.map_err(|limit| self.exhausted(limit))?;
-            }
-            if let Some(at) = self.heap.bump_young(bytes, def) {
+            if let Some(at) = self.allocate_young(bytes) {
                 return Ok(at);
             }
             let full = u64::from(self.heap.top) > self.heap.major_at;
             self.collect(if full { Collection::Major } else { Collection::Minor })?;
-            // SAFETY: as above.
-            let def = unsafe { &mut (*self.rt()).heap };
-            if let Some(at) = self.heap.bump_young(bytes, def) {
+            if let Some(at) = self.allocate_young(bytes) {
                 return Ok(at);
             }
-        } else if u64::from(self.heap.top).saturating_add(bytes) > self.heap.major_at
-            && self.heap.is_made()
+        } else if u64::from(self.heap.top).saturating_add(bytes) <= self.heap.major_at
+            && let Ok(at) = self.allocate_old(bytes)
         {
-            self.collect(Collection::Major)?;
+            return Ok(at);
         }
-        self.allocate_old(bytes)
+        // So many old objects, or so little room, that all garbage is wanted back.
+        self.collect(Collection::Major)?;
+        match self.allocate_young(bytes).filter(|_| bytes < LARGE_BYTES) {
+            Some(at) => Ok(at),
+            None => self.allocate_old(bytes),
+        }
+    }
+
+    /// Room in the nursery, which is made as large as it may be.
+    fn allocate_young(&mut self, bytes: u64) -> Option<u32> {
+        // SAFETY: the record is alive; V1.
+        let def = unsafe { &mut (*self.rt()).heap };
+        let wanted = u64::from(self.heap.top) + u64::from(NURSERY_BYTES);
+        // Without room for all of it, a part has to do.
+        let _ = self.heap.reserve(wanted, &mut self.budget, def);
+        self.heap.bump_young(bytes, def)
     }
 
     /// As [`Store::allocate`], but without collecting: what is made is not young.

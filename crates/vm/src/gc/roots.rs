@@ -71,14 +71,21 @@ impl RootTable {
 /// Values of the host that guests refer to, by number.
 #[derive(Default)]
 pub(crate) struct HostValues {
-    values: Vec<Option<HostValue>>,
+    /// Each with the bytes that were charged for it.
+    values: Vec<Option<(HostValue, u64)>>,
     free: Vec<u32>,
     marked: Vec<bool>,
     collect_at: usize,
+    /// What all of them were charged.
+    bytes: u64,
+    collect_at_bytes: u64,
 }
 
 /// So many values are kept before a collection looks for dead ones.
 const COLLECT_AT_MIN: usize = 1024;
+
+/// So many bytes of them are.
+const COLLECT_AT_BYTES_MIN: u64 = 4 << 20;
 
 impl std::fmt::Debug for HostValues {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,25 +115,41 @@ impl HostValues {
     /// Takes out the values that were not marked.
     pub(super) fn sweep(&mut self, budget: &mut Budget) -> Vec<HostValue> {
         let mut dead = Vec::new();
+        let before = self.bytes;
         for (number, (value, marked)) in (0..).zip(self.values.iter_mut().zip(&self.marked)) {
-            if !marked && let Some(value) = value.take() {
+            if !marked && let Some((value, bytes)) = value.take() {
                 dead.push(value);
+                self.bytes -= bytes;
                 self.free.push(number);
             }
         }
         budget.release(Resource::Handles, dead.len() as u64);
+        budget.release(Resource::HeapBytes, before - self.bytes);
         self.collect_at = (self.live() * 2).max(COLLECT_AT_MIN);
+        self.collect_at_bytes = (self.bytes * 2).max(COLLECT_AT_BYTES_MIN);
         dead
     }
 
-    fn insert(&mut self, value: HostValue) -> u32 {
+    /// Whether it is time to look for dead ones before `bytes` more are added.
+    fn are_many(&self, bytes: u64) -> bool {
+        self.live() >= self.collect_at.max(COLLECT_AT_MIN)
+            || self.bytes.saturating_add(bytes) > self.collect_at_bytes.max(COLLECT_AT_BYTES_MIN)
+    }
+
+    /// Whether there is no number for another.
+    fn are_full(&self) -> bool {
+        self.values.len() >= HOST_VALUES_MAX as usize && self.free.is_empty()
+    }
+
+    fn insert(&mut self, value: HostValue, bytes: u64) -> u32 {
+        self.bytes += bytes;
         match self.free.pop() {
             Some(number) => {
-                self.values[number as usize] = Some(value);
+                self.values[number as usize] = Some((value, bytes));
                 number
             }
             None => {
-                self.values.push(Some(value));
+                self.values.push(Some((value, bytes)));
                 self.values.len() as u32 - 1
             }
         }
@@ -165,27 +188,58 @@ impl Store {
         Ok(root.bits().into())
     }
 
-    /// Keeps `value` for as long as guests or the host refer to it. May collect garbage.
+    /// Keeps `value`, which takes `bytes` of memory on behalf of guests, for as long as they or the
+    /// host refer to it. May collect garbage.
     ///
     /// # Errors
     ///
-    /// If the store holds as many values and references as its limits allow.
-    pub fn extern_new(&mut self, value: HostValue) -> Result<Root, LimitError> {
-        let many = self.host_values.live() >= self.host_values.collect_at.max(COLLECT_AT_MIN);
-        if many || self.budget.charge(Resource::Handles, 1).is_err() {
+    /// If the store holds as many values, bytes and references as its limits allow.
+    pub fn extern_new(&mut self, value: HostValue, bytes: u64) -> Result<Root, LimitError> {
+        self.extern_reserve(bytes)?;
+        self.extern_keep(value, bytes)
+    }
+
+    /// Charges for a value that takes `bytes`, which is made and given to [`Store::extern_keep`] then.
+    /// May collect garbage.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::extern_new`].
+    pub fn extern_reserve(&mut self, bytes: u64) -> Result<(), LimitError> {
+        if self.host_values.are_many(bytes) || self.charge_value(bytes).is_err() {
             // Without room to copy to, nothing is freed, and the limit says so below.
             let _ = self.collect(Collection::Major);
-            self.budget.charge(Resource::Handles, 1)?;
+            self.charge_value(bytes)?;
         }
-        if self.host_values.values.len() >= HOST_VALUES_MAX as usize
-            && self.host_values.free.is_empty()
-        {
+        if self.host_values.are_full() {
             self.budget.release(Resource::Handles, 1);
+            self.budget.release(Resource::HeapBytes, bytes);
             let most = u64::from(HOST_VALUES_MAX);
             return Err(LimitError::declared(Resource::Handles, 1, most));
         }
-        let number = self.host_values.insert(value);
+        Ok(())
+    }
+
+    /// Keeps a value that [`Store::extern_reserve`] charged for.
+    ///
+    /// # Errors
+    ///
+    /// If the host holds as many references as its limits allow.
+    pub fn extern_keep(&mut self, value: HostValue, bytes: u64) -> Result<Root, LimitError> {
+        let number = self.host_values.insert(value, bytes);
         self.root(u64::from(number << HOST_SHIFT | HOST_TAG))
+    }
+
+    /// Gives back what [`Store::extern_reserve`] charged for a value that was not made.
+    pub fn extern_release(&mut self, bytes: u64) {
+        self.budget.release(Resource::Handles, 1);
+        self.budget.release(Resource::HeapBytes, bytes);
+    }
+
+    fn charge_value(&mut self, bytes: u64) -> Result<(), LimitError> {
+        self.budget.charge(Resource::Handles, 1)?;
+        let charged = self.budget.charge(Resource::HeapBytes, bytes);
+        charged.inspect_err(|_| self.budget.release(Resource::Handles, 1))
     }
 
     /// The value of the host that is referred to; `None` if it is something else.
@@ -203,6 +257,7 @@ impl Store {
         if bits & (OBJECT_ALIGN - 1) != HOST_TAG {
             return None;
         }
-        self.host_values.values.get((bits >> HOST_SHIFT) as usize)?.as_deref()
+        let value = self.host_values.values.get((bits >> HOST_SHIFT) as usize)?.as_ref();
+        value.map(|(value, _)| &**value)
     }
 }
