@@ -8,7 +8,7 @@ use std::path::Path;
 
 use dunlin::wasi::host::{Access, Input, Output};
 use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1, threads};
-use dunlin::{Config, Engine, Error, Features, Limits, MemoryKind, Module};
+use dunlin::{Config, Engine, Error, ExternType, Features, Limits, MemoryKind, Module};
 use dunlin_module::{ErrorKind, escape};
 
 use crate::Exit;
@@ -118,10 +118,12 @@ pub(crate) fn is_provided(module: &str, name: &str) -> bool {
     }
 }
 
-/// Whether a program may start threads.
-pub(crate) fn starts_threads(module: &Module) -> bool {
-    let mut imports = module.imports();
-    imports.any(|import| (import.module(), import.name()) == (threads::MODULE, threads::SPAWN))
+/// Whether a program is made for threads.
+pub(crate) fn has_threads(module: &Module) -> bool {
+    module.imports().any(|import| match import.ty() {
+        ExternType::Memory(ty) => ty.shared,
+        _ => (import.module(), import.name()) == (threads::MODULE, threads::SPAWN),
+    })
 }
 
 /// The world of the program: what the flags grant and nothing else.

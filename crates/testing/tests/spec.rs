@@ -79,6 +79,7 @@ fn wasm_tools() {
 /// Scripts about threads by others.
 #[test]
 fn threads_by_others() {
-    let folders = ["wasmtime-misc/tests/misc_testsuite/threads", "wasm-tools/tests/cli/upstream-threads"];
+    let folders =
+        ["wasmtime-misc/tests/misc_testsuite/threads", "wasm-tools/tests/cli/upstream-threads"];
     folders.into_iter().for_each(check_suite);
 }

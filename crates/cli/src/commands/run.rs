@@ -42,7 +42,7 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     };
     let mut ctrl_c = CtrlC::default();
     let program = Program { engine: &engine, module: &module, flags };
-    let ended = match plan::starts_threads(&module) {
+    let ended = match plan::has_threads(&module) {
         true => program.run_threads(world, &mut entry, &mut ctrl_c),
         false => program.run_alone(world, &mut entry, &mut ctrl_c),
     };

@@ -13,6 +13,7 @@ mod linker;
 mod memory;
 mod misuse;
 mod module;
+mod shared_memory;
 mod store;
 mod table;
 mod threads;
