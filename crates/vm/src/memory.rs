@@ -189,9 +189,9 @@ impl MemoryInstance {
 
     /// What code sees, where it finds it as long as `memory` lives and stays where it is.
     pub(crate) fn def_ptr(memory: &Fixed<MemoryInstance>) -> *mut MemoryDef {
-        // SAFETY: V2: the store owns the memory; no other reference to it is alive.
-        match unsafe { &mut (*memory.as_ptr()).0 } {
-            Place::Own(own) => &raw mut own.def,
+        match &memory.0 {
+            // Code only reads it.
+            Place::Own(own) => (&raw const own.def).cast_mut(),
             Place::Shared(shared) => shared.def_ptr(),
         }
     }
