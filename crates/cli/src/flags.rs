@@ -195,6 +195,10 @@ pub(crate) struct LimitFlags {
     /// Most that the program's call stack may take, as in `1MiB`.
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_stack: Option<Size>,
+
+    /// Most threads that the program may have at a time beside its first.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_threads: Option<Count>,
 }
 
 #[derive(Args, Debug, Default)]

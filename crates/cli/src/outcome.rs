@@ -2,7 +2,7 @@
 
 use dunlin::wasi::host::Denials;
 use dunlin::wasi::p1;
-use dunlin::{Error, ErrorKind, LimitError, Limits, Module, Resource, Trap};
+use dunlin::{Error, ErrorKind, ExternType, LimitError, Limits, Module, Resource, Trap};
 
 use crate::Exit;
 use crate::flags::RunFlags;
@@ -112,7 +112,10 @@ impl Circumstances<'_> {
     fn lacks_imports(&self) -> bool {
         let mut imports = self.module.imports();
         !self.flags.stub_unknown_imports
-            && imports.any(|import| !plan::is_provided(import.module(), import.name()))
+            && imports.any(|import| match import.ty() {
+                ExternType::Memory(ty) if ty.shared => false,
+                _ => !plan::is_provided(import.module(), import.name()),
+            })
     }
 
     /// Whether the program handles files and was given none. The C library of most programs knows

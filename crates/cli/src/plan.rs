@@ -7,8 +7,8 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use dunlin::wasi::host::{Access, Input, Output};
-use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1};
-use dunlin::{Config, Engine, Error, Features, Limits, MemoryKind};
+use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1, threads};
+use dunlin::{Config, Engine, Error, ExternType, Features, Limits, MemoryKind, Module};
 use dunlin_module::{ErrorKind, escape};
 
 use crate::Exit;
@@ -83,6 +83,9 @@ fn limits(flags: &LimitFlags) -> Result<Limits, Failure> {
     if let Some(elements) = flags.max_table {
         limits.table_elements = elements.0;
     }
+    if let Some(threads) = flags.max_threads {
+        limits.threads = threads.0;
+    }
     if let Some(stack) = flags.max_stack {
         if !(STACK_BYTES_MIN..=STACK_BYTES_MAX).contains(&stack.0) {
             let [min, max] = [STACK_BYTES_MIN, STACK_BYTES_MAX].map(Size);
@@ -110,8 +113,17 @@ pub(crate) fn is_provided(module: &str, name: &str) -> bool {
     match module {
         p1::MODULE => p1::FUNCTIONS.contains(&name),
         p1::MODULE_UNSTABLE => p1::FUNCTIONS.contains(&name) && name != "sock_accept",
+        threads::MODULE => name == threads::SPAWN,
         _ => false,
     }
+}
+
+/// Whether a program is made for threads.
+pub(crate) fn has_threads(module: &Module) -> bool {
+    module.imports().any(|import| match import.ty() {
+        ExternType::Memory(ty) => ty.shared,
+        _ => (import.module(), import.name()) == (threads::MODULE, threads::SPAWN),
+    })
 }
 
 /// The world of the program: what the flags grant and nothing else.
@@ -235,13 +247,14 @@ mod tests {
     fn flags_set_the_fields_they_are_named_after() {
         let flags = run_flags(
             "dunlin run --fuel 5 --max-memory 1MiB --max-table 9 --max-stack 64KiB \
-             --wasm -gc --memory compact --deterministic f",
+             --max-threads 3 --wasm -gc --memory compact --deterministic f",
         );
         let config = run_config(&flags).unwrap();
         assert!(config.execution.fuel);
         assert!(config.execution.deterministic);
         assert_eq!(config.limits.memory_bytes, 1 << 20);
         assert_eq!(config.limits.table_elements, 9);
+        assert_eq!(config.limits.threads, 3);
         assert_eq!(config.limits.value_stack_slots, 8192);
         assert_eq!(stack_bytes(&config.limits), 64 << 10);
         assert!(!config.features.gc);

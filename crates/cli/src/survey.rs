@@ -80,6 +80,10 @@ impl Survey {
     pub(crate) fn wants(&self, provided: impl Fn(&str, &str) -> bool) -> Vec<Want> {
         let mut wants: Vec<Want> = Vec::new();
         for import in &self.module.imports {
+            // Programs for threads are given the memory that they share.
+            if matches!(import.ty, ExternType::Memory(ty) if ty.shared) {
+                continue;
+            }
             let name = match provided(&import.module, &import.name) {
                 true => grant(&import.name).map(|grant| (grant, import.name.to_string())),
                 false => Some((UNKNOWN, format!("{}::{}", import.module, import.name))),
@@ -267,6 +271,7 @@ mod tests {
               (import \"wasi\" \"fd_write\" (func))
               (import \"wasi\" \"path_rename\" (func))
               (import \"wasi\" \"sock_accept\" (func))
+              (import \"env\" \"memory\" (memory 1 1 shared))
               (import \"env\" \"path_open\" (func)))",
         );
         let wants = survey.wants(|module, _| module == "wasi");

@@ -261,6 +261,7 @@ impl Checker<'_> {
                 }
             }
             OpKind::Simd(op) => self.vector(op.shape(), [a, b, c, d]),
+            OpKind::Atomic(op) => self.slots(a, op.shape().operands() as u32),
             OpKind::Plain(op) => self.plain(op, word),
         }
     }
@@ -287,7 +288,7 @@ impl Checker<'_> {
         let (a, b, c, d) = (field::a(word), field::b(word), field::c(word), field::d(word));
         let (lo, hi) = (field::lo(word), field::hi(word));
         match op {
-            Trap | Fuel | DataDrop | ElemDrop | Exit | ContReturn => {}
+            Trap | Fuel | DataDrop | ElemDrop | AtomicFence | Exit | ContReturn => {}
             GlobalGetInt | GlobalGetF32 | GlobalGetF64 | CanonF32 | CanonF64 => {}
             GlobalSetInt | GlobalSetF32 | GlobalSetF64 => {}
             BrFwd | BrBack => self.target(hi),
@@ -350,6 +351,8 @@ impl Checker<'_> {
             }
             MemorySize | MemoryGrow | TableGet | TableSize => self.slots(a, 1),
             TableSet | TableGrow => self.slots(a, 2),
+            MemoryAtomicNotify => self.slots(a, 2),
+            MemoryAtomicWait32 | MemoryAtomicWait64 => self.slots(a, 3),
             MemoryFill | MemoryCopy | MemoryInit | TableFill | TableCopy | TableInit => {
                 self.slots(a, 3);
             }

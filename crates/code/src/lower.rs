@@ -9,9 +9,10 @@
 //! |---|---|
 //! | [`stack`] | the picture of the operand stack |
 //! | [`emit`] | words, labels, accumulators, moving values to their home slots |
-//! | `control` `call` `numeric` `memory` `table` `simd` `gc` | one family of instructions each |
+//! | `control` `call` `numeric` `memory` `table` `simd` `gc` `atomic` | one family of instructions each |
 //! | `exception` `continuation` | the same, with control that goes from frame to frame |
 
+mod atomic;
 mod call;
 mod continuation;
 mod control;
@@ -224,7 +225,7 @@ impl<'m> Lower<'m> {
         if self.numeric(op) || self.memory(op) || self.table(op) || self.simd(op) {
             return Ok(());
         }
-        if self.control(op)? || self.call(op) || self.gc(op) {
+        if self.control(op)? || self.call(op) || self.gc(op) || self.atomic(op) {
             return Ok(());
         }
         if self.exception(op)? || self.continuation(op) {

@@ -32,6 +32,7 @@
 //! | `ElemGet` | a = dst, b = array, c = index | |
 //! | `ElemSet` | a = array, b = index, c = value | |
 //! | `Simd…` | a = dst, b, c, d = operands | lanes or shuffle where needed |
+//! | `Atomic` | a = address, operands in the slots behind; b = memory | offset64 |
 //! | `Plain` | see [`PlainOp`] | |
 
 mod lists;
@@ -39,7 +40,8 @@ mod nan;
 mod plain;
 
 pub use lists::{
-    BinOp, BrOp, FieldOp, FieldSetOp, FusedOp, LoadOp, SimdOp, SimdShape, StoreOp, UnOp,
+    AtomicOp, AtomicShape, BinOp, BrOp, FieldOp, FieldSetOp, FusedOp, LoadOp, SimdOp, SimdShape,
+    StoreOp, UnOp,
 };
 pub use plain::{CastTarget, PlainOp};
 
@@ -149,6 +151,8 @@ pub enum OpKind {
     ElemGet(FieldOp, Src, Dst),
     /// The value from `Src`.
     ElemSet(FieldSetOp, Src),
+    /// An atomic access; operands and result in consecutive home slots.
+    Atomic(AtomicOp),
     Plain(PlainOp),
 }
 
@@ -165,7 +169,8 @@ const FIELD_GET: u16 = SIMD + SimdOp::COUNT;
 const FIELD_SET: u16 = FIELD_GET + FieldOp::COUNT * Src::COUNT * Dst::COUNT;
 const ELEM_GET: u16 = FIELD_SET + FieldSetOp::COUNT * Src::COUNT;
 const ELEM_SET: u16 = ELEM_GET + FieldOp::COUNT * Src::COUNT * Dst::COUNT;
-const PLAIN: u16 = ELEM_SET + FieldSetOp::COUNT * Src::COUNT;
+const ATOMIC: u16 = ELEM_SET + FieldSetOp::COUNT * Src::COUNT;
+const PLAIN: u16 = ATOMIC + AtomicOp::COUNT;
 const END: u16 = PLAIN + PlainOp::COUNT;
 
 impl Op {
@@ -238,6 +243,11 @@ impl Op {
         Op(ELEM_SET + op as u16 * Src::COUNT + src as u16)
     }
 
+    /// An atomic access.
+    pub const fn atomic(op: AtomicOp) -> Op {
+        Op(ATOMIC + op as u16)
+    }
+
     /// Any other instruction.
     pub const fn plain(op: PlainOp) -> Op {
         Op(PLAIN + op as u16)
@@ -297,9 +307,11 @@ impl Op {
             let (n, dst) = split(n - ELEM_GET, Dst::COUNT);
             let (op, src) = split(n as u16, Src::COUNT);
             OpKind::ElemGet(FieldOp::ALL[op], Src::ALL[src], Dst::ALL[dst])
-        } else if n < PLAIN {
+        } else if n < ATOMIC {
             let (op, src) = split(n - ELEM_SET, Src::COUNT);
             OpKind::ElemSet(FieldSetOp::ALL[op], Src::ALL[src])
+        } else if n < PLAIN {
+            OpKind::Atomic(AtomicOp::ALL[(n - ATOMIC) as usize])
         } else if n < END {
             OpKind::Plain(PlainOp::ALL[(n - PLAIN) as usize])
         } else {
@@ -337,7 +349,7 @@ impl Op {
                 | OpKind::ElemGet(..)
                 | OpKind::ElemSet(..),
             ) => 2,
-            Some(OpKind::Step(..)) => 3,
+            Some(OpKind::Step(..) | OpKind::Atomic(..)) => 3,
             Some(OpKind::Simd(op)) => op.shape().words(),
             Some(OpKind::Plain(op)) => op.words(),
         }

@@ -65,6 +65,10 @@ traps! {
     BadConversionToInteger = "invalid conversion to integer";
     /// The value stack, or the native stack under nested host calls, is used up.
     StackOverflow = "call stack exhausted";
+    /// An atomic access to an address that is no multiple of its size.
+    UnalignedAtomic = "unaligned atomic";
+    /// A wait on a memory that no other thread can ever touch.
+    ExpectedSharedMemory = "expected shared memory";
     /// All fuel is spent.
     OutOfFuel = "all fuel consumed";
     /// Stopped from outside: deadline or interrupt.

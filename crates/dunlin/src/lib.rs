@@ -60,6 +60,8 @@
 //! | bring a module to life | [`Linker::instantiate`], [`Instance`] |
 //! | call it | [`TypedFunc`], or [`Func`] with [`Val`]s |
 //! | share state with it | [`Memory`], [`Table`], [`Global`], [`ExternRef`] |
+//! | share memory between threads | [`SharedMemory`], [`Store::sibling_of`] |
+//! | let a guest start threads | [`wasi::threads`] |
 //! | bound what it may take | [`Limits`], [`Store::with_limits`] |
 //! | bound how long it runs | [`Store::set_deadline`], [`Store::set_fuel`], [`InterruptHandle`] |
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Trap`], [`Backtrace`] |

@@ -22,13 +22,14 @@ use crate::instance::{self, Instance};
 use crate::memory::Memory;
 use crate::module::{Module, title};
 use crate::quote::{import, quoted, shortened};
+use crate::shared_memory::SharedMemory;
 use crate::table::Table;
 use crate::value::Val;
 
 /// Definitions by name, from which modules are given their imports.
 ///
-/// Host functions defined by [`Linker::func_wrap`] and [`Linker::func_new`] belong to no store: one
-/// linker serves any number of stores. Everything else belongs to the store it came from.
+/// Host functions defined by [`Linker::func_wrap`] and [`Linker::func_new`], and memories defined by
+/// [`Linker::define_shared`], belong to no store: one linker serves any number of stores. Everything else belongs to the store it came from.
 ///
 /// ```
 /// # use dunlin_engine::{Caller, Engine, Linker, Module, Store};
@@ -60,6 +61,7 @@ pub struct Linker<T: 'static> {
 enum Definition {
     Item(Extern),
     Host(HostDefinition),
+    Shared(SharedMemory),
 }
 
 /// A host function of no store yet.
@@ -109,6 +111,41 @@ impl<T: 'static> Linker<T> {
         item: impl Into<Extern>,
     ) -> Result<&mut Self> {
         self.insert(module, name, Definition::Item(item.into()))
+    }
+
+    /// Defines `module::name` as a memory that all stores share in which a module imports it.
+    ///
+    /// # Errors
+    ///
+    /// If the name is defined already; see [`Linker::allow_shadowing`].
+    pub fn define_shared(
+        &mut self,
+        module: &str,
+        name: &str,
+        memory: &SharedMemory,
+    ) -> Result<&mut Self> {
+        self.insert(module, name, Definition::Shared(memory.clone()))
+    }
+
+    /// Defines every shared memory that `module` imports and that is not defined, each as one for all
+    /// stores; `store` is charged for them.
+    ///
+    /// # Errors
+    ///
+    /// If the limits of the store do not allow them.
+    pub fn define_unknown_shared_memories(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &Module,
+    ) -> Result<()> {
+        for unknown in self.unknown(module) {
+            let ExternType::Memory(ty) = unknown.ty else { continue };
+            let memory = if ty.shared { Some(Memory::new(&mut store, ty)?) } else { None };
+            if let Some(memory) = memory.and_then(|memory| memory.shared(&store)) {
+                self.define_shared(&unknown.module, &unknown.name, &memory)?;
+            }
+        }
+        Ok(())
     }
 
     /// Defines `module::name` as a host function whose closure says its type; see [`IntoFunc`].
@@ -256,6 +293,7 @@ impl<T: 'static> Linker<T> {
         match self.definition(module, name) {
             Some(Definition::Item(item)) => Ok(*item),
             Some(Definition::Host(f)) => Ok(Extern::Func(Func(f.func(store.as_context_mut().vm)?))),
+            Some(Definition::Shared(memory)) => Ok(memory.attach(store)?.into()),
             None => Err(self.undefined(module, name)),
         }
     }
@@ -297,6 +335,9 @@ impl<T: 'static> Linker<T> {
             match self.definition(&import.module, &import.name) {
                 Some(Definition::Item(item)) => externs.push((*item).into()),
                 Some(Definition::Host(f)) => externs.push(f.func(store.vm)?.into()),
+                Some(Definition::Shared(memory)) => {
+                    externs.push(Extern::from(memory.attach(&mut *store)?).into());
+                }
                 None => return Err(Error::bug("an import was defined and is not any more")),
             }
         }

@@ -7,11 +7,13 @@ use dunlin_vm as vm;
 
 use crate::context::{AsContext, AsContextMut, StoreContext, StoreContextMut, host_data_mut};
 use crate::error::{Error, Result};
+use crate::shared_memory::SharedMemory;
 
 /// A linear memory in a store.
 ///
 /// [`Memory::read`] and [`Memory::write`] copy, and check that they stay inside; [`Memory::data`]
-/// and [`Memory::data_mut`] give all bytes at once.
+/// and [`Memory::data_mut`] give all bytes at once. Of a shared memory they give none, because other
+/// threads may write its bytes; reading and writing work there too, and [`Memory::shared`] gives more.
 ///
 /// ```
 /// # use dunlin_engine::{Engine, Memory, MemoryType, Store};
@@ -36,8 +38,15 @@ pub struct MemoryAccessError {
     len: usize,
 }
 
+impl MemoryAccessError {
+    pub(crate) fn new(memory_bytes: Option<usize>, offset: usize, len: usize) -> Self {
+        MemoryAccessError { memory_bytes, offset, len }
+    }
+}
+
 impl Memory {
-    /// A memory of the host, to give to modules that import one.
+    /// A memory of the host, to give to modules that import one. If its type is shared, the memory
+    /// is for other stores too, and [`Memory::shared`] finds it.
     ///
     /// # Errors
     ///
@@ -71,7 +80,17 @@ impl Memory {
     ///
     /// If it belongs to another store.
     pub fn data_size(&self, store: impl AsContext) -> usize {
-        own(store.as_context().vm.memory_data(self.0)).len()
+        // What is in memory can be counted.
+        own(store.as_context().vm.memory_byte_size(self.0)) as usize
+    }
+
+    /// The memory as other stores may use it; `None` if it is not shared.
+    ///
+    /// # Panics
+    ///
+    /// If it belongs to another store.
+    pub fn shared(&self, store: impl AsContext) -> Option<SharedMemory> {
+        own(store.as_context().vm.memory_shared(self.0)).map(SharedMemory)
     }
 
     /// Adds `delta` pages of zeros, and returns the size it had before.
@@ -94,7 +113,11 @@ impl Memory {
         offset: usize,
         buffer: &mut [u8],
     ) -> Result<(), MemoryAccessError> {
-        let data = store.as_context().vm.memory_data(self.0).ok();
+        let vm = store.as_context().vm;
+        if let Ok(Some(memory)) = vm.memory_shared(self.0) {
+            return SharedMemory(memory).read(offset, buffer);
+        }
+        let data = vm.memory_data(self.0).ok();
         let range = data.and_then(|data| data.get(offset..)?.get(..buffer.len()));
         let failed =
             || MemoryAccessError { memory_bytes: data.map(<[u8]>::len), offset, len: buffer.len() };
@@ -113,7 +136,11 @@ impl Memory {
         offset: usize,
         buffer: &[u8],
     ) -> Result<(), MemoryAccessError> {
-        let mut data = store.as_context_mut().vm.memory_data_mut(self.0).ok();
+        let vm = store.as_context_mut().vm;
+        if let Ok(Some(memory)) = vm.memory_shared(self.0) {
+            return SharedMemory(memory).write(offset, buffer);
+        }
+        let mut data = vm.memory_data_mut(self.0).ok();
         let memory_bytes = data.as_ref().map(|data| data.len());
         let range = data.as_mut().and_then(|data| data.get_mut(offset..)?.get_mut(..buffer.len()));
         let failed = || MemoryAccessError { memory_bytes, offset, len: buffer.len() };
@@ -121,7 +148,7 @@ impl Memory {
         Ok(())
     }
 
-    /// All its bytes.
+    /// All its bytes; none if it is shared.
     ///
     /// # Panics
     ///
@@ -130,7 +157,7 @@ impl Memory {
         own(store.into().vm.memory_data(self.0))
     }
 
-    /// All its bytes, to change them.
+    /// All its bytes, to change them; none if it is shared.
     ///
     /// # Panics
     ///
@@ -142,7 +169,7 @@ impl Memory {
         own(store.into().vm.memory_data_mut(self.0))
     }
 
-    /// All its bytes and the host's data at once, to change both.
+    /// All its bytes, none if it is shared, and the host's data at once, to change both.
     ///
     /// # Panics
     ///
@@ -157,7 +184,7 @@ impl Memory {
 }
 
 /// What validation demands of memory types in modules (core spec §3.2.15).
-fn check_type(ty: &MemoryType) -> Result<()> {
+pub(crate) fn check_type(ty: &MemoryType) -> Result<()> {
     let wrong = |what| Err(Error::misuse(format!("cannot make memory of type {ty}: {what}")));
     if !matches!(ty.page_size_log2, 0 | 16) {
         let text = format!("expected pages of 2^0 or 2^16 bytes, found 2^{}", ty.page_size_log2);

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use dunlin_vm::InterruptHandle;
+use dunlin_vm::Resource;
 
 /// Owns instances, memories, tables, globals and functions, and a `T` for the host.
 ///
@@ -90,6 +91,34 @@ impl<T: 'static> Store<T> {
     /// If there is no memory to copy the others to, which the limits of the store bound.
     pub fn collect_garbage(&mut self) -> Result<()> {
         Ok(self.vm.collect_all()?)
+    }
+
+    /// A store of the same engine for work on another thread on behalf of the same guest: both
+    /// together may take no more than the limits of one. It has the same deadline, and takes its fuel
+    /// from what is [shared](StoreContextMut::share_fuel).
+    pub fn sibling_of(of: impl AsContext, data: T) -> Result<Store<T>>
+    where
+        T: Send,
+    {
+        let of = of.as_context();
+        let engine = of.engine();
+        let host = Box::new(HostData { engine: engine.clone(), data });
+        let (types, budget) = (engine.types().clone(), of.vm.budget().share());
+        let mut vm = vm::Store::with_budget(types, engine.settings(), budget, host)?;
+        if let Some(deadline) = of.vm.deadline() {
+            vm.set_deadline(Some(deadline))?;
+        }
+        Ok(Store { vm, marker: PhantomData })
+    }
+
+    /// Charges the store for something the host keeps on behalf of its guests, until the store is
+    /// dropped.
+    ///
+    /// # Errors
+    ///
+    /// If its limits do not allow that; then nothing is charged.
+    pub fn charge(&mut self, resource: Resource, amount: u64) -> Result<()> {
+        Ok(self.vm.budget_mut().charge(resource, amount)?)
     }
 
     /// The engine it was made for.
@@ -201,6 +230,13 @@ impl<T: 'static> StoreContextMut<'_, T> {
         self.as_context().check_fuel("set fuel")?;
         self.vm.set_fuel(fuel);
         Ok(())
+    }
+
+    /// Leaves the fuel that is left to this store and all its [siblings](Store::sibling_of), each of
+    /// which takes from it in parts as it needs some. A part that a sibling has taken and not used is
+    /// counted as spent until that shares it again.
+    pub fn share_fuel(&mut self) {
+        self.vm.share_fuel();
     }
 
     /// Stops guests once `time` has passed; see [`Store::set_deadline`].

@@ -12,6 +12,7 @@ mod run;
 mod script;
 mod spectest;
 mod text;
+mod threads;
 mod unsupported;
 mod value;
 

@@ -15,6 +15,7 @@ use crate::report::{Outcome, Report, Summary};
 use crate::script::{Action, Command, Directive, Script, Source};
 use crate::spectest::Spectest;
 use crate::text::wat_to_wasm;
+use crate::threads::{SharedExports, Threads};
 use crate::unsupported;
 use crate::value::{Argument, Expected, Found, Wanted, value_of};
 
@@ -116,6 +117,7 @@ struct Runner<'a> {
     definitions: Names<Module>,
     instances: Names<Instance>,
     registered: HashMap<String, Slot<Instance>>,
+    threads: Threads,
     /// Instances on which an action could not be run for want of a feature: from then on, what they
     /// hold is not what the script assumes.
     astray: HashMap<Instance, String>,
@@ -178,7 +180,10 @@ impl<T: Clone> Slot<T> {
 
 impl<'a> Runner<'a> {
     fn new(options: &'a RunOptions) -> Result<Runner<'a>, Error> {
-        let engine = Engine::new(&options.config)?;
+        Runner::on(options, Engine::new(&options.config)?)
+    }
+
+    fn on(options: &'a RunOptions, engine: Engine) -> Result<Runner<'a>, Error> {
         let store = Store::try_new(&engine, ())?;
         Ok(Runner {
             options,
@@ -188,6 +193,7 @@ impl<'a> Runner<'a> {
             definitions: Names::new("module definition"),
             instances: Names::new("module"),
             registered: HashMap::new(),
+            threads: Threads::default(),
             astray: HashMap::new(),
         })
     }
@@ -288,6 +294,11 @@ impl<'a> Runner<'a> {
                 })
             }
             Command::AssertUnlinkable(source, message) => self.assert_unlinkable(source, message),
+            Command::Thread { name, shared, directives } => {
+                let started = self.start_thread(name, shared.as_ref(), directives);
+                succeed("a thread", started)
+            }
+            Command::Wait(name) => self.threads.wait(name),
             Command::Unsupported(feature) => Outcome::Unsupported { feature: feature.to_string() },
         }
     }
@@ -326,8 +337,46 @@ impl<'a> Runner<'a> {
         match self.registered.get(module) {
             Some(slot) => Ok(slot.live()?.get_export(&mut self.store, name)),
             None if module == "spectest" => Ok(self.spectest.item(&mut self.store, name)?),
-            None => Ok(None),
+            // Scripts with threads import from instances by the names these have in the script.
+            None => match self.instances.named.get(module) {
+                Some(slot) => Ok(slot.live()?.get_export(&mut self.store, name)),
+                None => Ok(None),
+            },
         }
+    }
+
+    /// Starts a thread on which `directives` run in a store of their own.
+    fn start_thread(
+        &mut self,
+        name: &str,
+        shared: Option<&String>,
+        directives: &Arc<[Directive]>,
+    ) -> Result<(), Stop> {
+        let shared = match shared {
+            Some(name) => {
+                let exports = self.instances.get(Some(name))?.exports(&mut self.store);
+                Some((name.clone(), SharedExports::of(&self.store, exports)))
+            }
+            None => None,
+        };
+        let (options, engine) = (self.options.clone(), self.engine.clone());
+        let directives = directives.clone();
+        self.threads.start(name, move || {
+            let mut runner = Runner::on(&options, engine)?;
+            if let Some((name, exports)) = shared {
+                let instance = exports.instance(&mut runner.store)?;
+                runner.instances.define(Some(&name), Slot::Live(instance));
+            }
+            let mut wrong = Vec::new();
+            for directive in &*directives {
+                let outcome = runner.run_contained(directive)?;
+                if outcome != Outcome::Pass {
+                    wrong.push((directive.line, outcome));
+                }
+            }
+            Ok(wrong)
+        })?;
+        Ok(())
     }
 
     fn execute(&mut self, action: &Action) -> Result<Vec<Val>, Stop> {
@@ -516,7 +565,7 @@ fn succeed<T>(expected: &str, result: Result<T, Stop>) -> Outcome {
     }
 }
 
-fn fail(expected: impl Into<String>, found: impl Into<String>) -> Outcome {
+pub(crate) fn fail(expected: impl Into<String>, found: impl Into<String>) -> Outcome {
     Outcome::Fail { expected: expected.into(), found: found.into() }
 }
 

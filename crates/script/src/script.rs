@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::text::{Place, TextError, on_parser_stack, wat_to_wasm};
 use crate::value::{Argument, Expected};
@@ -63,6 +64,15 @@ pub(crate) enum Command {
     /// that the module as such may be valid.
     AssertRejectedCustom(Source, String),
     AssertUnlinkable(Source, String),
+    /// `(thread …)`: directives for a thread of their own, which sees the shared memories that the
+    /// instance `shared` exports.
+    Thread {
+        name: String,
+        shared: Option<String>,
+        directives: Arc<[Directive]>,
+    },
+    /// `(wait …)`: all directives of a thread have to pass.
+    Wait(String),
     /// Something that needs the named feature, which no script can use here yet.
     Unsupported(&'static str),
 }

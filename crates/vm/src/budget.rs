@@ -2,6 +2,8 @@
 //! charged before anything is allocated on behalf of a guest.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Limits of one store. This is the only place where defaults are decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +29,8 @@ pub struct Limits {
     /// Bytes of everything else kept for guests: instance records, function references, buffers
     /// of host functions. Default 512 MiB.
     pub budget_bytes: u64,
+    /// Number of threads that guests start beside the one they were called on. Default 64.
+    pub threads: u64,
     /// Slots of 8 bytes of the value stack, on which all frames of a call live. Default 1 Mi, that
     /// is 8 MiB.
     pub value_stack_slots: usize,
@@ -50,6 +54,7 @@ impl Default for Limits {
             handles: 1 << 20,
             heap_bytes: 2 << 30,
             budget_bytes: 512 << 20,
+            threads: 64,
             value_stack_slots: 1 << 20,
             native_stack_bytes: 128 << 10,
             nested_calls: 100,
@@ -77,11 +82,33 @@ pub enum Resource {
     HeapBytes,
     /// [`Limits::budget_bytes`]
     Bytes,
+    /// [`Limits::threads`]
+    Threads,
 }
 
-const RESOURCES: usize = 8;
+const RESOURCES: usize = Resource::ALL.len();
+
+/// Who takes fuel from a pool takes one of so many parts of it at a time, ...
+const FUEL_SHARES: u64 = 256;
+/// ... but not less than this, a few microseconds of work, ...
+const FUEL_SLICE_MIN: u64 = 1_000;
+/// ... and not more than this, a few milliseconds.
+const FUEL_SLICE_MAX: u64 = 1_000_000;
 
 impl Resource {
+    /// All of them, in order of their numbers.
+    const ALL: [Resource; 9] = [
+        Resource::MemoryBytes,
+        Resource::Memories,
+        Resource::TableElements,
+        Resource::Tables,
+        Resource::Instances,
+        Resource::Handles,
+        Resource::HeapBytes,
+        Resource::Bytes,
+        Resource::Threads,
+    ];
+
     /// The name of the field of [`Limits`].
     pub fn name(self) -> &'static str {
         match self {
@@ -93,6 +120,7 @@ impl Resource {
             Resource::Handles => "handles",
             Resource::HeapBytes => "heap_bytes",
             Resource::Bytes => "budget_bytes",
+            Resource::Threads => "threads",
         }
     }
 
@@ -107,69 +135,112 @@ impl Resource {
             Resource::Handles => "handles",
             Resource::HeapBytes => "bytes of garbage-collected heap",
             Resource::Bytes => "bytes of bookkeeping",
+            Resource::Threads => "threads",
         }
     }
 }
 
-/// What a store has taken so far, and what it may take.
-#[derive(Clone, Debug)]
+/// What one owner has taken from an account that it may share with others: stores of one group,
+/// and the shared memories they use. Dropping it gives everything back.
+#[derive(Debug)]
 pub struct Budget {
-    limits: Limits,
-    used: [u64; RESOURCES],
+    account: Arc<Account>,
+    /// How much of what is taken is this owner's.
+    own: [u64; RESOURCES],
 }
 
+/// What all owners together have taken, and may take.
+#[derive(Debug)]
+struct Account {
+    limits: Limits,
+    used: [AtomicU64; RESOURCES],
+    /// Fuel that belongs to all and that nobody has taken yet.
+    fuel: AtomicU64,
+}
+
+/// What an owner had taken at some time.
+#[derive(Debug)]
+pub(crate) struct Mark([u64; RESOURCES]);
+
 impl Budget {
-    /// An account on which nothing is charged yet.
+    /// An account of its own on which nothing is charged yet.
     pub fn new(limits: Limits) -> Budget {
-        Budget { limits, used: [0; RESOURCES] }
+        let account = Account { limits, used: Default::default(), fuel: AtomicU64::new(0) };
+        Budget { account: Arc::new(account), own: [0; RESOURCES] }
+    }
+
+    /// Another owner of the same account, who has taken nothing yet.
+    #[must_use]
+    pub fn share(&self) -> Budget {
+        Budget { account: self.account.clone(), own: [0; RESOURCES] }
     }
 
     /// What may be taken at most.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.account.limits
     }
 
     /// The limit on `resource`.
     pub fn limit(&self, resource: Resource) -> u64 {
+        let limits = self.limits();
         match resource {
-            Resource::MemoryBytes => self.limits.memory_bytes,
-            Resource::Memories => self.limits.memories,
-            Resource::TableElements => self.limits.table_elements,
-            Resource::Tables => self.limits.tables,
-            Resource::Instances => self.limits.instances,
-            Resource::Handles => self.limits.handles,
-            Resource::HeapBytes => self.limits.heap_bytes,
-            Resource::Bytes => self.limits.budget_bytes,
+            Resource::MemoryBytes => limits.memory_bytes,
+            Resource::Memories => limits.memories,
+            Resource::TableElements => limits.table_elements,
+            Resource::Tables => limits.tables,
+            Resource::Instances => limits.instances,
+            Resource::Handles => limits.handles,
+            Resource::HeapBytes => limits.heap_bytes,
+            Resource::Bytes => limits.budget_bytes,
+            Resource::Threads => limits.threads,
         }
     }
 
-    /// How much of `resource` is taken.
+    /// How much of `resource` is taken, by all owners together.
     pub fn used(&self, resource: Resource) -> u64 {
-        self.used[resource as usize]
+        self.account.used[resource as usize].load(Ordering::Relaxed)
     }
 
     /// Takes `amount` of `resource`, or fails and takes nothing.
     pub fn charge(&mut self, resource: Resource, amount: u64) -> Result<(), LimitError> {
         let limit = self.limit(resource);
-        let used = &mut self.used[resource as usize];
-        match used.checked_add(amount) {
-            Some(total) if total <= limit => {
-                *used = total;
+        let all = &self.account.used[resource as usize];
+        let taken = all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(amount).filter(|total| *total <= limit)
+        });
+        match taken {
+            Ok(_) => {
+                // No more than the total, which did not overflow.
+                self.own[resource as usize] += amount;
                 Ok(())
             }
-            _ => Err(LimitError {
+            Err(used) => Err(LimitError {
                 resource,
                 wanted: amount,
-                cause: LimitCause::Budget { used: *used, limit },
+                cause: LimitCause::Budget { used, limit },
             }),
         }
     }
 
     /// Gives back `amount` of `resource`.
     pub fn release(&mut self, resource: Resource, amount: u64) {
-        let used = &mut self.used[resource as usize];
-        debug_assert!(*used >= amount, "more {} released than charged", resource.unit());
-        *used = used.saturating_sub(amount);
+        let own = &mut self.own[resource as usize];
+        debug_assert!(*own >= amount, "more {} released than charged", resource.unit());
+        let amount = amount.min(*own);
+        *own -= amount;
+        self.account.used[resource as usize].fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    /// What this owner has taken by now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.own)
+    }
+
+    /// Gives back what was taken since `mark`.
+    pub(crate) fn rewind(&mut self, mark: &Mark) {
+        for (resource, then) in Resource::ALL.into_iter().zip(mark.0) {
+            self.release(resource, self.own[resource as usize].saturating_sub(then));
+        }
     }
 
     /// Charges, then runs `make`; gives the charge back if that fails.
@@ -181,6 +252,40 @@ impl Budget {
     ) -> Result<T, E> {
         self.charge(resource, amount)?;
         make().inspect_err(|_| self.release(resource, amount))
+    }
+
+    /// Adds to the fuel that belongs to all owners.
+    pub(crate) fn pool_fuel(&self, amount: u64) {
+        let add = |fuel: u64| Some(fuel.saturating_add(amount));
+        let _ = self.account.fuel.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Forgets the fuel that belongs to all owners.
+    pub(crate) fn drain_fuel(&self) {
+        self.account.fuel.store(0, Ordering::Relaxed);
+    }
+
+    /// The fuel that belongs to all owners and that nobody has taken.
+    pub(crate) fn pooled_fuel(&self) -> u64 {
+        self.account.fuel.load(Ordering::Relaxed)
+    }
+
+    /// Takes at least `least` of the fuel that belongs to all owners, or nothing, and then a part of
+    /// the rest: small enough to leave others theirs, large enough not to come back all the time.
+    pub(crate) fn take_fuel(&self, least: u64) -> Option<u64> {
+        let slice = |left: u64| {
+            let spare = left.checked_sub(least)?;
+            Some(least + spare.min((spare / FUEL_SHARES).clamp(FUEL_SLICE_MIN, FUEL_SLICE_MAX)))
+        };
+        let take = |left| Some(left - slice(left)?);
+        let fuel = &self.account.fuel;
+        fuel.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().and_then(slice)
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        self.rewind(&Mark([0; RESOURCES]));
     }
 }
 
@@ -295,5 +400,36 @@ mod tests {
         });
         assert!(refused.unwrap_err().is_system());
         assert_eq!(budget.used(Resource::Memories), 0);
+    }
+
+    #[test]
+    fn owners_of_an_account_share_its_limits_and_give_back_what_they_took() {
+        let mut first = Budget::new(Limits { threads: 3, ..Limits::default() });
+        let mut second = first.share();
+        first.charge(Resource::Threads, 1).unwrap();
+        second.charge(Resource::Threads, 2).unwrap();
+        assert!(first.charge(Resource::Threads, 1).is_err());
+        assert_eq!(first.used(Resource::Threads), 3);
+        drop(second);
+        assert_eq!(first.used(Resource::Threads), 1);
+        let mark = first.mark();
+        first.charge(Resource::Threads, 2).unwrap();
+        first.rewind(&mark);
+        assert_eq!(first.used(Resource::Threads), 1);
+    }
+
+    #[test]
+    fn pooled_fuel_is_taken_in_parts_and_once() {
+        let budget = Budget::new(Limits::default());
+        budget.pool_fuel(10_000);
+        assert_eq!(budget.take_fuel(20_000), None);
+        assert_eq!(budget.take_fuel(500), Some(1_500));
+        assert_eq!(budget.pooled_fuel(), 8_500);
+        assert_eq!(budget.take_fuel(8_000), Some(8_500));
+        assert_eq!(budget.take_fuel(1), None);
+        assert_eq!(budget.take_fuel(0), Some(0));
+        budget.pool_fuel(u64::MAX);
+        budget.pool_fuel(1);
+        assert_eq!(budget.take_fuel(1), Some(1 + FUEL_SLICE_MAX));
     }
 }

@@ -9,6 +9,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use dunlin_code::Trap;
 use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId, ValType};
@@ -17,6 +18,7 @@ use crate::budget::LimitError;
 use crate::exception;
 use crate::func::{HostCall, HostFunc};
 use crate::instance::element;
+use crate::memory::{SharedMemory, Woken, racy};
 use crate::store::{Misuse, Store, abort};
 use crate::vmctx::{FuncRecord, Rt, TableDef, VmCtx};
 
@@ -62,7 +64,7 @@ unsafe fn spend(vmctx: *mut VmCtx, bytes: u64) -> Result<(), Trap> {
         }
         let rt = (*vmctx).rt;
         (*rt).fuel = (*rt).fuel.saturating_sub_unsigned(cost);
-        if (*rt).fuel < 0 { Err(Trap::OutOfFuel) } else { Ok(()) }
+        if (*rt).fuel < 0 && !refuel(rt) { Err(Trap::OutOfFuel) } else { Ok(()) }
     }
 }
 
@@ -75,6 +77,23 @@ unsafe fn spend(vmctx: *mut VmCtx, bytes: u64) -> Result<(), Trap> {
 pub(crate) unsafe fn spend_steps(vmctx: *mut VmCtx, steps: u64) -> Result<(), Trap> {
     // SAFETY: V2 (caller).
     unsafe { spend(vmctx, steps.saturating_mul(FUEL_BYTES)) }
+}
+
+/// Makes up for fuel that was spent and not there, if stores with the same budget have some left.
+///
+/// # Safety
+///
+/// `rt` is the runtime record of running code.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn refuel(rt: *mut Rt) -> bool {
+    // SAFETY: V2 (caller).
+    unsafe {
+        let taken = (*(*rt).store).budget.take_fuel((*rt).fuel.min(0).unsigned_abs());
+        let Some(taken) = taken else { return false };
+        (*rt).fuel = (*rt).fuel.saturating_add_unsigned(taken);
+    }
+    true
 }
 
 /// `start` as an array index, if `count` items from there on are among `len`.
@@ -118,7 +137,7 @@ unsafe fn bytes(vmctx: *mut VmCtx, memory: u32, start: u64, len: u64) -> Result<
     // SAFETY: V3: the array covers all memories, and definitions are true.
     unsafe {
         let def = *(*vmctx).memories.add(memory as usize);
-        let start = in_bounds(start, len, (*def).len).ok_or(Trap::MemoryOutOfBounds)?;
+        let start = in_bounds(start, len, (*def).len()).ok_or(Trap::MemoryOutOfBounds)?;
         Ok((*def).base.add(start))
     }
 }
@@ -141,21 +160,44 @@ pub(crate) unsafe fn memory_copy(
         let from = bytes(vmctx, src_memory, src, len)?;
         let to = bytes(vmctx, dst_memory, dst, len)?;
         spend(vmctx, len)?;
-        copy_steps(vmctx, to, from, len as usize, STEP_BYTES)
+        let copy = match is_shared(vmctx, src_memory) || is_shared(vmctx, dst_memory) {
+            true => racy::copy,
+            false => copy_plain,
+        };
+        copy_steps(vmctx, to, from, len as usize, STEP_BYTES, copy)
     }
+}
+
+/// Whether other threads may use a memory.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a memory.
+unsafe fn is_shared(vmctx: *mut VmCtx, memory: u32) -> bool {
+    // SAFETY: V3.
+    unsafe { (**(*vmctx).memories.add(memory as usize)).shared }
+}
+
+/// # Safety
+///
+/// Both regions hold that many items, and no other thread uses them.
+unsafe fn copy_plain<T>(to: *mut T, from: *const T, count: usize) {
+    // SAFETY: as for this function.
+    unsafe { to.copy_from(from, count) };
 }
 
 /// Copies `count` items in steps, in the order in which none is overwritten before it is read.
 ///
 /// # Safety
 ///
-/// Both regions hold that many items; `vmctx` is the context of running code.
+/// Both regions hold that many items, which `copy` may copy; `vmctx` is the context of running code.
 unsafe fn copy_steps<T>(
     vmctx: *mut VmCtx,
     to: *mut T,
     from: *const T,
     count: usize,
     step: usize,
+    copy: unsafe fn(*mut T, *const T, usize),
 ) -> Result<(), Trap> {
     let forward = to.cast_const() <= from;
     let mut done = 0;
@@ -163,7 +205,7 @@ unsafe fn copy_steps<T>(
         let now = step.min(count - done);
         let at = if forward { done } else { count - done - now };
         // SAFETY: `at + now <= count` (caller).
-        unsafe { to.add(at).copy_from(from.add(at), now) };
+        unsafe { copy(to.add(at), from.add(at), now) };
         done += now;
         if done < count {
             // SAFETY: as for the caller.
@@ -189,10 +231,14 @@ pub(crate) unsafe fn memory_fill(
     unsafe {
         let to = bytes(vmctx, memory, dst, len)?;
         spend(vmctx, len)?;
+        let shared = is_shared(vmctx, memory);
         let (mut done, len) = (0, len as usize);
         while done < len {
             let now = STEP_BYTES.min(len - done);
-            to.add(done).write_bytes(value, now);
+            match shared {
+                true => racy::fill(to.add(done), value, now),
+                false => to.add(done).write_bytes(value, now),
+            }
             done += now;
             if done < len {
                 check_interrupt(vmctx)?;
@@ -249,9 +295,99 @@ pub(crate) unsafe fn write_data(
     // a module, never of a memory.
     unsafe {
         let to = bytes(vmctx, memory, dst, len)?;
-        to.copy_from_nonoverlapping(segment.as_ptr(), segment.len());
+        match is_shared(vmctx, memory) {
+            true => racy::copy(to, segment.as_ptr(), segment.len()),
+            false => to.copy_from_nonoverlapping(segment.as_ptr(), segment.len()),
+        }
     }
     Ok(())
+}
+
+/// What `memory.atomic.wait` leaves: notified, another value, time passed.
+const WAIT_RESULTS: [(Woken, u64); 3] =
+    [(Woken::Notified, 0), (Woken::Mismatch, 1), (Woken::TimedOut, 2)];
+
+/// `memory.atomic.wait32` and, if `wide`, `memory.atomic.wait64`. Operands are address, expected
+/// value and timeout at `at`, where the result is left.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a memory; there are three slots at `at`.
+#[inline(never)]
+pub(crate) unsafe fn memory_wait(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    offset: u64,
+    at: *mut u64,
+    wide: bool,
+) -> Result<(), Trap> {
+    // SAFETY: V7 (caller).
+    let (address, expected, timeout) = unsafe { (*at, *at.add(1), *at.add(2) as i64) };
+    let size = if wide { 8 } else { 4 };
+    // SAFETY: as for this function.
+    let (address, shared_memory) = unsafe { atomic_place(vmctx, memory, address, offset, size) }?;
+    let shared_memory = shared_memory.ok_or(Trap::ExpectedSharedMemory)?;
+    // SAFETY: V2. The reference ends here: while the guest waits, nothing of the store is borrowed.
+    let shared = unsafe { store(vmctx) }.shared().clone();
+    // A negative time never passes.
+    let timeout = u64::try_from(timeout).ok().map(Duration::from_nanos);
+    let woken = shared.sleep(|| match wide {
+        true => shared_memory.wait64(address, expected, timeout, || shared.is_interrupted()),
+        false => {
+            shared_memory.wait32(address, expected as u32, timeout, || shared.is_interrupted())
+        }
+    })?;
+    let result = WAIT_RESULTS.iter().find(|(how, _)| *how == woken).ok_or(Trap::Interrupted)?;
+    // SAFETY: V7 (caller).
+    unsafe { at.write(result.1) };
+    Ok(())
+}
+
+/// `memory.atomic.notify`. Operands are address and count at `at`, where the result is left.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a memory; there are two slots at `at`.
+#[inline(never)]
+pub(crate) unsafe fn memory_notify(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    offset: u64,
+    at: *mut u64,
+) -> Result<(), Trap> {
+    // SAFETY: V7 (caller).
+    let (address, count) = unsafe { (*at, *at.add(1) as u32) };
+    // SAFETY: as for this function.
+    let (address, memory) = unsafe { atomic_place(vmctx, memory, address, offset, 4) }?;
+    let woken = memory.map_or(Ok(0), |memory| memory.notify(address, count))?;
+    // SAFETY: V7 (caller).
+    unsafe { at.write(u64::from(woken)) };
+    Ok(())
+}
+
+/// The checked address of an atomic operation of `size` bytes, and its memory if that is shared.
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code, which has such a memory.
+unsafe fn atomic_place(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    address: u64,
+    offset: u64,
+    size: u64,
+) -> Result<(u64, Option<SharedMemory>), Trap> {
+    if !address.wrapping_add(offset).is_multiple_of(size) {
+        return Err(Trap::UnalignedAtomic);
+    }
+    let address = address.checked_add(offset).ok_or(Trap::MemoryOutOfBounds)?;
+    // SAFETY: as for this function.
+    unsafe { bytes(vmctx, memory, address, size) }?;
+    // SAFETY: V2, V3 (caller).
+    let store = unsafe { store(vmctx) };
+    // SAFETY: as above.
+    let position = unsafe { store.instance_of(vmctx) }.memories[memory as usize];
+    Ok((address, store.memories[position as usize].shared().cloned()))
 }
 
 /// `data.drop`.
@@ -342,7 +478,7 @@ pub(crate) unsafe fn table_copy(
         let from = elements(vmctx, src_table, src, len)?;
         let to = elements(vmctx, dst_table, dst, len)?;
         spend(vmctx, len.saturating_mul(8))?;
-        copy_steps(vmctx, to, from, len as usize, STEP_ELEMENTS)
+        copy_steps(vmctx, to, from, len as usize, STEP_ELEMENTS, copy_plain)
     }
 }
 

@@ -223,12 +223,12 @@ impl Store {
         imports: Imports,
     ) -> Result<u32, LimitError> {
         let before = (self.memories.len(), self.tables.len(), self.tags.len());
-        let budget = self.budget.clone();
+        let mark = self.budget.mark();
         self.try_allocate_instance(code, imports).inspect_err(|_| {
             self.memories.truncate(before.0);
             self.tables.truncate(before.1);
             self.tags.truncate(before.2);
-            self.budget = budget;
+            self.budget.rewind(&mark);
         })
     }
 
@@ -314,9 +314,7 @@ impl Store {
     }
 
     fn memory_def(&self, position: u32) -> *mut crate::vmctx::MemoryDef {
-        let memory = self.memories[position as usize].as_ptr();
-        // SAFETY: V2: in bounds of the memory, which stays where it is.
-        unsafe { &raw mut (*memory).def }
+        MemoryInstance::def_ptr(&self.memories[position as usize])
     }
 
     fn table_def(&self, position: u32) -> *mut crate::vmctx::TableDef {

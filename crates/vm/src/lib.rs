@@ -19,7 +19,8 @@
 //! This crate is the home of `unsafe`. Its safety comments cite these facts:
 //!
 //! - **V1, one thread.** A store and all it owns are used by whoever holds a reference to it, under
-//!   Rust's rules. Other threads touch only `Rt::interrupt`, which is an atomic, through `Shared`.
+//!   Rust's rules. Other threads touch only `Rt::interrupt`, which is an atomic, through `Shared`, and
+//!   shared memories (V11).
 //! - **V2, everything stays.** Contexts, function records, definitions of memories and tables,
 //!   storage of globals, host functions, entry tables and published code keep their address and live
 //!   until the store is dropped; so does the runtime record. While guest code runs, the store is
@@ -27,7 +28,8 @@
 //! - **V3, contexts are complete and true.** Each array of a context has an entry for every item of
 //!   the index space it stands for, set before the context is connected. Code is made only from
 //!   validated modules, so that indices in it are inside. A `MemoryDef` or `TableDef` describes
-//!   owned, initialised memory of exactly that size whenever guest code runs.
+//!   owned, initialised memory of exactly that size whenever guest code runs, or of more if it is
+//!   shared.
 //! - **V4, references are real.** A function reference in a slot, table or global is 0 or the address
 //!   of a record of the same store, of the type that validation expects; so it is checked wherever
 //!   a value comes from outside (`Store::check_value`).
@@ -52,6 +54,10 @@
 //!   engine has a fault, which then stays inside the heap.
 //! - **V10, no unwinding across.** A panic of a host function ends at `host_call`; nothing else that
 //!   guest code calls panics.
+//! - **V11, shared memories.** Other threads may read and write the bytes of a shared memory, and
+//!   make it larger, at any time. So no Rust reference to its bytes is ever made, apart from atomics;
+//!   they are accessed by the instructions of `interp::access`, by atomics, and by `memory::racy`. It
+//!   never moves and never shrinks, and every store that uses it keeps it alive.
 
 mod backtrace;
 mod budget;
@@ -80,7 +86,7 @@ pub use self::budget::{Budget, LimitError, Limits, Resource};
 pub use self::func::{HostCall, HostError, HostFn, Signature};
 pub use self::gc::{GcStats, ObjectKind, Pauses, Root};
 pub use self::instance::{InstantiateError, LinkError, LinkErrorKind};
-pub use self::memory::is_guarded;
+pub use self::memory::{SharedMemory, Woken, is_guarded};
 pub use self::module_code::ModuleCode;
 pub use self::store::{
     CallError, ExceptionReport, Extern, Func, Global, InstanceHandle, InterruptHandle, Memory,

@@ -2,13 +2,21 @@
 
 mod compact;
 mod guard;
+mod parking;
+pub(crate) mod racy;
+mod shared;
+
+use std::sync::atomic::AtomicU64;
 
 use dunlin_code::MemoryKind;
 use dunlin_module::MemoryType;
 
 use self::compact::Compact;
 use self::guard::Guarded;
+pub use self::parking::Woken;
+pub use self::shared::SharedMemory;
 use crate::budget::{Budget, LimitError, Resource};
+use crate::store::Fixed;
 use crate::sys;
 use crate::vmctx::MemoryDef;
 
@@ -52,23 +60,102 @@ fn byte_count(ty: &MemoryType, pages: u64) -> u64 {
     pages.saturating_mul(1 << ty.page_size_log2)
 }
 
-/// The definition of a memory without bytes.
-pub(crate) const EMPTY_DEF: MemoryDef =
-    MemoryDef { base: std::ptr::NonNull::dangling().as_ptr(), len: 0, guarded: 0 };
-
-/// A memory at a fixed address, so that code can refer to its definition.
-#[derive(Debug)]
-pub(crate) struct MemoryInstance {
-    /// What code sees; always agrees with `storage`.
-    pub(crate) def: MemoryDef,
-    ty: MemoryType,
-    storage: Storage,
+/// The size in pages of a memory of `old` bytes grown by `delta` pages.
+fn grown_pages(ty: &MemoryType, old: u64, delta: u64) -> Result<u64, LimitError> {
+    let most = pages_max(ty);
+    let pages = (old >> ty.page_size_log2).checked_add(delta).filter(|pages| *pages <= most);
+    pages.ok_or_else(|| {
+        let (wanted, most) = (byte_count(ty, delta), byte_count(ty, most));
+        LimitError::declared(Resource::MemoryBytes, wanted, most)
+    })
 }
 
+/// The definition of a memory without bytes.
+pub(crate) fn empty_def() -> MemoryDef {
+    let base = std::ptr::NonNull::dangling().as_ptr();
+    MemoryDef { base, len: AtomicU64::new(0), guarded: 0, shared: false }
+}
+
+/// The bytes of a memory.
 #[derive(Debug)]
 enum Storage {
     Guarded(Guarded),
     Compact(Compact),
+}
+
+impl Storage {
+    /// Charges for and makes the bytes of a memory of `ty.min` pages; how many they are.
+    fn charged(
+        ty: &MemoryType,
+        kind: MemoryKind,
+        budget: &mut Budget,
+    ) -> Result<(Storage, usize), LimitError> {
+        let refused = |bytes| LimitError::system(Resource::MemoryBytes, bytes);
+        let size = byte_size(ty, ty.min).ok_or(refused(byte_count(ty, ty.min)))?;
+        let bytes = size as u64;
+        budget.charge(Resource::Memories, 1)?;
+        let made = budget.charged(Resource::MemoryBytes, bytes, || {
+            if is_guarded(kind, ty) {
+                let guarded = Guarded::new(size).map_err(|_| LimitError::addresses(bytes))?;
+                return Ok(Storage::Guarded(guarded));
+            }
+            let max = byte_size(ty, pages_max(ty));
+            let compact = Compact::new(size, max, ty.shared).map_err(|_| refused(bytes))?;
+            Ok(Storage::Compact(compact))
+        });
+        let storage = made.inspect_err(|_| budget.release(Resource::Memories, 1))?;
+        Ok((storage, size))
+    }
+
+    /// Charges for and makes room for `pages` pages, where there are `from` bytes; their size.
+    fn grow(
+        &mut self,
+        ty: &MemoryType,
+        from: u64,
+        pages: u64,
+        budget: &mut Budget,
+    ) -> Result<usize, LimitError> {
+        let more = byte_count(ty, pages) - from;
+        // What is no size on this machine is for the budget to refuse first, as on every other.
+        budget.charged(Resource::MemoryBytes, more, || {
+            let refused = LimitError::system(Resource::MemoryBytes, more);
+            let to = byte_size(ty, pages).ok_or(refused)?;
+            let grown = match self {
+                Storage::Guarded(guarded) => guarded.grow(from as usize, to),
+                Storage::Compact(compact) => compact.grow(to, byte_size(ty, pages_max(ty))),
+            };
+            grown.map(|()| to).map_err(|_| refused)
+        })
+    }
+
+    /// What code needs to know, with `size` bytes accessible.
+    fn def(&self, size: usize, shared: bool) -> MemoryDef {
+        let (base, guarded) = match self {
+            Storage::Guarded(guarded) => (guarded.base(), guard::REACH_BYTES),
+            Storage::Compact(compact) => (compact.base(), 0),
+        };
+        MemoryDef { base, len: AtomicU64::new(size as u64), guarded, shared }
+    }
+}
+
+/// A memory of a store, at a fixed address, so that code can refer to its definition.
+#[derive(Debug)]
+pub(crate) struct MemoryInstance(Place);
+
+#[derive(Debug)]
+enum Place {
+    /// The store's alone.
+    Own(OwnMemory),
+    /// Used by other stores too, perhaps.
+    Shared(SharedMemory),
+}
+
+#[derive(Debug)]
+struct OwnMemory {
+    /// What code sees; always agrees with `storage`.
+    def: MemoryDef,
+    ty: MemoryType,
+    storage: Storage,
 }
 
 impl MemoryInstance {
@@ -78,80 +165,93 @@ impl MemoryInstance {
         kind: MemoryKind,
         budget: &mut Budget,
     ) -> Result<MemoryInstance, LimitError> {
-        let refused = |bytes| LimitError::system(Resource::MemoryBytes, bytes);
-        let size = byte_size(&ty, ty.min).ok_or(refused(byte_count(&ty, ty.min)))?;
-        let bytes = size as u64;
-        budget.charge(Resource::Memories, 1)?;
-        let made = budget.charged(Resource::MemoryBytes, bytes, || {
-            let max = byte_size(&ty, pages_max(&ty));
-            if is_guarded(kind, &ty) {
-                let guarded = Guarded::new(size).map_err(|_| LimitError::addresses(bytes))?;
-                return Ok(Storage::Guarded(guarded));
-            }
-            // A shared memory must not move while other threads use it.
-            let compact = Compact::new(size, max, ty.shared).map_err(|_| refused(bytes))?;
-            Ok(Storage::Compact(compact))
-        });
-        let storage = made.inspect_err(|_| budget.release(Resource::Memories, 1))?;
-        let mut memory = MemoryInstance { def: EMPTY_DEF, ty, storage };
-        memory.publish(size);
-        Ok(memory)
+        if ty.shared {
+            let memory = SharedMemory::charged(ty, kind, budget)?;
+            return Ok(MemoryInstance(Place::Shared(memory)));
+        }
+        let (storage, size) = Storage::charged(&ty, kind, budget)?;
+        let def = storage.def(size, false);
+        Ok(MemoryInstance(Place::Own(OwnMemory { def, ty, storage })))
+    }
+
+    /// The place of `memory` in one store.
+    pub(crate) fn attached(memory: SharedMemory) -> MemoryInstance {
+        MemoryInstance(Place::Shared(memory))
+    }
+
+    /// The memory, if it is shared.
+    pub(crate) fn shared(&self) -> Option<&SharedMemory> {
+        match &self.0 {
+            Place::Own(_) => None,
+            Place::Shared(memory) => Some(memory),
+        }
+    }
+
+    /// What code sees, where it finds it as long as `memory` lives and stays where it is.
+    pub(crate) fn def_ptr(memory: &Fixed<MemoryInstance>) -> *mut MemoryDef {
+        match &memory.0 {
+            // Code only reads it.
+            Place::Own(own) => (&raw const own.def).cast_mut(),
+            Place::Shared(shared) => shared.def_ptr(),
+        }
     }
 
     /// The type it was declared with.
     pub(crate) fn ty(&self) -> &MemoryType {
-        &self.ty
+        match &self.0 {
+            Place::Own(own) => &own.ty,
+            Place::Shared(shared) => shared.ty(),
+        }
+    }
+
+    /// The current size in bytes.
+    pub(crate) fn byte_size(&self) -> u64 {
+        match &self.0 {
+            Place::Own(own) => own.def.len(),
+            Place::Shared(shared) => shared.byte_size(),
+        }
     }
 
     /// The current size in pages.
     pub(crate) fn pages(&self) -> u64 {
-        self.def.len >> self.ty.page_size_log2
+        self.byte_size() >> self.ty().page_size_log2
     }
 
     /// Grows by `delta` pages; the old size in pages. On failure nothing has changed.
     pub(crate) fn grow(&mut self, delta: u64, budget: &mut Budget) -> Result<u64, LimitError> {
-        let old = self.pages();
-        let most = pages_max(&self.ty);
-        let Some(pages) = old.checked_add(delta).filter(|pages| *pages <= most) else {
-            let (wanted, most) = (byte_count(&self.ty, delta), byte_count(&self.ty, most));
-            return Err(LimitError::declared(Resource::MemoryBytes, wanted, most));
+        let own = match &mut self.0 {
+            Place::Own(own) => own,
+            Place::Shared(shared) => return shared.grow(delta),
         };
-        let more = byte_count(&self.ty, pages) - self.def.len;
-        let (from, most) = (self.def.len as usize, byte_size(&self.ty, most));
-        // What is no size on this machine is for the budget to refuse first, as on every other.
-        let size = budget.charged(Resource::MemoryBytes, more, || {
-            let refused = LimitError::system(Resource::MemoryBytes, more);
-            let size = byte_size(&self.ty, pages).ok_or(refused)?;
-            let grown = match &mut self.storage {
-                Storage::Guarded(guarded) => guarded.grow(from, size),
-                Storage::Compact(compact) => compact.grow(size, most),
-            };
-            grown.map(|()| size).map_err(|_| refused)
-        })?;
-        self.publish(size);
-        Ok(old)
+        let OwnMemory { def, ty, storage } = own;
+        let old = def.len();
+        let pages = grown_pages(ty, old, delta)?;
+        let size = storage.grow(ty, old, pages, budget)?;
+        *def = storage.def(size, false);
+        Ok(old >> ty.page_size_log2)
     }
 
-    /// Tells code where the memory is and how large.
-    fn publish(&mut self, size: usize) {
-        let (base, guarded) = match &self.storage {
-            Storage::Guarded(guarded) => (guarded.base(), guard::REACH_BYTES),
-            Storage::Compact(compact) => (compact.base(), 0),
-        };
-        self.def = MemoryDef { base, len: size as u64, guarded };
-    }
-
-    /// All bytes.
+    /// All bytes; none of a shared memory, of which nobody may have a reference.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: V3 (a definition describes owned, initialised bytes); `&self` is held through a
-        // `&Store`, under which no guest code runs.
-        unsafe { std::slice::from_raw_parts(self.def.base, self.def.len as usize) }
+        match &self.0 {
+            // SAFETY: V3 (a definition describes owned, initialised bytes); `&self` is held through
+            // a `&Store`, under which no guest code runs.
+            Place::Own(OwnMemory { def, .. }) => unsafe {
+                std::slice::from_raw_parts(def.base, def.len() as usize)
+            },
+            Place::Shared(_) => &[],
+        }
     }
 
-    /// All bytes.
+    /// All bytes; none of a shared memory.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`, with exclusive access.
-        unsafe { std::slice::from_raw_parts_mut(self.def.base, self.def.len as usize) }
+        match &mut self.0 {
+            // SAFETY: as in `bytes`, with exclusive access.
+            Place::Own(OwnMemory { def, .. }) => unsafe {
+                std::slice::from_raw_parts_mut(def.base, def.len() as usize)
+            },
+            Place::Shared(_) => &mut [],
+        }
     }
 }
 

@@ -13,8 +13,9 @@ use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use dunlin_code::{MemoryKind, Settings, Trap};
@@ -124,7 +125,11 @@ struct GlobalPlace {
 }
 
 /// The runtime record, kept alive by interrupt handles as well.
-pub(crate) struct Shared(UnsafeCell<Rt>);
+pub(crate) struct Shared {
+    rt: UnsafeCell<Rt>,
+    /// The thread that waits in a shared memory for this store, to be woken if it shall stop.
+    sleeper: Mutex<Option<Thread>>,
+}
 
 // SAFETY: V1: of the record, threads other than the store's touch only `interrupt`, an atomic.
 unsafe impl Send for Shared {}
@@ -139,12 +144,40 @@ impl Shared {
 
     fn interrupt(&self) -> &AtomicU32 {
         // SAFETY: in bounds, and V1: the field is only ever used as an atomic.
-        unsafe { &(*self.0.get()).interrupt }
+        unsafe { &(*self.rt.get()).interrupt }
     }
 
     /// From now on the store's guests stop.
     pub(crate) fn pass_deadline(&self) {
-        self.interrupt().fetch_or(Self::DEADLINE, Ordering::Relaxed);
+        self.ask_to_stop(Self::DEADLINE);
+    }
+
+    /// Sets a bit of `Rt::interrupt`, and wakes a guest that waits so that it sees the bit.
+    fn ask_to_stop(&self, bit: u32) {
+        self.interrupt().fetch_or(bit, Ordering::Relaxed);
+        if let Some(thread) = &*self.sleeper() {
+            thread.unpark();
+        }
+    }
+
+    fn sleeper(&self) -> MutexGuard<'_, Option<Thread>> {
+        // Nothing panics under the lock.
+        self.sleeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody wants the store's guests to stop.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt().load(Ordering::Relaxed) != 0
+    }
+
+    /// Runs `wait`, in which this thread parks itself until [`Shared::is_interrupted`] or until what
+    /// it waits for has come. Whoever interrupts before `wait` looks is seen by it, because both
+    /// lock `sleeper`; whoever interrupts later unparks the thread.
+    pub(crate) fn sleep<R>(&self, wait: impl FnOnce() -> R) -> R {
+        *self.sleeper() = Some(thread::current());
+        let result = wait();
+        *self.sleeper() = None;
+        result
     }
 }
 
@@ -160,9 +193,10 @@ pub struct InterruptHandle(Arc<Shared>);
 
 impl InterruptHandle {
     /// Makes the call that is going on, or else the next one, end with `Trap::Interrupted` at its
-    /// next loop iteration, call, or step of a bulk operation.
+    /// next loop iteration, call, or step of a bulk operation, or at once if it waits in a shared
+    /// memory.
     pub fn interrupt(&self) {
-        self.0.interrupt().fetch_or(Shared::REQUESTED, Ordering::Relaxed);
+        self.0.ask_to_stop(Shared::REQUESTED);
     }
 }
 
@@ -225,6 +259,20 @@ impl Store {
         limits: Limits,
         host_data: Box<dyn Any + Send>,
     ) -> Result<Store, StoreError> {
+        Store::with_budget(types, settings, Budget::new(limits), host_data)
+    }
+
+    /// As [`Store::new`], charging to `budget`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::new`].
+    pub fn with_budget(
+        types: TypeRegistry,
+        settings: Settings,
+        budget: Budget,
+        host_data: Box<dyn Any + Send>,
+    ) -> Result<Store, StoreError> {
         if !memory::supports(settings.memory_kind) {
             return Err(Misuse::NoGuardMemories.into());
         }
@@ -232,7 +280,7 @@ impl Store {
             let refused = LimitError::system(Resource::Memories, 1);
             sys::install_fault_handler().map_err(|_| refused)?;
         }
-        let shared = Arc::new(Shared(UnsafeCell::new(Rt {
+        let rt = UnsafeCell::new(Rt {
             interrupt: AtomicU32::new(0),
             trap: Trap::Bug,
             fuel: 0,
@@ -248,10 +296,11 @@ impl Store {
             stack_top: ptr::null_mut(),
             heap: HeapDef::EMPTY,
             store: ptr::null_mut(),
-        })));
-        let empty_memory = Fixed::new(memory::EMPTY_DEF);
+        });
+        let shared = Arc::new(Shared { rt, sleeper: Mutex::new(None) });
+        let empty_memory = Fixed::new(memory::empty_def());
         let host_vmctx = Fixed::new(VmCtx {
-            rt: shared.0.get(),
+            rt: shared.rt.get(),
             mem0: empty_memory.as_ptr(),
             code: ptr::null(),
             imported_funcs: ptr::null(),
@@ -270,7 +319,7 @@ impl Store {
             shared,
             types,
             settings,
-            budget: Budget::new(limits),
+            budget,
             host_data,
             instances: Vec::new(),
             memories: Vec::new(),
@@ -369,7 +418,7 @@ impl Store {
 
     /// The runtime record; only for raw access, no reference to all of it may be made.
     pub(crate) fn rt(&self) -> *mut Rt {
-        self.shared.0.get()
+        self.shared.rt.get()
     }
 
     /// Memory 0 of instances without memories.
@@ -384,7 +433,12 @@ impl Store {
 
     /// Whether the guest was asked to stop, for host functions that wait.
     pub fn is_interrupted(&self) -> bool {
-        self.shared.interrupt().load(Ordering::Relaxed) != 0
+        self.shared.is_interrupted()
+    }
+
+    /// What other threads see of the store.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Stops guests at `deadline`, and every call after it, until another is set.
@@ -413,14 +467,19 @@ impl Store {
     }
 
     /// Replaces the fuel that is left; at most `i64::MAX` is kept. Without effect unless the code of
-    /// the store counts fuel.
+    /// the store counts fuel. What stores with the same budget shared is replaced too.
     pub fn set_fuel(&mut self, fuel: u64) {
+        self.budget.drain_fuel();
         // SAFETY: the record is alive; V1.
         unsafe { (*self.rt()).fuel = fuel.min(i64::MAX as u64) as i64 };
     }
 
-    /// The fuel that is left; 0 in a new store.
+    /// The fuel that is left, for this store and those with the same budget; 0 at first.
     pub fn fuel(&self) -> u64 {
+        self.own_fuel().saturating_add(self.budget.pooled_fuel())
+    }
+
+    fn own_fuel(&self) -> u64 {
         // SAFETY: the record is alive; V1.
         unsafe { (*self.rt()).fuel }.max(0) as u64
     }
@@ -430,6 +489,15 @@ impl Store {
         // SAFETY: the record is alive; V1.
         let def = unsafe { &mut (*self.rt()).heap };
         self.records.add(record, def)
+    }
+
+    /// Leaves the fuel of this store to all stores with the same budget. Each takes from it in parts
+    /// when it has none of its own.
+    pub fn share_fuel(&mut self) {
+        let fuel = self.own_fuel();
+        // SAFETY: the record is alive; V1.
+        unsafe { (*self.rt()).fuel = 0 };
+        self.budget.pool_fuel(fuel);
     }
 
     /// Makes a function of the host callable by guests.

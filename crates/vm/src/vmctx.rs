@@ -11,7 +11,7 @@
 //! Everything here is `repr(C)`, owned by the store or the module's code, and reached through raw
 //! pointers while guest code runs. No Rust reference to any of it lives across a safepoint.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use dunlin_code::Trap;
 
@@ -94,12 +94,22 @@ pub struct FuncRecord {
 #[repr(C)]
 #[derive(Debug)]
 pub struct MemoryDef {
-    /// First byte. Fixed for guard memories, changes with growth for compact ones.
+    /// First byte. Fixed for guard and for shared memories, changes with growth for others.
     pub base: *mut u8,
-    /// Accessible bytes.
-    pub len: u64,
+    /// Accessible bytes. Another thread may add to them if the memory is shared.
+    pub len: AtomicU64,
     /// Bytes from `base` on in which an access that faults is a trap; 0 without guard pages.
     pub guarded: u64,
+    /// Whether other threads may read and write its bytes.
+    pub shared: bool,
+}
+
+impl MemoryDef {
+    /// Accessible bytes, to check an access against: what was ever accessible stays so.
+    #[inline(always)]
+    pub fn len(&self) -> u64 {
+        self.len.load(Ordering::Relaxed)
+    }
 }
 
 /// Where a table is now.

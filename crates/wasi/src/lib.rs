@@ -2,7 +2,7 @@
 //!
 //! *In:* what the embedder grants, as a [`WasiCtx`], and a guest's calls. *Out:* effects on the
 //! host, and error codes. *Never knows about:* how guests are run. [`host`] does everything and
-//! knows no binary interface; [`p1`] translates WASI 0.1 to it. *Start reading at* [`WasiCtx`],
+//! knows no binary interface; [`p1`] translates WASI 0.1 to it, [`threads`] lets guests start threads. *Start reading at* [`WasiCtx`],
 //! then `p1/io.rs` for what a call looks like and `host/path.rs` for the sandbox.
 //!
 //! ```
@@ -29,5 +29,6 @@
 mod ctx;
 pub mod host;
 pub mod p1;
+pub mod threads;
 
 pub use ctx::{BuildError, DESCRIPTORS_MAX, STRINGS_MAX, WasiCtx, WasiCtxBuilder};

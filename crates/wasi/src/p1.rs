@@ -21,6 +21,7 @@ mod sock;
 mod unstable;
 
 pub use abi::{Errno, FdFlags, FstFlags, LookupFlags, OFlags, Revision, RiFlags, Rights, SdFlags};
+pub(crate) use memory::CallerMemory;
 pub use memory::{Fault, GuestMemory};
 pub use outcome::{Exit, Interrupted, Stop};
 pub use proc::proc_exit;
@@ -146,3 +147,4 @@ for_each_function!(calls);
 mod linker;
 
 pub use linker::add_to_linker;
+pub(crate) use linker::{Outcome, World, define};

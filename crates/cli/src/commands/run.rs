@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use dunlin::wasi::threads::{self, ThreadGroup};
 use dunlin::wasi::{WasiCtx, p1};
 use dunlin::{Engine, Error, Instance, Linker, Module, Store};
 
@@ -40,17 +41,11 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
         ctrl_c: false,
     };
     let mut ctrl_c = CtrlC::default();
-    let ended = Store::try_new(&engine, world).and_then(|mut store| {
-        ctrl_c = limit(&mut store, flags)?;
-        let linker = linker(&engine, &mut store, &module, flags)?;
-        let ended = linker
-            .instantiate(&mut store, &module)
-            .and_then(|instance| call(&mut store, &module, instance, &mut entry));
-        if flags.gc_stats {
-            eprint!("{}", GcReport(&store.gc_stats()));
-        }
-        ended
-    });
+    let program = Program { engine: &engine, module: &module, flags };
+    let ended = match plan::has_threads(&module) {
+        true => program.run_threads(world, &mut entry, &mut ctrl_c),
+        false => program.run_alone(world, &mut entry, &mut ctrl_c),
+    };
     circumstances.ctrl_c = ctrl_c.is_pressed();
     match ended {
         Ok(()) => {
@@ -78,57 +73,117 @@ fn load(engine: &Engine, input: Input, flags: &RunFlags) -> Result<Module, Failu
     })
 }
 
-/// Sets fuel, time and Ctrl-C to work on what runs in this store.
-fn limit(store: &mut Store<WasiCtx>, flags: &RunFlags) -> Result<CtrlC, Error> {
-    if let Some(fuel) = flags.limits.fuel {
-        store.set_fuel(fuel.0)?;
-    }
-    let ctrl_c = CtrlC::watch(store.interrupt_handle()?);
-    if let Some(timeout) = flags.limits.timeout {
-        store.set_deadline(timeout.0)?;
-        let (deadline, ctrl_c) = (Instant::now().checked_add(timeout.0), ctrl_c.clone());
-        // While it waits in the host: only asked for with a time limit, as asking costs.
-        store.data_mut().set_interrupt(Arc::new(move || {
-            ctrl_c.is_pressed() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
-        }));
-    }
-    Ok(ctrl_c)
+/// What is run, and how.
+#[derive(Clone, Copy)]
+struct Program<'a> {
+    engine: &'a Engine,
+    module: &'a Module,
+    flags: &'a RunFlags,
 }
 
-fn linker(
-    engine: &Engine,
-    store: &mut Store<WasiCtx>,
-    module: &Module,
-    flags: &RunFlags,
-) -> Result<Linker<WasiCtx>, Error> {
-    let mut linker = Linker::new(engine);
-    // A module that imports nothing needs nothing defined.
-    if module.imports().len() > 0 {
-        p1::add_to_linker(&mut linker, |world: &mut WasiCtx| world)?;
-    }
-    if flags.stub_unknown_imports {
-        linker.define_unknown_imports_as_traps(module)?;
-        linker.define_unknown_imports_as_default_values(store, module)?;
-    }
-    Ok(linker)
-}
+/// Asked while the program waits in the host: whether it shall stop.
+type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Initialises a library first if it wants that.
-fn call(
-    store: &mut Store<WasiCtx>,
-    module: &Module,
-    instance: Instance,
-    entry: &mut Entry<'_>,
-) -> Result<(), Error> {
-    let is_reactor = module.get_export("_start").is_none();
-    if is_reactor
-        && entry.name != "_initialize"
-        && let Some(initialize) = instance.get_func(&mut *store, "_initialize")
-    {
-        initialize.call(&mut *store, &[], &mut [])?;
+impl Program<'_> {
+    /// Runs a program that is one thread.
+    fn run_alone(
+        self,
+        world: WasiCtx,
+        entry: &mut Entry<'_>,
+        ctrl_c: &mut CtrlC,
+    ) -> Result<(), Error> {
+        let mut store = Store::try_new(self.engine, world)?;
+        *ctrl_c = self.limit(&mut store, |store, stop| store.data_mut().set_interrupt(stop))?;
+        let mut linker = Linker::new(self.engine);
+        // A module that imports nothing needs nothing defined.
+        if self.module.imports().len() > 0 {
+            p1::add_to_linker(&mut linker, |world: &mut WasiCtx| world)?;
+        }
+        self.stub(&mut store, &mut linker)?;
+        let instance = linker.instantiate(&mut store, self.module);
+        let ended = instance.and_then(|instance| self.call(&mut store, instance, entry));
+        self.report(&store);
+        ended
     }
-    match instance.get_func(&mut *store, entry.name) {
-        Some(func) => func.call(store, &entry.args, &mut entry.results),
-        None => Err(Error::msg("an export of the module is missing in its instance")),
+
+    /// Runs a program that may start threads.
+    fn run_threads(
+        self,
+        world: WasiCtx,
+        entry: &mut Entry<'_>,
+        ctrl_c: &mut CtrlC,
+    ) -> Result<(), Error> {
+        let group = ThreadGroup::new(world);
+        let mut store = Store::try_new(self.engine, group.main())?;
+        *ctrl_c = self.limit(&mut store, |_, stop| group.set_interrupt(stop))?;
+        let mut linker = Linker::new(self.engine);
+        threads::add_to_linker(&mut linker)?;
+        // Before stubs, which are of one store only.
+        linker.define_unknown_shared_memories(&mut store, self.module)?;
+        self.stub(&mut store, &mut linker)?;
+        let instance = group.instantiate(&mut store, linker, self.module);
+        let ended = instance.and_then(|instance| {
+            group.run(&mut store, |store| self.call(store, instance, entry))
+        });
+        self.report(&store);
+        ended
+    }
+
+    /// Says what the collector did, for the first thread.
+    fn report<T>(self, store: &Store<T>) {
+        if self.flags.gc_stats {
+            eprint!("{}", GcReport(&store.gc_stats()));
+        }
+    }
+
+    /// Sets fuel, time and Ctrl-C to work on what runs in this store.
+    fn limit<T>(
+        self,
+        store: &mut Store<T>,
+        stop_waits: impl FnOnce(&mut Store<T>, Stop),
+    ) -> Result<CtrlC, Error> {
+        let limits = &self.flags.limits;
+        if let Some(fuel) = limits.fuel {
+            store.set_fuel(fuel.0)?;
+        }
+        let ctrl_c = CtrlC::watch(store.interrupt_handle()?);
+        if let Some(timeout) = limits.timeout {
+            store.set_deadline(timeout.0)?;
+            let (deadline, ctrl_c) = (Instant::now().checked_add(timeout.0), ctrl_c.clone());
+            // While it waits in the host: only asked for with a time limit, as asking costs.
+            let stop = move || {
+                ctrl_c.is_pressed() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            };
+            stop_waits(store, Arc::new(stop));
+        }
+        Ok(ctrl_c)
+    }
+
+    fn stub<T>(self, store: &mut Store<T>, linker: &mut Linker<T>) -> Result<(), Error> {
+        if self.flags.stub_unknown_imports {
+            linker.define_unknown_imports_as_traps(self.module)?;
+            linker.define_unknown_imports_as_default_values(store, self.module)?;
+        }
+        Ok(())
+    }
+
+    /// Initialises a library first if it wants that.
+    fn call<T>(
+        self,
+        store: &mut Store<T>,
+        instance: Instance,
+        entry: &mut Entry<'_>,
+    ) -> Result<(), Error> {
+        let is_reactor = self.module.get_export("_start").is_none();
+        if is_reactor
+            && entry.name != "_initialize"
+            && let Some(initialize) = instance.get_func(&mut *store, "_initialize")
+        {
+            initialize.call(&mut *store, &[], &mut [])?;
+        }
+        match instance.get_func(&mut *store, entry.name) {
+            Some(func) => func.call(store, &entry.args, &mut entry.results),
+            None => Err(Error::msg("an export of the module is missing in its instance")),
+        }
     }
 }

@@ -112,7 +112,7 @@ impl Lower<'_> {
     /// The offset, if the access can use the short forms: memory 0, 32-bit addresses, 64 KiB pages.
     fn short_offset(&self, at: Address) -> Option<u32> {
         let ty = &self.module.memories[at.memory as usize];
-        let short = at.memory == 0 && !ty.index64 && ty.page_size_log2 == 16 && !ty.shared;
+        let short = at.memory == 0 && !ty.index64 && ty.page_size_log2 == 16;
         if short { u32::try_from(at.offset).ok() } else { None }
     }
 

@@ -2,7 +2,9 @@
 
 use super::Scalar;
 
+mod atomic;
 mod simd;
+pub use atomic::{AtomicOp, AtomicShape};
 pub use simd::{SimdOp, SimdShape};
 
 /// Binary instructions: `Variant function operand result`; the function is in [`crate::sem`].

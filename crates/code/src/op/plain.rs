@@ -174,6 +174,14 @@ plain! {
     MemoryInit 2,
     /// hi = data segment.
     DataDrop 2,
+    /// A sequentially consistent fence.
+    AtomicFence 2,
+    /// base a, memory b; second word: offset.
+    MemoryAtomicNotify 3,
+    /// base a, memory b; second word: offset.
+    MemoryAtomicWait32 3,
+    /// base a, memory b; second word: offset.
+    MemoryAtomicWait64 3,
     /// base a, table b.
     TableGet 2,
     /// base a, table b.

@@ -15,6 +15,7 @@ mod linker;
 mod memory;
 mod misuse;
 mod module;
+mod shared_memory;
 mod store;
 mod table;
 mod threads;

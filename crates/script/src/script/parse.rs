@@ -138,8 +138,25 @@ fn command(text: Text<'_>, directive: WastDirective<'_>) -> Command {
         WastDirective::AssertUnlinkable { module, message, .. } => {
             Command::AssertUnlinkable(encode(text, module), message.to_string())
         }
-        WastDirective::Thread(_) | WastDirective::Wait { .. } => Command::Unsupported("threads"),
+        WastDirective::Thread(thread) => Command::Thread {
+            name: thread.name.name().to_string(),
+            shared: name(thread.shared_module),
+            // The parser bounds how deep these nest.
+            directives: thread.directives.into_iter().map(|inner| nested(text, inner)).collect(),
+        },
+        WastDirective::Wait { thread, .. } => Command::Wait(thread.name().to_string()),
     }
+}
+
+/// A directive inside another.
+fn nested(text: Text<'_>, directive: WastDirective<'_>) -> Directive {
+    let offset = text.base + directive.span().offset();
+    let (line, column) = LineCounter::new(text.text).place(offset);
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let rest = &text.text[offset..];
+    let length = rest.bytes().take_while(|byte| is_word(byte)).count();
+    let keyword = rest[..length].to_string();
+    Directive { line, column, keyword, command: Ok(command(text, directive)) }
 }
 
 fn name(id: Option<Id<'_>>) -> Option<String> {

@@ -7,18 +7,94 @@
 //! and goes on at the landing pad with `ip`, `fp` and `cx` in the registers they are pinned to.
 //!
 //! [`Checked`] and the functions for any memory compare with the memory's length first.
+//!
+//! Other threads may access a shared memory at the same time. So bytes are never accessed by Rust
+//! loads and stores but by instructions the compiler does not look into, or by relaxed atomics
+//! (`memory::racy`); that costs nothing, and serves memories of both sorts.
 
 use dunlin_code::Trap;
+use dunlin_code::sem::V128;
 
 use super::regs::{Regs, Value};
+use crate::memory::racy;
+
+/// Checked bytes of a memory.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    base: *mut u8,
+    at: usize,
+}
+
+impl Place {
+    /// The address of the first byte.
+    #[inline(always)]
+    pub(super) fn address(self) -> *mut u8 {
+        self.base.wrapping_add(self.at)
+    }
+}
+
+/// Reads sixteen bytes.
+///
+/// # Safety
+///
+/// V3, V11: the place was checked for sixteen bytes.
+#[inline(always)]
+pub(super) unsafe fn read_vec(place: Place) -> V128 {
+    // SAFETY: as for this function.
+    V128::from_le_bytes(unsafe { racy::load_block(place.address()) })
+}
+
+/// Writes sixteen bytes.
+///
+/// # Safety
+///
+/// V3, V11: the place was checked for sixteen bytes.
+#[inline(always)]
+pub(super) unsafe fn write_vec(place: Place, value: V128) {
+    // SAFETY: as for this function.
+    unsafe { racy::store_block(place.address(), value.to_le_bytes()) }
+}
+
+/// Reads eight bytes to the low half of a vector, without a detour through an integer, after which
+/// the compiler would make all that follows scalar.
+///
+/// # Safety
+///
+/// V3, V11: the place was checked for eight bytes.
+#[inline(always)]
+pub(super) unsafe fn read_low(place: Place) -> V128 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let value: std::arch::x86_64::__m128i;
+        // SAFETY: as for this function; all bits make a `__m128i`, and any bytes.
+        let bytes: [u8; 16] = unsafe {
+            std::arch::asm!(
+                "movq {value}, qword ptr [{base} + {at}]",
+                value = out(xmm_reg) value,
+                base = in(reg) place.base,
+                at = in(reg) place.at,
+                options(nostack, preserves_flags, readonly),
+            );
+            std::mem::transmute(value)
+        };
+        V128::from_le_bytes(bytes)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let mut bytes = [0; 16];
+        // SAFETY: as for this function.
+        bytes[..8].copy_from_slice(&unsafe { racy::portable::load::<8>(place.address()) });
+        V128::from_le_bytes(bytes)
+    }
+}
 
 /// A type as it lies in memory, little-endian.
 pub(super) trait Stored: Copy {
     const SIZE: u64;
-    /// Reads from a checked address.
-    unsafe fn read(at: *const u8) -> Self;
-    /// Writes to a checked address.
-    unsafe fn write(self, at: *mut u8);
+    /// Reads from a place that was checked for the size.
+    unsafe fn read(place: Place) -> Self;
+    /// Writes to a place that was checked for the size.
+    unsafe fn write(self, place: Place);
     /// Reads with the one instruction that may fault.
     #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
     unsafe fn read_guarded(r: &Regs, at: u64) -> Self;
@@ -31,7 +107,7 @@ pub(super) trait Stored: Copy {
 /// retained (`R`), since linkers that collect garbage see no use of its entries.
 #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
 macro_rules! guest {
-    ($instruction:literal, $r:ident, $at:ident, $($operand:tt)*) => {
+    ($instruction:expr, $r:ident, $at:ident, $($operand:tt)*) => {
         std::arch::asm!(
             concat!("2: ", $instruction),
             ".pushsection dunlin_guest_access, \"aR\", @progbits",
@@ -49,19 +125,52 @@ macro_rules! guest {
     };
 }
 
+/// An instruction's mnemonic and register for each type, and the type of that register.
 macro_rules! stored {
-    ($ty:ty, $size:literal, $load:literal, $wide:ty, $store:literal, $class:ident) => {
+    ($ty:ty, $size:literal, $load:literal, $wide:ty, $store:literal, $from:literal, $class:ident) => {
         impl Stored for $ty {
             const SIZE: u64 = $size;
+            #[cfg(target_arch = "x86_64")]
             #[inline(always)]
-            unsafe fn read(at: *const u8) -> Self {
-                // SAFETY: the caller checked the address.
-                <$ty>::from_le_bytes(unsafe { at.cast::<[u8; $size]>().read() })
+            unsafe fn read(place: Place) -> Self {
+                let value: $wide;
+                // SAFETY: V3, V11: the caller checked the place.
+                unsafe {
+                    std::arch::asm!(
+                        concat!($load, " [{base} + {at}]"),
+                        value = out($class) value,
+                        base = in(reg) place.base,
+                        at = in(reg) place.at,
+                        options(nostack, preserves_flags, readonly),
+                    );
+                }
+                value as $ty
             }
+            #[cfg(target_arch = "x86_64")]
             #[inline(always)]
-            unsafe fn write(self, at: *mut u8) {
-                // SAFETY: the caller checked the address.
-                unsafe { at.cast::<[u8; $size]>().write(self.to_le_bytes()) }
+            unsafe fn write(self, place: Place) {
+                // SAFETY: V3, V11: the caller checked the place.
+                unsafe {
+                    std::arch::asm!(
+                        concat!($store, " [{base} + {at}], ", $from),
+                        value = in($class) self as $wide,
+                        base = in(reg) place.base,
+                        at = in(reg) place.at,
+                        options(nostack, preserves_flags),
+                    );
+                }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            #[inline(always)]
+            unsafe fn read(place: Place) -> Self {
+                // SAFETY: V3, V11: the caller checked the place.
+                <$ty>::from_le_bytes(unsafe { racy::portable::load(place.address()) })
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            #[inline(always)]
+            unsafe fn write(self, place: Place) {
+                // SAFETY: V3, V11: the caller checked the place.
+                unsafe { racy::portable::store(place.address(), self.to_le_bytes()) }
             }
             #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
             #[inline(always)]
@@ -69,91 +178,37 @@ macro_rules! stored {
                 let value: $wide;
                 // SAFETY: V5: the address is inside the reservation of memory 0, so that the
                 // instruction reads guest memory or faults, which ends at the landing pad.
-                unsafe { guest!($load, r, at, value = out($class) value) };
+                unsafe {
+                    guest!(concat!($load, " [{base} + {at}]"), r, at, value = out($class) value)
+                };
                 value as $ty
             }
             #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
             #[inline(always)]
             unsafe fn write_guarded(self, r: &Regs, at: u64) {
                 // SAFETY: V5, as for reading.
-                unsafe { guest!($store, r, at, value = in($class) self as $wide) }
+                unsafe {
+                    guest!(
+                        concat!($store, " [{base} + {at}], ", $from),
+                        r,
+                        at,
+                        value = in($class) self as $wide
+                    )
+                }
             }
         }
     };
 }
 
-stored!(
-    u8,
-    1,
-    "movzx {value:e}, byte ptr [{base} + {at}]",
-    u32,
-    "mov byte ptr [{base} + {at}], {value:l}",
-    reg
-);
-stored!(
-    i8,
-    1,
-    "movsx {value:r}, byte ptr [{base} + {at}]",
-    i64,
-    "mov byte ptr [{base} + {at}], {value:l}",
-    reg
-);
-stored!(
-    u16,
-    2,
-    "movzx {value:e}, word ptr [{base} + {at}]",
-    u32,
-    "mov word ptr [{base} + {at}], {value:x}",
-    reg
-);
-stored!(
-    i16,
-    2,
-    "movsx {value:r}, word ptr [{base} + {at}]",
-    i64,
-    "mov word ptr [{base} + {at}], {value:x}",
-    reg
-);
-stored!(
-    u32,
-    4,
-    "mov {value:e}, dword ptr [{base} + {at}]",
-    u32,
-    "mov dword ptr [{base} + {at}], {value:e}",
-    reg
-);
-stored!(
-    i32,
-    4,
-    "movsxd {value:r}, dword ptr [{base} + {at}]",
-    i64,
-    "mov dword ptr [{base} + {at}], {value:e}",
-    reg
-);
-stored!(
-    u64,
-    8,
-    "mov {value:r}, qword ptr [{base} + {at}]",
-    u64,
-    "mov qword ptr [{base} + {at}], {value:r}",
-    reg
-);
-stored!(
-    f32,
-    4,
-    "movss {value}, dword ptr [{base} + {at}]",
-    f32,
-    "movss dword ptr [{base} + {at}], {value}",
-    xmm_reg
-);
-stored!(
-    f64,
-    8,
-    "movsd {value}, qword ptr [{base} + {at}]",
-    f64,
-    "movsd qword ptr [{base} + {at}], {value}",
-    xmm_reg
-);
+stored!(u8, 1, "movzx {value:e}, byte ptr", u32, "mov byte ptr", "{value:l}", reg);
+stored!(i8, 1, "movsx {value:r}, byte ptr", i64, "mov byte ptr", "{value:l}", reg);
+stored!(u16, 2, "movzx {value:e}, word ptr", u32, "mov word ptr", "{value:x}", reg);
+stored!(i16, 2, "movsx {value:r}, word ptr", i64, "mov word ptr", "{value:x}", reg);
+stored!(u32, 4, "mov {value:e}, dword ptr", u32, "mov dword ptr", "{value:e}", reg);
+stored!(i32, 4, "movsxd {value:r}, dword ptr", i64, "mov dword ptr", "{value:e}", reg);
+stored!(u64, 8, "mov {value:r}, qword ptr", u64, "mov qword ptr", "{value:r}", reg);
+stored!(f32, 4, "movss {value}, dword ptr", f32, "movss dword ptr", "{value}", xmm_reg);
+stored!(f64, 8, "movsd {value}, qword ptr", f64, "movsd qword ptr", "{value}", xmm_reg);
 
 /// How memory 0 with 32-bit addresses is accessed.
 pub(super) trait Access {
@@ -190,10 +245,10 @@ impl Access for Checked {
         // SAFETY: V3; the comparison cannot wrap: both are 32-bit values.
         unsafe {
             let at = u64::from(addr) + u64::from(offset);
-            if at + M::SIZE > (*(*r.cx).mem0).len {
+            if at + M::SIZE > (*(*r.cx).mem0).len() {
                 return Err(Trap::MemoryOutOfBounds);
             }
-            Ok(M::read(r.mem.add(at as usize)))
+            Ok(M::read(Place { base: r.mem, at: at as usize }))
         }
     }
 
@@ -202,30 +257,29 @@ impl Access for Checked {
         // SAFETY: V3; the comparison cannot wrap: both are 32-bit values.
         unsafe {
             let at = u64::from(addr) + u64::from(offset);
-            if at + M::SIZE > (*(*r.cx).mem0).len {
+            if at + M::SIZE > (*(*r.cx).mem0).len() {
                 return Err(Trap::MemoryOutOfBounds);
             }
-            value.write(r.mem.add(at as usize));
+            value.write(Place { base: r.mem, at: at as usize });
             Ok(())
         }
     }
 }
 
-/// The address of `size` bytes in any memory, checked.
+/// The place of `size` bytes in any memory, checked.
 #[inline(always)]
-pub(super) unsafe fn address(
+pub(super) unsafe fn place(
     r: &Regs,
     memory: u16,
     addr: u64,
     offset: u64,
     size: u64,
-) -> Result<*mut u8, Trap> {
+) -> Result<Place, Trap> {
     // SAFETY: V3: the memory index was validated, its definition lives as long as the store.
     let def = unsafe { &**(*r.cx).memories.add(usize::from(memory)) };
     let at = addr.checked_add(offset).ok_or(Trap::MemoryOutOfBounds)?;
     match at.checked_add(size) {
-        // SAFETY: `at + size` is within the memory.
-        Some(end) if end <= def.len => Ok(unsafe { def.base.add(at as usize) }),
+        Some(end) if end <= def.len() => Ok(Place { base: def.base, at: at as usize }),
         _ => Err(Trap::MemoryOutOfBounds),
     }
 }

@@ -1,5 +1,6 @@
 //! The handlers, one file per family of instructions.
 
+pub(super) mod atomic;
 pub(super) mod call;
 pub(super) mod continuation;
 pub(super) mod control;

@@ -2,11 +2,11 @@
 
 use dunlin_code::bytecode::table_words;
 use dunlin_code::op::{
-    AddrForm, BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, FieldOp, FieldSetOp, FusedForm,
+    AddrForm, AtomicOp, BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, FieldOp, FieldSetOp, FusedForm,
     FusedOp, LoadOp, Op, OpKind, PlainOp, SimdOp, Src, StepForm, StoreForm, StoreOp, UnOp,
 };
 use dunlin_code::{
-    MemoryKind, for_each_bin_op, for_each_br_op, for_each_field_op, for_each_field_set_op,
+    MemoryKind, for_each_atomic_op, for_each_bin_op, for_each_br_op, for_each_field_op, for_each_field_set_op,
     for_each_fused_op, for_each_load_op, for_each_simd_op, for_each_store_op, for_each_un_op,
 };
 
@@ -19,7 +19,7 @@ use super::ops::numeric::{
     Bin, Binary, FromAcc, FromSlot, Fused, Fusion, Select, ToAcc, ToSlot, Un, Unary, binary,
     fusion, unary,
 };
-use super::ops::{call, continuation, control, exception, gc, memory, numeric, simd, table};
+use super::ops::{atomic, call, continuation, control, exception, gc, memory, numeric, simd, table};
 use super::regs::Value;
 
 type Table = [Handler; Op::COUNT];
@@ -92,6 +92,7 @@ const fn of_kind<A: Access>(kind: OpKind) -> Handler {
         OpKind::FieldSet(op, src) => of_field_set(op, src),
         OpKind::ElemGet(op, src, dst) => of_elem_get(op, src, dst),
         OpKind::ElemSet(op, src) => of_elem_set(op, src),
+        OpKind::Atomic(op) => of_atomic(op),
         OpKind::Plain(op) => of_plain(op),
     }
 }
@@ -335,6 +336,15 @@ const fn of_simd(op: SimdOp) -> Handler {
     for_each_simd_op!(rows)
 }
 
+const fn of_atomic(op: AtomicOp) -> Handler {
+    macro_rules! rows {
+        ($($name:ident $shape:ident $memory:ident $value:ident $fun:ident,)*) => {
+            match op { $(AtomicOp::$name => handler::<atomic::$name>(),)* }
+        };
+    }
+    for_each_atomic_op!(rows)
+}
+
 const fn of_plain(op: PlainOp) -> Handler {
     macro_rules! rows {
         ($($family:ident: $($name:ident)*;)*) => {
@@ -361,6 +371,7 @@ const fn of_plain(op: PlainOp) -> Handler {
             ArrayInitElem RefTest RefTestSlot RefCast;
         exception: Throw ThrowRef;
         continuation: ContNew ContBind Suspend Resume ResumeThrow ResumeThrowRef Switch ContReturn;
+        atomic: AtomicFence MemoryAtomicNotify MemoryAtomicWait32 MemoryAtomicWait64;
         memory: MemorySize MemoryGrow MemoryFill MemoryCopy MemoryInit DataDrop;
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::budget::Resource;
 use crate::func::Signature;
 use crate::instance::{self, Instance};
-use crate::memory::MemoryInstance;
+use crate::memory::{MemoryInstance, SharedMemory};
 use crate::module_code::ModuleCode;
 use crate::table::TableInstance;
 
@@ -41,6 +41,47 @@ impl Store {
         let memory = MemoryInstance::new(ty, self.settings.memory_kind, &mut self.budget)?;
         self.memories.push(Fixed::new(memory));
         Ok(Memory { store: self.id, index: self.memories.len() as u32 - 1 })
+    }
+
+    /// Makes `memory` one of this store. A memory that is one already stays what it is.
+    ///
+    /// # Errors
+    ///
+    /// If a limit is reached, or it was made for another kind of memories than the store's.
+    pub fn memory_attach(&mut self, memory: &SharedMemory) -> Result<Memory, StoreError> {
+        if memory.kind() != self.settings.memory_kind {
+            return Err(Misuse::OtherMemoryKind.into());
+        }
+        let is_same = |place: &Fixed<MemoryInstance>| {
+            place.shared().is_some_and(|known| SharedMemory::same(known, memory))
+        };
+        let index = match self.memories.iter().position(is_same) {
+            Some(index) => index,
+            None => {
+                self.budget.charge(Resource::Memories, 1)?;
+                self.memories.push(Fixed::new(MemoryInstance::attached(memory.clone())));
+                self.memories.len() - 1
+            }
+        };
+        Ok(Memory { store: self.id, index: index as u32 })
+    }
+
+    /// The memory for use elsewhere, if it is shared.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn memory_shared(&self, memory: Memory) -> Result<Option<SharedMemory>, Misuse> {
+        Ok(self.memory(memory)?.shared().cloned())
+    }
+
+    /// The current size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn memory_byte_size(&self, memory: Memory) -> Result<u64, Misuse> {
+        Ok(self.memory(memory)?.byte_size())
     }
 
     /// The type a memory was made with.
@@ -71,7 +112,7 @@ impl Store {
         Ok(self.memories[index].grow(delta, &mut self.budget)?)
     }
 
-    /// All bytes.
+    /// All bytes; none if it is shared.
     ///
     /// # Errors
     ///
@@ -80,7 +121,7 @@ impl Store {
         Ok(self.memory(memory)?.bytes())
     }
 
-    /// All bytes.
+    /// All bytes; none if it is shared.
     ///
     /// # Errors
     ///
@@ -90,7 +131,7 @@ impl Store {
         Ok(self.memories[index].bytes_mut())
     }
 
-    /// All bytes, and the data of the host.
+    /// All bytes, none if it is shared, and the data of the host.
     ///
     /// # Errors
     ///

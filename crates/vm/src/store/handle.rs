@@ -143,6 +143,8 @@ pub enum Misuse {
     InterruptionOff,
     /// This build has no memories of the kind asked for.
     NoGuardMemories,
+    /// A shared memory of one kind was given to a store whose memories are of the other.
+    OtherMemoryKind,
 }
 
 impl fmt::Display for Misuse {
@@ -171,6 +173,9 @@ impl fmt::Display for Misuse {
                 f.write_str("the engine was configured without interruption")
             }
             Misuse::NoGuardMemories => f.write_str("this build has no guard memories"),
+            Misuse::OtherMemoryKind => {
+                f.write_str("the memory is of another kind, guard or compact, than the store's")
+            }
         }
     }
 }

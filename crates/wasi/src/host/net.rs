@@ -87,6 +87,8 @@ impl Stream {
         let mut flags = RecvFlags::DONTWAIT;
         flags.set(RecvFlags::PEEK, how.peek);
         let all = how.all && wait.blocking && !how.peek;
+        let patient = wait.interrupt.patient();
+        let mut wait = wait;
         let mut done = 0usize;
         loop {
             let rest = buffer.get_mut(done..).unwrap_or_default();
@@ -106,6 +108,8 @@ impl Stream {
                 return Ok(done);
             }
             wait.interrupt.check()?;
+            // What was received cannot be given back to be received again.
+            wait.interrupt = &patient;
         }
     }
 

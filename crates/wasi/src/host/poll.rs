@@ -1,6 +1,6 @@
 //! Waiting: for descriptors, for a time, and never past the embedder's interruption.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -41,7 +41,7 @@ impl Wait<'_> {
     pub(crate) fn ready(&self, fd: BorrowedFd<'_>, interest: Interest) -> Result<(), Error> {
         let mut fds = [PollFd::from_borrowed_fd(fd, interest.flags())];
         let timeout = if self.blocking { None } else { Some(Duration::ZERO) };
-        match wait(&mut fds, timeout, self.interrupt)? {
+        match wait(&mut fds, &[interest], timeout, self.interrupt)? {
             0 => Err(Error::Again),
             _ => Ok(()),
         }
@@ -50,7 +50,28 @@ impl Wait<'_> {
 
 /// Descriptors to wait for at once.
 #[derive(Debug, Default)]
-pub(crate) struct Watch<'a>(Vec<PollFd<'a>>);
+pub(crate) struct Watch<'a> {
+    fds: Vec<PollFd<'a>>,
+    interests: Vec<Interest>,
+}
+
+/// A wait that was put off, with descriptors of its own.
+#[derive(Debug)]
+pub(crate) struct Deferred {
+    fds: Vec<(OwnedFd, Interest)>,
+    timeout: Option<Duration>,
+}
+
+impl Deferred {
+    /// Waits until one is ready or the time is over.
+    pub(crate) fn wait(&self, interrupt: &Interrupt) -> Result<(), Error> {
+        let mut watch = Watch::default();
+        for (fd, interest) in &self.fds {
+            watch.add(fd.as_fd(), *interest);
+        }
+        watch.wait(self.timeout, interrupt)
+    }
+}
 
 /// How a descriptor came to be ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +87,9 @@ pub(crate) enum Readiness {
 impl<'a> Watch<'a> {
     /// Adds a descriptor, and gives the number it is asked for by.
     pub(crate) fn add(&mut self, fd: BorrowedFd<'a>, interest: Interest) -> usize {
-        self.0.push(PollFd::from_borrowed_fd(fd, interest.flags()));
-        self.0.len().saturating_sub(1)
+        self.fds.push(PollFd::from_borrowed_fd(fd, interest.flags()));
+        self.interests.push(interest);
+        self.fds.len().saturating_sub(1)
     }
 
     /// Waits until one is ready or the time is over.
@@ -76,12 +98,12 @@ impl<'a> Watch<'a> {
         timeout: Option<Duration>,
         interrupt: &Interrupt,
     ) -> Result<(), Error> {
-        wait(&mut self.0, timeout, interrupt).map(drop)
+        wait(&mut self.fds, &self.interests, timeout, interrupt).map(drop)
     }
 
     /// Whether a descriptor was ready after the wait.
     pub(crate) fn readiness(&self, number: usize) -> Option<Readiness> {
-        let flags = self.0.get(number).map_or(PollFlags::empty(), PollFd::revents);
+        let flags = self.fds.get(number).map_or(PollFlags::empty(), PollFd::revents);
         if flags.is_empty() {
             None
         } else if flags.contains(PollFlags::NVAL) {
@@ -97,9 +119,27 @@ impl<'a> Watch<'a> {
 /// Waits until a descriptor is ready or the time is over; gives the number of ready ones.
 fn wait(
     fds: &mut [PollFd<'_>],
+    interests: &[Interest],
     timeout: Option<Duration>,
     interrupt: &Interrupt,
 ) -> Result<usize, Error> {
+    if interrupt.defers() && timeout != Some(Duration::ZERO) {
+        interrupt.check()?;
+        match poll(fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(ready) => return Ok(ready),
+            Err(errno) => return Err(errno.into()),
+        }
+        let owned = fds
+            .iter()
+            .zip(interests)
+            .map(|(fd, interest)| Ok((fd.as_fd().try_clone_to_owned()?, *interest)));
+        // Without descriptors to spare, it is waited all the same.
+        if let Ok(fds) = owned.collect::<Result<Vec<_>, std::io::Error>>() {
+            interrupt.defer(Deferred { fds, timeout });
+            return Err(Error::Interrupted);
+        }
+    }
     let start = Instant::now();
     loop {
         let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));

@@ -414,7 +414,7 @@ impl Output {
 
 /// Writes all of it: what the filter made of a guest's bytes cannot be given back in part.
 fn write_all(handle: &Handle, bytes: &[u8], interrupt: &Interrupt) -> Result<(), Error> {
-    let wait = Wait { blocking: true, interrupt };
+    let wait = Wait { blocking: true, interrupt: &interrupt.patient() };
     let mut rest = bytes;
     while !rest.is_empty() {
         let piece = rest.get(..rest.len().min(PIPE_BUF)).unwrap_or(rest);

@@ -84,15 +84,21 @@ fn read_file<M: GuestMemory + ?Sized>(
     }
     let mut done = 0u64;
     for span in spans.list() {
-        match read(mem.slice_mut(span.addr, span.len)?, done) {
-            Ok(got) => {
-                done = done.saturating_add(got as u64);
-                if (got as u64) < span.len {
-                    break;
+        let mut filled = 0u64;
+        while filled < span.len {
+            let len = span.len.saturating_sub(filled).min(mem.piece());
+            let at = span.addr.saturating_add(filled);
+            match mem.fill(at, len, |buffer| read(buffer, done))? {
+                Ok(got) => {
+                    done = done.saturating_add(got as u64);
+                    filled = filled.saturating_add(got as u64);
+                    if (got as u64) < len {
+                        return Ok(done);
+                    }
                 }
+                Err(_) if done > 0 => return Ok(done),
+                Err(error) => return Err(error.into()),
             }
-            Err(_) if done > 0 => break,
-            Err(error) => return Err(error.into()),
         }
     }
     Ok(done)
@@ -107,7 +113,7 @@ pub(super) fn read_once<M: GuestMemory + ?Sized>(
     match spans.list() {
         [] => Ok(0),
         [first, rest @ ..] if rest.is_empty() || first.len >= ALONE => {
-            Ok(read(mem.slice_mut(first.addr, first.len)?)? as u64)
+            Ok(mem.fill(first.addr, first.len, read)?? as u64)
         }
         _ => {
             let size = spans.total().min(SCRATCH);
@@ -200,6 +206,8 @@ pub(super) fn write_all<M: GuestMemory + ?Sized>(
         match wrote {
             Ok(0) => break,
             Ok(wrote) => done = done.saturating_add(wrote as u64),
+            // A wait that was put off is none of what was done before it.
+            Err(Error::Interrupted) if done > 0 && interrupt.take_deferred().is_some() => break,
             Err(Error::Interrupted) => return Err(Error::Interrupted.into()),
             Err(_) if done > 0 => break,
             Err(error) => return Err(error.into()),
@@ -223,21 +231,22 @@ pub(crate) fn fd_readdir<M: GuestMemory + ?Sized>(
     bufused: u32,
 ) -> Outcome {
     mem.check(u64::from(bufused), 4)?;
-    let mut rest = mem.slice_mut(u64::from(buf), u64::from(buf_len))?;
+    mem.check(u64::from(buf), u64::from(buf_len))?;
     let dir = ctx.fds.get(fd)?.dir(Rights::FD_READDIR)?;
-    let wanted = rest.len();
+    let wanted = usize::try_from(buf_len).map_err(|_| Errno::NOMEM)?;
     let mut used = 0usize;
     if wanted > 0 {
         dir.list(cookie, wanted, &ctx.interrupt, |entry| {
             let head = abi::dirent(entry.next, entry.inode, entry.name.len(), entry.kind);
             for part in [head.bytes(), entry.name] {
-                let len = part.len().min(rest.len());
-                let (now, later) = std::mem::take(&mut rest).split_at_mut(len);
-                now.copy_from_slice(part.get(..len).unwrap_or_default());
-                rest = later;
+                let len = part.len().min(wanted.saturating_sub(used));
+                let at = u64::from(buf).saturating_add(used as u64);
+                if mem.write(at, part.get(..len).unwrap_or_default()).is_err() {
+                    return false;
+                }
                 used = used.saturating_add(len);
             }
-            !rest.is_empty()
+            used < wanted
         })?;
     }
     store_count(mem, bufused, used as u64)

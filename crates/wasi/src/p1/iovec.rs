@@ -1,5 +1,6 @@
 //! Scatter and gather lists in guest memory, checked as a whole before anything is moved.
 
+use std::borrow::Cow;
 use std::io::IoSlice;
 
 use super::abi::Errno;
@@ -97,25 +98,30 @@ impl Spans {
         most: usize,
         write: impl FnOnce(&[IoSlice<'_>]) -> R,
     ) -> Result<(R, u64), Fault> {
-        let mut slices = [IoSlice::new(&[]); BATCH];
+        let mut pieces = [const { Cow::<[u8]>::Borrowed(&[]) }; BATCH];
         let mut used = 0usize;
         let mut skip = done;
-        let mut left = most as u64;
+        let most = memory.piece().min(most as u64);
+        let mut left = most;
         for span in self.list() {
             if skip >= span.len {
                 skip = skip.saturating_sub(span.len);
                 continue;
             }
             let len = span.len.saturating_sub(skip).min(left);
-            let Some(slot) = slices.get_mut(used).filter(|_| len > 0) else {
+            let Some(piece) = pieces.get_mut(used).filter(|_| len > 0) else {
                 break;
             };
-            *slot = IoSlice::new(memory.slice(span.addr.saturating_add(skip), len)?);
+            *piece = memory.bytes(span.addr.saturating_add(skip), len)?;
             used = used.saturating_add(1);
             left = left.saturating_sub(len);
             skip = 0;
         }
-        let shown = (most as u64).saturating_sub(left);
+        let shown = most.saturating_sub(left);
+        let mut slices = [IoSlice::new(&[]); BATCH];
+        for (slice, piece) in slices.iter_mut().zip(&pieces) {
+            *slice = IoSlice::new(piece);
+        }
         Ok((write(slices.get(..used).unwrap_or_default()), shown))
     }
 

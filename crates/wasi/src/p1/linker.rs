@@ -2,6 +2,7 @@
 
 use dunlin_engine::{Caller, Error, Extern, Linker, Result};
 
+use super::memory::CallerMemory;
 use super::{Errno, MODULE, MODULE_UNSTABLE, Stop, call, call_unstable, proc_exit};
 use crate::WasiCtx;
 
@@ -16,6 +17,49 @@ where
     T: 'static,
     G: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
 {
+    define(linker, Alone(get))
+}
+
+/// Where a call finds the guest's world.
+pub(crate) trait World<T: 'static>: Copy + Send + Sync + 'static {
+    /// Makes one call with the world and the caller's memory. The call may be made several times, if
+    /// those before did nothing.
+    fn call(
+        self,
+        caller: &mut Caller<'_, T>,
+        call: impl FnMut(&mut WasiCtx, &mut CallerMemory<'_>) -> Outcome,
+    ) -> Outcome;
+}
+
+/// What a call gives.
+pub(crate) type Outcome = std::result::Result<Errno, Stop>;
+
+/// A world in the data of one store.
+#[derive(Clone, Copy)]
+struct Alone<G>(G);
+
+impl<T: 'static, G> World<T> for Alone<G>
+where
+    G: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
+{
+    fn call(
+        self,
+        caller: &mut Caller<'_, T>,
+        mut call: impl FnMut(&mut WasiCtx, &mut CallerMemory<'_>) -> Outcome,
+    ) -> Outcome {
+        let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+            return call((self.0)(caller.data_mut()), &mut CallerMemory::Own(&mut []));
+        };
+        if let Some(shared) = memory.shared(&*caller) {
+            return call((self.0)(caller.data_mut()), &mut CallerMemory::Shared(shared));
+        }
+        let (bytes, data) = memory.data_and_store_mut(caller);
+        call((self.0)(data), &mut CallerMemory::Own(bytes))
+    }
+}
+
+/// Defines all functions over a world.
+pub(crate) fn define<T: 'static>(linker: &mut Linker<T>, world: impl World<T>) -> Result<()> {
     macro_rules! define {
         ($($name:ident $params:tt $home:ident [$($old:ident)?];)*) => {
             $(
@@ -28,9 +72,10 @@ where
                 $module,
                 stringify!($name),
                 move |mut caller: Caller<'_, T>, $($arg: $ty),*| -> Result<u32> {
-                    with_memory(&mut caller, get, |ctx, memory| {
+                    let outcome = world.call(&mut caller, |ctx, memory| {
                         $calls::$name(ctx, memory, $($arg),*)
-                    })
+                    });
+                    outcome.map(|errno| u32::from(errno.0)).map_err(error)
                 },
             )?;
         };
@@ -42,26 +87,6 @@ where
         })?;
     }
     Ok(())
-}
-
-/// Makes one call with the guest's world and its memory.
-fn with_memory<T, G>(
-    caller: &mut Caller<'_, T>,
-    get: G,
-    call: impl FnOnce(&mut WasiCtx, &mut [u8]) -> std::result::Result<Errno, Stop>,
-) -> Result<u32>
-where
-    T: 'static,
-    G: Fn(&mut T) -> &mut WasiCtx,
-{
-    let errno = match caller.get_export("memory") {
-        Some(Extern::Memory(memory)) => {
-            let (bytes, data) = memory.data_and_store_mut(caller);
-            call(get(data), bytes)
-        }
-        _ => call(get(caller.data_mut()), &mut []),
-    };
-    errno.map(|errno| u32::from(errno.0)).map_err(error)
 }
 
 fn error(stop: Stop) -> Error {

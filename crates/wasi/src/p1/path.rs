@@ -1,5 +1,7 @@
 //! `path_*`: operations that name a file below a directory.
 
+use std::borrow::Cow;
+
 use super::abi::{Errno, FdFlags, FstFlags, LookupFlags, OFlags, Revision, Rights};
 use super::descriptor::{Descriptor, Object};
 use super::fd::store_filestat;
@@ -10,12 +12,16 @@ use crate::WasiCtx;
 use crate::host::{OpenOptions, Opened, PATH_MAX};
 
 /// The path in a range of guest memory.
-fn path<M: GuestMemory + ?Sized>(mem: &M, addr: u32, len: u32) -> Result<&str, Fail> {
-    let bytes = mem.slice(u64::from(addr), u64::from(len))?;
-    if bytes.len() > PATH_MAX {
+fn path<M: GuestMemory + ?Sized>(mem: &M, addr: u32, len: u32) -> Result<Cow<'_, str>, Fail> {
+    mem.check(u64::from(addr), u64::from(len))?;
+    if len as usize > PATH_MAX {
         return Err(Errno::NAMETOOLONG.into());
     }
-    std::str::from_utf8(bytes).map_err(|_| Errno::ILSEQ.into())
+    let text = match mem.bytes(u64::from(addr), u64::from(len))? {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).ok(),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).ok(),
+    };
+    text.ok_or_else(|| Errno::ILSEQ.into())
 }
 
 fn follows(flags: u32) -> Result<bool, Errno> {
@@ -31,7 +37,7 @@ pub(crate) fn path_create_directory<M: GuestMemory + ?Sized>(
     len: u32,
 ) -> Outcome {
     let dir = ctx.fds.get(fd)?.dir(Rights::PATH_CREATE_DIRECTORY)?;
-    Ok(dir.create_dir(path(mem, addr, len)?)?)
+    Ok(dir.create_dir(&path(mem, addr, len)?)?)
 }
 
 /// `path_filestat_get`
@@ -58,7 +64,7 @@ pub(super) fn filestat<M: GuestMemory + ?Sized>(
 ) -> Outcome {
     let follow = follows(flags)?;
     let dir = ctx.fds.get(fd)?.dir(Rights::PATH_FILESTAT_GET)?;
-    let metadata = dir.metadata_at(path(mem, addr, len)?, follow)?;
+    let metadata = dir.metadata_at(&path(mem, addr, len)?, follow)?;
     store_filestat(mem, stat, &metadata, revision)
 }
 
@@ -78,7 +84,7 @@ pub(crate) fn path_filestat_set_times<M: GuestMemory + ?Sized>(
     let follow = follows(flags)?;
     let (accessed, modified) = FstFlags::checked(fst_flags)?.times(atim, mtim)?;
     let dir = ctx.fds.get(fd)?.dir(Rights::PATH_FILESTAT_SET_TIMES)?;
-    Ok(dir.set_times_at(path(mem, addr, len)?, follow, accessed, modified)?)
+    Ok(dir.set_times_at(&path(mem, addr, len)?, follow, accessed, modified)?)
 }
 
 /// `path_link`
@@ -100,7 +106,7 @@ pub(crate) fn path_link<M: GuestMemory + ?Sized>(
     }
     let old = ctx.fds.get(old_fd)?.dir(Rights::PATH_LINK_SOURCE)?;
     let new = ctx.fds.get(new_fd)?.dir(Rights::PATH_LINK_TARGET)?;
-    Ok(old.link(path(mem, old_addr, old_len)?, new, path(mem, new_addr, new_len)?)?)
+    Ok(old.link(&path(mem, old_addr, old_len)?, new, &path(mem, new_addr, new_len)?)?)
 }
 
 /// `path_open`
@@ -160,7 +166,7 @@ pub(crate) fn path_open<M: GuestMemory + ?Sized>(
         data_sync: fdflags.has(FdFlags::DSYNC),
         sync: fdflags.has(FdFlags::SYNC) || fdflags.has(FdFlags::RSYNC),
     };
-    let object = match dir.open(path(mem, addr, len)?, &options)? {
+    let object = match dir.open(&path(mem, addr, len)?, &options)? {
         Opened::File(file) => Object::File(file),
         Opened::Dir(dir) => Object::Dir(dir),
     };
@@ -188,7 +194,7 @@ pub(crate) fn path_readlink<M: GuestMemory + ?Sized>(
     mem.check(u64::from(buf), u64::from(buf_len))?;
     mem.check(u64::from(bufused), 4)?;
     let dir = ctx.fds.get(fd)?.dir(Rights::PATH_READLINK)?;
-    let target = dir.read_link(path(mem, addr, len)?)?;
+    let target = dir.read_link(&path(mem, addr, len)?)?;
     let taken = target.len().min(buf_len as usize);
     mem.write(u64::from(buf), target.get(..taken).unwrap_or_default())?;
     store_count(mem, bufused, taken as u64)
@@ -203,7 +209,7 @@ pub(crate) fn path_remove_directory<M: GuestMemory + ?Sized>(
     len: u32,
 ) -> Outcome {
     let dir = ctx.fds.get(fd)?.dir(Rights::PATH_REMOVE_DIRECTORY)?;
-    Ok(dir.remove_dir(path(mem, addr, len)?)?)
+    Ok(dir.remove_dir(&path(mem, addr, len)?)?)
 }
 
 /// `path_rename`
@@ -220,7 +226,7 @@ pub(crate) fn path_rename<M: GuestMemory + ?Sized>(
 ) -> Outcome {
     let old = ctx.fds.get(old_fd)?.dir(Rights::PATH_RENAME_SOURCE)?;
     let new = ctx.fds.get(new_fd)?.dir(Rights::PATH_RENAME_TARGET)?;
-    Ok(old.rename(path(mem, old_addr, old_len)?, new, path(mem, new_addr, new_len)?)?)
+    Ok(old.rename(&path(mem, old_addr, old_len)?, new, &path(mem, new_addr, new_len)?)?)
 }
 
 /// `path_symlink`
@@ -234,7 +240,7 @@ pub(crate) fn path_symlink<M: GuestMemory + ?Sized>(
     new_len: u32,
 ) -> Outcome {
     let dir = ctx.fds.get(fd)?.dir(Rights::PATH_SYMLINK)?;
-    Ok(dir.symlink(path(mem, old_addr, old_len)?, path(mem, new_addr, new_len)?)?)
+    Ok(dir.symlink(&path(mem, old_addr, old_len)?, &path(mem, new_addr, new_len)?)?)
 }
 
 /// `path_unlink_file`
@@ -246,5 +252,5 @@ pub(crate) fn path_unlink_file<M: GuestMemory + ?Sized>(
     len: u32,
 ) -> Outcome {
     let dir = ctx.fds.get(fd)?.dir(Rights::PATH_UNLINK_FILE)?;
-    Ok(dir.unlink(path(mem, addr, len)?)?)
+    Ok(dir.unlink(&path(mem, addr, len)?)?)
 }

@@ -120,7 +120,7 @@ fn read_list<M: GuestMemory + ?Sized>(
         Revision::Preview1 => (48, 16),
         Revision::Unstable => (56, 24),
     };
-    let bytes = mem.slice(at, count.saturating_mul(size as u64))?;
+    let bytes = mem.bytes(at, count.saturating_mul(size as u64))?;
     let mut list = Vec::with_capacity(bytes.len() / size);
     for record in bytes.chunks_exact(size) {
         let tag = field::<1>(record, 8);
@@ -160,7 +160,7 @@ fn await_any(ctx: &WasiCtx, list: &[Subscription]) -> Result<Vec<Option<Event>>,
     let mut done = false;
     for subscription in list {
         let state = match subscription.awaited {
-            Awaited::Clock { id, timeout, absolute } => deadline(&ctx.time, id, timeout, absolute),
+            Awaited::Clock { id, timeout, absolute } => deadline(ctx, id, timeout, absolute),
             Awaited::Descriptor { fd, interest } => match watch(&ctx.fds, fd, interest) {
                 Ok(Some(fd)) => State::Watched(watched.add(fd, interest)),
                 Ok(None) => State::Done(ready(&ctx.fds, fd, interest, Readiness::Ready)),
@@ -201,7 +201,8 @@ fn await_any(ctx: &WasiCtx, list: &[Subscription]) -> Result<Vec<Option<Event>>,
     }
 }
 
-fn deadline(time: &Time, id: u32, timeout: u64, absolute: bool) -> State {
+/// The end of a time that begins now, or began before if the call is tried again.
+fn deadline(ctx: &WasiCtx, id: u32, timeout: u64, absolute: bool) -> State {
     let clock = match clock(id) {
         Ok(clock @ (Clock::Realtime | Clock::Monotonic)) => clock,
         // The processor's time stands still while nothing runs.
@@ -212,7 +213,7 @@ fn deadline(time: &Time, id: u32, timeout: u64, absolute: bool) -> State {
         return State::Until(clock, timeout);
     }
     // Time to wait is not time of day: it goes on when the clock is set.
-    match time.now(Clock::Monotonic) {
+    match ctx.interrupt.begun_at(|| ctx.time.now(Clock::Monotonic)) {
         Ok(now) => State::Until(Clock::Monotonic, now.saturating_add(timeout)),
         Err(error) => State::Done(Event::plain(error.into())),
     }

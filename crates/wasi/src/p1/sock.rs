@@ -76,8 +76,7 @@ pub(crate) fn sock_recv<M: GuestMemory + ?Sized>(
     let done = if how.all && !how.peek && spans.list().len() > 1 {
         let mut done = 0u64;
         for span in spans.list() {
-            let buffer = mem.slice_mut(span.addr, span.len)?;
-            match stream.receive(buffer, how, wait) {
+            match mem.fill(span.addr, span.len, |buffer| stream.receive(buffer, how, wait))? {
                 Ok(got) => done = done.saturating_add(got as u64),
                 Err(_) if done > 0 => break,
                 Err(error) => return Err(error.into()),

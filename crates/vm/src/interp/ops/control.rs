@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use dunlin_code::{Trap, sem};
 
 use super::numeric::plain;
+use crate::builtins;
 use crate::interp::regs::{Exec, Flow, Regs, Value};
 use crate::vmctx::FrameHeader;
 
@@ -196,7 +197,7 @@ plain! {
     Fuel(r) {
         let left = (*r.rt).fuel - i64::from(r.hi(1));
         (*r.rt).fuel = left;
-        if left < 0 {
+        if left < 0 && !builtins::refuel(r.rt) {
             return r.trap(Trap::OutOfFuel);
         }
         r.next(2)

@@ -1,12 +1,13 @@
 //! Memory: loads, stores, size, growth and bulk operations.
 
 use std::marker::PhantomData;
+use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
 
 use super::numeric::{Source, Target, plain};
 use crate::builtins;
-use crate::interp::access::{Access, Extend, Stored, address};
+use crate::interp::access::{Access, Extend, Stored, place};
 use crate::interp::regs::{Exec, Flow, Regs, Value};
 
 /// Handler of a load from memory 0; `M` lies in memory, `T` is the result.
@@ -93,7 +94,7 @@ impl<M: Stored + Extend<T>, T: Value, D: Target> Exec for LoadAny<M, T, D> {
     unsafe fn exec(r: &mut Regs) -> Flow {
         // SAFETY: V3, V7.
         unsafe {
-            match address(r, r.c(), r.get(r.b()), r.word(2), M::SIZE) {
+            match place(r, r.c(), r.get(r.b()), r.word(2), M::SIZE) {
                 Ok(at) => {
                     D::put(r, M::read(at).extend());
                     r.next(3)
@@ -158,7 +159,7 @@ impl<M: Stored + Extend<T>, T: Value> Exec for StoreAny<M, T> {
     unsafe fn exec(r: &mut Regs) -> Flow {
         // SAFETY: V3, V7.
         unsafe {
-            match address(r, r.c(), r.get(r.a()), r.word(2), M::SIZE) {
+            match place(r, r.c(), r.get(r.a()), r.word(2), M::SIZE) {
                 Ok(at) => {
                     M::wrap(r.get::<T>(r.b())).write(at);
                     r.next(3)
@@ -172,7 +173,8 @@ impl<M: Stored + Extend<T>, T: Value> Exec for StoreAny<M, T> {
 plain! {
     MemorySize(r) {
         let def = *(*r.cx).memories.add(usize::from(r.b()));
-        let pages = (*def).len >> r.hi(1);
+        // The strongest order, for what other threads did before they made the memory larger.
+        let pages = (*def).len.load(Ordering::SeqCst) >> r.hi(1);
         r.set(r.a(), pages);
         r.next(2)
     }

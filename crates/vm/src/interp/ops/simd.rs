@@ -1,34 +1,22 @@
 //! Vectors: one handler per instruction, made from its shape and its function.
 
 use dunlin_code::Trap;
-use dunlin_code::sem::{self, V128};
+use dunlin_code::sem;
 
-use crate::interp::access::{Stored, address};
+use crate::interp::access::{self, Place, Stored};
 use crate::interp::regs::{Exec, Flow, Regs};
 
 /// The address a vector load or store names: memory c at slot b plus the second word.
 #[inline(always)]
-unsafe fn place(r: &Regs, size: u64) -> Result<*mut u8, Trap> {
+unsafe fn place(r: &Regs, size: u64) -> Result<Place, Trap> {
     // SAFETY: V3, V7.
-    unsafe { address(r, r.c(), r.get(r.b()), r.word(2), size) }
-}
-
-/// The low half of a vector from eight bytes.
-#[inline(always)]
-unsafe fn read_low(at: *const u8) -> V128 {
-    // Byte by byte, which the compiler makes one load into a vector register; a load of the integer
-    // would make everything that follows scalar.
-    V128::from_le_bytes(std::array::from_fn(|i| match i {
-        // SAFETY: the caller checked eight bytes.
-        0..8 => unsafe { at.add(i).read() },
-        _ => 0,
-    }))
+    unsafe { access::place(r, r.c(), r.get(r.b()), r.word(2), size) }
 }
 
 /// What a load reads: how many bytes, and how.
 macro_rules! load {
     ($at:ident V128Load) => {
-        V128::from_le_bytes($at.cast::<[u8; 16]>().read())
+        access::read_vec($at)
     };
     ($at:ident V128Load8Splat) => {
         sem::v128_load8_splat(u8::read($at))
@@ -49,22 +37,22 @@ macro_rules! load {
         sem::v128_load64_zero(u64::read($at))
     };
     ($at:ident V128Load8x8S) => {
-        sem::v128_load8x8_s(read_low($at))
+        sem::v128_load8x8_s(access::read_low($at))
     };
     ($at:ident V128Load8x8U) => {
-        sem::v128_load8x8_u(read_low($at))
+        sem::v128_load8x8_u(access::read_low($at))
     };
     ($at:ident V128Load16x4S) => {
-        sem::v128_load16x4_s(read_low($at))
+        sem::v128_load16x4_s(access::read_low($at))
     };
     ($at:ident V128Load16x4U) => {
-        sem::v128_load16x4_u(read_low($at))
+        sem::v128_load16x4_u(access::read_low($at))
     };
     ($at:ident V128Load32x2S) => {
-        sem::v128_load32x2_s(read_low($at))
+        sem::v128_load32x2_s(access::read_low($at))
     };
     ($at:ident V128Load32x2U) => {
-        sem::v128_load32x2_u(read_low($at))
+        sem::v128_load32x2_u(access::read_low($at))
     };
 }
 
@@ -192,7 +180,7 @@ macro_rules! shape {
     (Store $r:ident $name:ident $fun:ident) => {{
         match place($r, 16) {
             Ok(at) => {
-                at.cast::<[u8; 16]>().write($r.get_vec($r.a()).to_le_bytes());
+                access::write_vec(at, $r.get_vec($r.a()));
                 $r.next(3)
             }
             Err(trap) => $r.trap(trap),
