@@ -164,6 +164,7 @@ fn assumptions(path: &str) -> (Features, Option<&'static str>) {
         Some("legacy") => {
             (Features { legacy_exceptions: true, ..newest }, Some("legacy-exceptions"))
         }
+        Some("stack-switching") => (Features { stack_switching: true, ..newest }, None),
         Some("custom-descriptors") => (newest, Some("custom-descriptors")),
         _ => (newest, None),
     }
