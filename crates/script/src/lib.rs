@@ -12,6 +12,7 @@ mod run;
 mod script;
 mod spectest;
 mod text;
+mod unfold;
 mod unsupported;
 mod value;
 
