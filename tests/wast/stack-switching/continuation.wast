@@ -255,22 +255,3 @@
 (assert_return (invoke "abandon" (i32.const 3000)))
 (assert_return (invoke "finish") (i32.const 0))
 (assert_trap (invoke "finish") "continuation already consumed")
-
-;; Nobody may keep more continuations than there is room for.
-(module
-  (type $f (func))
-  (type $k (cont $f))
-  (type $list (struct (field (ref null $list)) (field (ref $k))))
-  (global $all (mut (ref null $list)) (ref.null $list))
-  (tag $pause)
-  (func $body (suspend $pause))
-  (elem declare func $body)
-  (func (export "hoard")
-    (loop $l
-      (global.set $all
-        (struct.new $list (global.get $all)
-          (block $on (result (ref $k))
-            (resume $k (on $pause $on) (cont.new $k (ref.func $body)))
-            (unreachable))))
-      (br $l))))
-(assert_trap (invoke "hoard") "resource limit exceeded")

@@ -324,3 +324,50 @@ fn backtraces_go_through_resumers() {
         check_snapshot("trap_in_continuation", error.report());
     }
 }
+
+/// Neither those that are kept nor those inside one another may take more than the store may.
+#[test]
+fn continuations_are_limited_and_dead_ones_given_back() {
+    const HOARD: &str = r#"
+        (module
+          (type $f (func (param i32) (result i32))) (type $k (cont $f))
+          (type $list (struct (field (ref null $list)) (field (ref $k))))
+          (global $all (mut (ref null $list)) (ref.null $list))
+          (tag $pause)
+          (func $pauses (param i32) (result i32) (suspend $pause) (i32.const 0))
+          (func $nests (param i32) (result i32)
+            (resume $k (i32.const 0) (cont.new $k (ref.func $nests))))
+          (elem declare func $pauses $nests)
+          (func $one (result (ref $k))
+            (block $on (result (ref $k))
+              (drop (resume $k (on $pause $on) (i32.const 0) (cont.new $k (ref.func $pauses))))
+              (unreachable)))
+          (func (export "keep") (param $n i32) (result i32)
+            (loop $l
+              (global.set $all (struct.new $list (global.get $all) (call $one)))
+              (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (i32.const 1))
+          (func (export "let-go") (param $n i32) (result i32)
+            (global.set $all (ref.null $list))
+            (loop $l
+              (drop (call $one))
+              (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (i32.const 2))
+          (func (export "nest") (param i32) (result i32) (call $nests (i32.const 0))))"#;
+    for engine in configured(|config| config.features.stack_switching = true) {
+        let mut limits = engine.limits().clone();
+        limits.budget_bytes = 8 << 20;
+        let mut store = Store::with_limits(&engine, (), limits).unwrap();
+        let instance = Instance::new(&mut store, &module(&engine, HOARD), &[]).unwrap();
+        let mut call = |name, n: i32| {
+            let f = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+            f.call(&mut store, n)
+        };
+        assert_eq!(call("keep", 1000).unwrap(), 1);
+        assert_eq!(call("keep", 1_000_000).unwrap_err().kind(), ErrorKind::Limit);
+        assert_eq!(call("let-go", 10_000).unwrap(), 2);
+        assert_eq!(call("nest", 0).unwrap_err().kind(), ErrorKind::Limit);
+        assert_eq!(call("let-go", 10_000).unwrap(), 2);
+        assert_eq!(call("keep", 1000).unwrap(), 1);
+    }
+}
