@@ -416,7 +416,9 @@ impl Checker<'_> {
                 self.slots(slot, 1);
             }
             let target = clause.target as usize;
-            if words.contains(&clause.target) || !self.starts.get(target).is_some_and(|at| *at) {
+            // A loop may begin where the block in it does.
+            let inside = words.contains(&clause.target) && clause.target != words.start;
+            if inside || !self.starts.get(target).is_some_and(|at| *at) {
                 self.fail(format!("handler {at} goes on at word {target}"));
             }
         }

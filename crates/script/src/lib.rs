@@ -13,6 +13,7 @@ mod script;
 mod spectest;
 mod text;
 mod threads;
+mod unfold;
 mod unsupported;
 mod value;
 

@@ -10,6 +10,8 @@ use wast::Wat;
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
 
+use crate::unfold::unfold;
+
 /// The longest text accepted. The parser needs several times as much memory as its input has
 /// bytes, and the length of one token is kept in 32 bits.
 pub const TEXT_BYTES_MAX: usize = 1 << 30;
@@ -240,7 +242,15 @@ pub(crate) fn lexer<'a>(text: &'a str, path: Option<&Path>) -> Result<Lexer<'a>,
 ///
 /// Where the text is malformed, with line, column and the line itself.
 pub fn wat_to_wasm(text: &str, path: Option<&Path>) -> Result<Vec<u8>, TextError> {
-    on_parser_stack(|| parse_and_encode(text, path))
+    on_parser_stack(|| {
+        let error = match parse_and_encode(text, path) {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => error,
+        };
+        // Places in other text than what was written are of no use in an error.
+        let unfolded = unfold(text).and_then(|text| parse_and_encode(&text, path).ok());
+        unfolded.ok_or(error)
+    })
 }
 
 /// Stack for the parser, which descends a hundred parentheses deep before it refuses text. How much

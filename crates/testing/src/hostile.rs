@@ -10,6 +10,7 @@ use crate::matrix::memory_kinds;
 
 pub mod binary;
 mod execution;
+mod flow;
 mod structure;
 
 pub use execution::{endless, execution};
@@ -85,6 +86,8 @@ impl Mode {
     pub fn config(self) -> Config {
         let mut config = Config::default();
         config.memory.kind = self.kind;
+        config.features.legacy_exceptions = true;
+        config.features.stack_switching = true;
         config.execution.fuel = matches!(self.stop, Stop::Fuel(_));
         config.execution.interruptible = matches!(self.stop, Stop::Deadline(_));
         config

@@ -93,15 +93,25 @@ pub(crate) unsafe fn make(
 /// Remembers the exception that a host function returned, if that is what its error is.
 pub(crate) fn returned(store: &mut Store, error: HostError) -> Trap {
     let exception = match error.downcast_ref::<CallError>() {
-        Some(CallError::Exception(report)) => store.root_slot(&report.exception).ok(),
-        _ => None,
+        Some(CallError::Exception(report)) => store.root_slot(&report.exception),
+        _ => {
+            store.pending_error = Some(error);
+            return Trap::Host;
+        }
     };
-    // Keeps the exception alive, and where it was thrown first, should nobody catch it.
-    store.pending_error = Some(error);
-    let Some(exception) = exception else { return Trap::Host };
-    // SAFETY: the record is alive; V1.
-    unsafe { (*store.rt()).exception = exception as u32 };
-    Trap::Exception
+    match exception {
+        Ok(exception) => {
+            // SAFETY: the record is alive; V1.
+            unsafe { (*store.rt()).exception = exception as u32 };
+            // Keeps the exception alive, and where it was thrown first, should nobody catch it.
+            store.pending_error = Some(error);
+            Trap::Exception
+        }
+        Err(misuse) => {
+            store.pending_error = Some(Box::new(misuse));
+            Trap::Host
+        }
+    }
 }
 
 /// Makes an exception with tag `tag` of the running instance and throws it. If it is caught, the

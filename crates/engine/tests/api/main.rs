@@ -3,6 +3,7 @@
 mod config;
 mod deadline;
 mod error;
+mod exception;
 mod fuel;
 mod func;
 mod gc;

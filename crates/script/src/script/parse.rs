@@ -13,6 +13,7 @@ use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, W
 use super::split::groups;
 use super::{Action, Command, Directive, LineCounter, Source};
 use crate::text::{TextError, lexer};
+use crate::unfold::unfold;
 use crate::value::{Argument, Expected, FloatPattern, Lanes};
 
 /// The annotations that end up in a module; the others are skipped.
@@ -72,6 +73,16 @@ fn implicit_module(text: Text<'_>) -> Result<Command, TextError> {
 }
 
 fn directive(text: Text<'_>, piece: &str) -> Result<Command, TextError> {
+    let error = match parse_directive(text, piece) {
+        Ok(command) => return Ok(command),
+        Err(error) => error,
+    };
+    // Places in other text than what was written are of no use in an error.
+    let unfolded = unfold(piece).and_then(|piece| parse_directive(text, &piece).ok());
+    unfolded.ok_or(error)
+}
+
+fn parse_directive(text: Text<'_>, piece: &str) -> Result<Command, TextError> {
     let at = |error: wast::Error| text.error(&error);
     let buffer = buffer(piece).map_err(at)?;
     let parsed = parser::parse::<Parsed<'_>>(&buffer).map_err(at)?;

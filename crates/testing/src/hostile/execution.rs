@@ -4,10 +4,10 @@ use dunlin_engine::{Trap, Val};
 
 use super::Verdict::{Limited, Loads, Returns, Traps};
 use super::binary::{Binary, unsigned};
-use super::{Case, Verdict};
+use super::{Case, Verdict, flow};
 
 /// A case in text form.
-fn case(name: &'static str, text: &str, verdict: Verdict) -> Case {
+pub(super) fn case(name: &'static str, text: &str, verdict: Verdict) -> Case {
     let wasm = dunlin_script::wat_to_wasm(text, None)
         .unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
     Case::new(name, wasm, verdict)
@@ -18,16 +18,19 @@ fn looping(instructions: &str) -> String {
     format!(
         r#"(module
           (type $v (func))
+          (type $k (cont $v))
+          (tag $e (param i64)) (tag $pause)
           (memory 4) (memory $other 1)
           (table $t 100 funcref) (table $x 100 externref)
-          (elem $e declare func $empty $g $f)
+          (elem $e declare func $empty $g $f $pauses)
           (elem (table $t) (i32.const 0) func $empty $f)
           (data $d "some bytes")
           (global $n (mut i64) (i64.const 0))
           (func $empty)
           (func $g)
+          (func $pauses (suspend $pause))
           (func $two (result i32 i64) (i32.const 1) (i64.const 2))
-          (func $f (export "f") (local $i i32) (local $v v128)
+          (func $f (export "f") (local $i i32) (local $v v128) (local $x exnref)
             (loop $again
               (global.set $n (i64.add (global.get $n) (i64.const 1)))
               {instructions}
@@ -85,7 +88,7 @@ pub fn endless() -> Vec<Case> {
     let looped = |&(name, instructions): &(&'static str, &str)| {
         case(name, &looping(instructions), Verdict::Endless)
     };
-    LOOPED.iter().map(looped).collect()
+    LOOPED.iter().chain(flow::LOOPED).map(looped).collect()
 }
 
 /// The cases that end, or do not, in their own ways.
@@ -110,6 +113,7 @@ pub fn execution() -> Vec<Case> {
     cases.extend(traps());
     cases.extend(segments());
     cases.extend(resources());
+    cases.extend(flow::cases());
     cases
 }
 

@@ -161,9 +161,8 @@ fn assumptions(path: &str) -> (Features, Option<&'static str>) {
         Some("threads") => {
             (Features { threads: true, reference_types: false, ..Features::wasm2() }, None)
         }
-        Some("legacy") => {
-            (Features { legacy_exceptions: true, ..newest }, Some("legacy-exceptions"))
-        }
+        Some("legacy") => (Features { legacy_exceptions: true, ..newest }, None),
+        Some("stack-switching") => (Features { stack_switching: true, ..newest }, None),
         Some("custom-descriptors") => (newest, Some("custom-descriptors")),
         _ => (newest, None),
     }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use dunlin_module::{
-    ExternIndex, FuncType, HeapType, NameSpace, RefType, TagIndex, ValType, escape,
+    ExternIndex, FuncType, HeapType, Hierarchy, NameSpace, RefType, TagIndex, ValType, escape,
 };
 
 use super::{Misuse, Store, StoreError, Tag};
@@ -118,6 +118,17 @@ impl Store {
     }
 }
 
+/// What a reference is to, in a word.
+fn kind_of(heap: HeapType) -> &'static str {
+    match heap.hierarchy() {
+        Hierarchy::Func => "func",
+        Hierarchy::Extern => "extern",
+        Hierarchy::Any => "any",
+        Hierarchy::Exn => "exn",
+        Hierarchy::Cont => "cont",
+    }
+}
+
 /// Appends a payload in the text format.
 fn describe_values(text: &mut String, ty: &Arc<FuncType>, slots: &[u64]) {
     let mut slots = slots.iter();
@@ -133,7 +144,7 @@ fn describe_values(text: &mut String, ty: &Arc<FuncType>, slots: &[u64]) {
             ValType::F64 => write!(text, "(f64.const {:?})", f64::from_bits(bits)),
             ValType::V128 => write!(text, "(v128.const i64x2 {:#x} {:#x})", bits, take()),
             ValType::Ref(_) if bits == 0 => write!(text, "(ref.null)"),
-            ValType::Ref(ty) => write!(text, "{ty}"),
+            ValType::Ref(ty) => write!(text, "(ref.{})", kind_of(ty.heap)),
         };
     }
     if ty.params.len() > VALUES_MAX {
