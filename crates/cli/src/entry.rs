@@ -8,7 +8,6 @@ use dunlin_module::escape;
 use crate::Exit;
 use crate::literal;
 use crate::report::{Failure, quoted};
-use crate::survey::type_text;
 
 /// How many exports a message lists.
 const EXPORTS_LISTED: usize = 16;
@@ -30,7 +29,7 @@ impl<'a> Entry<'a> {
             }
             Some(other) => {
                 let message = format!("cannot run {name}: its `_start` is no program's");
-                let types = format!("expected (func), found {}", type_text(&other));
+                let types = format!("expected (func), found {other}");
                 Err(Failure::new(Exit::Unreached, format!("{message}: {types}")))
             }
             None => {
@@ -57,7 +56,7 @@ impl<'a> Entry<'a> {
         let ty = match module.get_export(export) {
             Some(ExternType::Func { ty, .. }) => ty,
             Some(other) => {
-                let found = type_text(&other);
+                let found = other.to_string();
                 let message =
                     format!("cannot call {quoted_export}: expected a function, found {found}");
                 return Err(Failure::new(Exit::Unreached, message));

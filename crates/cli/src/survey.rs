@@ -6,8 +6,7 @@ mod text;
 use std::sync::Arc;
 
 use dunlin_module::{
-    Error, ErrorKind, ExternIndex, ExternType, Features, Module, Producer, Proposal, TypeRegistry,
-    escape,
+    Error, ErrorKind, ExternIndex, Features, Module, Producer, Proposal, TypeRegistry, escape,
 };
 
 pub(crate) use json::json;
@@ -177,17 +176,6 @@ fn reduced(bytes: &Arc<[u8]>) -> Features {
         }
     }
     set
-}
-
-/// The type of an import or export in the text format.
-pub(crate) fn type_text(ty: &ExternType) -> String {
-    match ty {
-        ExternType::Func { ty, .. } => ty.to_string(),
-        ExternType::Table(ty) => ty.to_string(),
-        ExternType::Memory(ty) => ty.to_string(),
-        ExternType::Global(ty) => ty.to_string(),
-        ExternType::Tag { ty, .. } => ty.to_string().replacen("(func", "(tag", 1),
-    }
 }
 
 /// What a section is called in the specification (core spec §5.5.2).

@@ -174,11 +174,23 @@ impl<'r> Decoder<'r> {
             self.sections.push(Section { id, range: narrow(range) });
         }
         match payload {
-            Payload::TypeSection(section) => self.type_section(section),
+            Payload::TypeSection(section) => self.type_section(section)?,
             _ => self
                 .section(payload)
-                .map_err(|error| Error::from_parser(&error, true, &self.features)),
+                .map_err(|error| Error::from_parser(&error, true, &self.features))?,
         }
+        self.check_tables(payload)
+    }
+
+    /// The parser lets through more tables than instructions of the bytecode can name.
+    fn check_tables(&self, payload: &Payload<'_>) -> Result<(), Error> {
+        let (found, limit) = (self.tables.len(), limits::TABLES);
+        if found <= limit as usize {
+            return Ok(());
+        }
+        let message = format!("module has {found} tables, expected at most {limit}");
+        let at = payload.as_section().map(|(_, range)| range.start);
+        Err(Error::new(ErrorKind::LimitExceeded, message, at))
     }
 
     fn finish(mut self, bytes: Arc<[u8]>) -> Module {

@@ -18,8 +18,8 @@ pub const EXPORTS: u32 = 1_000_000;
 pub const GLOBALS: u32 = 1_000_000;
 /// Tags of a module, imported ones included (JS).
 pub const TAGS: u32 = 1_000_000;
-/// Tables of a module, imported ones included (JS).
-pub const TABLES: u32 = 100_000;
+/// Tables of a module, imported ones included: as many as 16 bits can name (JS: 100 000).
+pub const TABLES: u32 = 1 << 16;
 /// Memories of a module, imported ones included (JS).
 pub const MEMORIES: u32 = 100;
 /// Element segments of a module (the parser's).

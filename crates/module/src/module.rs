@@ -1,6 +1,7 @@
 //! A core module after decoding: what it imports, defines and exports.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -108,6 +109,22 @@ pub enum ExternType {
     Memory(MemoryType),
     Global(GlobalType),
     Tag { id: TypeId, ty: Arc<FuncType> },
+}
+
+impl fmt::Display for ExternType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExternType::Func { ty, .. } => ty.fmt(f),
+            ExternType::Table(ty) => ty.fmt(f),
+            ExternType::Memory(ty) => ty.fmt(f),
+            ExternType::Global(ty) => ty.fmt(f),
+            ExternType::Tag { ty, .. } => {
+                f.write_str("(tag")?;
+                ty.fmt_params(f)?;
+                f.write_str(")")
+            }
+        }
+    }
 }
 
 /// One export.

@@ -275,6 +275,27 @@ impl HeapType {
     }
 }
 
+impl GlobalType {
+    /// A global of one thread.
+    pub fn new(val: ValType, mutable: bool) -> GlobalType {
+        GlobalType { val, mutable, shared: false }
+    }
+}
+
+impl MemoryType {
+    /// A memory of one thread with 32-bit addresses and pages of 64 KiB.
+    pub fn new(min: u64, max: Option<u64>) -> MemoryType {
+        MemoryType { min, max, index64: false, shared: false, page_size_log2: 16 }
+    }
+}
+
+impl TableType {
+    /// A table of one thread with 32-bit indices.
+    pub fn new(elem: RefType, min: u64, max: Option<u64>) -> TableType {
+        TableType { elem, min, max, index64: false, shared: false }
+    }
+}
+
 impl FuncType {
     /// A signature from its parts.
     pub fn new(
@@ -352,18 +373,28 @@ impl fmt::Display for RefType {
     }
 }
 
+/// ` (word types…)`, or nothing without types.
+fn list(f: &mut fmt::Formatter<'_>, word: &str, types: &[ValType]) -> fmt::Result {
+    if types.is_empty() {
+        return Ok(());
+    }
+    write!(f, " ({word}")?;
+    types.iter().try_for_each(|ty| write!(f, " {ty}"))?;
+    f.write_str(")")
+}
+
+impl FuncType {
+    /// ` (param …)`, or nothing without parameters.
+    pub(crate) fn fmt_params(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        list(f, "param", &self.params)
+    }
+}
+
 impl fmt::Display for FuncType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(func")?;
-        for (word, types) in [("param", &self.params), ("result", &self.results)] {
-            if !types.is_empty() {
-                write!(f, " ({word}")?;
-                for t in types {
-                    write!(f, " {t}")?;
-                }
-                f.write_str(")")?;
-            }
-        }
+        list(f, "param", &self.params)?;
+        list(f, "result", &self.results)?;
         f.write_str(")")
     }
 }

@@ -93,7 +93,7 @@ fn index_spaces() {
         let code = vec_of(n, &[2, 0, 0x0b]);
         module(&[(1, one(&FUNC)), (3, vec_of(n, &[0])), (10, code)])
     });
-    check(limits::TABLES as usize, "tables count exceeds limit of 100000", |n| {
+    check(limits::TABLES as usize, "tables, expected at most 65536", |n| {
         module(&[(4, vec_of(n, &[0x70, 0, 0]))])
     });
     check(limits::MEMORIES as usize, "memories count exceeds limit of 100", |n| {
@@ -118,6 +118,22 @@ fn imports_and_exports() {
     assert!(error.unwrap_err().message().contains("imports count exceeds limit of 1000000"));
     let error = decode(module(&[(7, vec_of(limits::EXPORTS as usize + 1, &[0, 3, 0]))]));
     assert!(error.unwrap_err().message().contains("exports count exceeds limit of 1000000"));
+}
+
+/// Calls that give a thousand operands each, and single ones for the rest.
+#[test]
+fn operands() {
+    check(limits::OPERANDS as usize, "has more than 1000000 operands at once", |n| {
+        let many = [&[0x60, 0][..], &vec_of(limits::RESULTS, &[I32])].concat();
+        let types = [&[2][..], &FUNC, &many].concat();
+        let calls = [0x10, 0].repeat(n / limits::RESULTS);
+        let ones = [0x41, 0].repeat(n % limits::RESULTS);
+        // Shorter bodies are not counted to the last one.
+        let nops = [0x01].repeat(8000);
+        let body = sized(&[&[0][..], &nops, &calls, &ones, &[0x00, 0x0b]].concat());
+        let code = [&[2][..], &sized(&[0, 0x00, 0x0b]), &body].concat();
+        module(&[(1, types), (3, vec![2, 1, 0]), (10, code)])
+    });
 }
 
 #[test]

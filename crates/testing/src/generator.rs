@@ -56,14 +56,8 @@ pub const SETS: &[FeatureSet] = &[
             config.wide_arithmetic_enabled = true;
         })
     },
-    FeatureSet {
-        executed: false,
-        ..set("gc", &[Node, Wasmtime], |config| config.gc_enabled = true)
-    },
-    FeatureSet {
-        executed: false,
-        ..set("exceptions", &[Node, Wasmtime], |config| config.exceptions_enabled = true)
-    },
+    set("gc", &[Node, Wasmtime], |config| config.gc_enabled = true),
+    set("exceptions", &[Node, Wasmtime], |config| config.exceptions_enabled = true),
 ];
 
 const fn set(name: &'static str, engines: &'static [Rival], enable: fn(&mut Config)) -> FeatureSet {

@@ -1,6 +1,6 @@
 //! A survey as one JSON object, for programs; complete.
 
-use super::{Survey, Want, type_text};
+use super::{Survey, Want};
 use crate::json::Json;
 
 pub(crate) fn json(survey: &Survey, wants: &[Want]) -> Json {
@@ -9,13 +9,13 @@ pub(crate) fn json(survey: &Survey, wants: &[Want]) -> Json {
         Json::Object(vec![
             ("module", import.module.as_ref().into()),
             ("name", import.name.as_ref().into()),
-            ("type", type_text(&import.ty).into()),
+            ("type", import.ty.to_string().into()),
         ])
     });
     let exports = module.exports.iter().map(|export| {
         Json::Object(vec![
             ("name", export.name.as_ref().into()),
-            ("type", type_text(&module.extern_type(export.item)).into()),
+            ("type", module.extern_type(export.item).to_string().into()),
         ])
     });
     let sections = survey

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use dunlin_module::{ExternIndex, Features, escape};
 
-use super::{Kind, Survey, Want, type_text};
+use super::{Kind, Survey, Want};
 use crate::quantity::Size;
 use crate::report::shell_word;
 
@@ -54,14 +54,14 @@ impl Display for Text<'_> {
             "imports",
             module.imports.iter().map(|import| {
                 let (module, name) = (escape(&import.module), escape(&import.name));
-                format!("`{module}::{name}` {}", type_text(&import.ty))
+                format!("`{module}::{name}` {}", import.ty)
             }),
         )?;
         list(
             f,
             "exports",
             module.exports.iter().map(|export| {
-                let ty = type_text(&module.extern_type(export.item));
+                let ty = module.extern_type(export.item);
                 format!("`{}` {ty}", escape(&export.name))
             }),
         )?;

@@ -9,27 +9,9 @@ use crate::op::{Class, Dst, Op, PlainOp, Src, UnOp};
 use super::Lower;
 use super::stack::{Place, class_of};
 
-/// The highest table an instruction names in 16 bits; modules may have more, which only
-/// `call_indirect` reaches.
-fn table_of(op: &Operator<'_>) -> u32 {
-    match *op {
-        Operator::TableGet { table }
-        | Operator::TableSet { table }
-        | Operator::TableSize { table }
-        | Operator::TableGrow { table }
-        | Operator::TableFill { table }
-        | Operator::TableInit { table, .. } => table,
-        Operator::TableCopy { dst_table, src_table } => dst_table.max(src_table),
-        _ => 0,
-    }
-}
-
 impl Lower<'_> {
     /// Lowers a table, global or reference instruction; false if `op` is none.
     pub(super) fn table(&mut self, op: &Operator<'_>) -> bool {
-        if table_of(op) > u32::from(u16::MAX) {
-            return false;
-        }
         match *op {
             Operator::GlobalGet { global_index } => self.global_get(global_index),
             Operator::GlobalSet { global_index } => self.global_set(global_index),

@@ -17,20 +17,11 @@ const EXAMPLE: &str = r#"
       (@custom "notes" "one")
       (@custom "notes" "two"))"#;
 
-fn text(ty: &ExternType) -> String {
-    match ty {
-        ExternType::Func { ty, .. } | ExternType::Tag { ty, .. } => ty.to_string(),
-        ExternType::Table(ty) => ty.to_string(),
-        ExternType::Memory(ty) => ty.to_string(),
-        ExternType::Global(ty) => ty.to_string(),
-    }
-}
-
 #[test]
 fn imports_and_exports_are_listed_in_order() {
     let module = module(&Engine::default(), EXAMPLE);
     let imports: Vec<_> =
-        module.imports().map(|i| format!("{}.{} {}", i.module(), i.name(), text(i.ty()))).collect();
+        module.imports().map(|i| format!("{}.{} {}", i.module(), i.name(), i.ty())).collect();
     assert_eq!(
         imports,
         [
@@ -40,11 +31,10 @@ fn imports_and_exports_are_listed_in_order() {
             "env.global (global (mut f64))",
         ]
     );
-    let exports: Vec<_> =
-        module.exports().map(|e| format!("{} {}", e.name(), text(e.ty()))).collect();
+    let exports: Vec<_> = module.exports().map(|e| format!("{} {}", e.name(), e.ty())).collect();
     assert_eq!(exports, ["run (func (result v128))", "memory (memory 1 2)"]);
     assert_eq!(module.imports().len(), 4);
-    assert_eq!(text(&module.get_export("run").unwrap()), "(func (result v128))");
+    assert_eq!(module.get_export("run").unwrap().to_string(), "(func (result v128))");
     assert!(module.get_export("walk").is_none());
     assert_eq!(module.name(), Some("example"));
     let notes: Vec<_> = module.custom_sections("notes").collect();

@@ -8,13 +8,19 @@ use dunlin_engine::{
 use super::probe::is_plain;
 use super::{Observation, Step, Stop, TABLE_ELEMENTS, Value, digest};
 
+/// The most that objects of a module may take; more than that is no result.
+const HEAP_BYTES: u64 = 16 << 20;
+
 /// Instantiates `module`, calls its exported functions and looks at everything else it exports.
 ///
 /// # Errors
 ///
 /// If the engine does not accept the module, or breaks a promise of its own.
 pub(super) fn observe(config: &Config, module: &[u8], calls: usize) -> Result<Observation, Error> {
-    let engine = Engine::new(config)?;
+    // Modules ask for arrays of any size.
+    let mut config = config.clone();
+    config.limits.heap_bytes = HEAP_BYTES;
+    let engine = Engine::new(&config)?;
     let module = Module::new(&engine, module)?;
     let mut store = Store::try_new(&engine, ())?;
     if config.execution.fuel {
@@ -107,11 +113,22 @@ fn trapped(function: &str, error: Error) -> Result<Step, Error> {
         Some(Trap::IntegerOverflow) => Stop::IntegerOverflow,
         Some(Trap::IntegerDivisionByZero) => Stop::DivisionByZero,
         Some(Trap::BadConversionToInteger) => Stop::BadConversion,
-        Some(Trap::NullReference | Trap::NullFunction) => Stop::Null,
+        Some(
+            Trap::NullReference
+            | Trap::NullFunction
+            | Trap::NullStruct
+            | Trap::NullArray
+            | Trap::NullI31
+            | Trap::NullException,
+        ) => Stop::Null,
+        Some(Trap::ArrayOutOfBounds) => Stop::ArrayOutOfBounds,
+        Some(Trap::CastFailure) => Stop::Cast,
+        Some(Trap::HeapExhausted) => Stop::Engine,
         Some(Trap::StackOverflow) => Stop::StackOverflow,
         // Instructions that this version does not execute yet.
         Some(Trap::Unsupported) => Stop::Engine,
         None if error.kind() == ErrorKind::Limit => Stop::Engine,
+        None if error.kind() == ErrorKind::Exception => Stop::Exception,
         _ => return Err(error.context(format_args!("call `{function}`"))),
     };
     Ok(Step::Trapped { function: function.to_string(), trap })

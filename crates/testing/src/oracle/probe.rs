@@ -8,7 +8,7 @@
 use std::fmt::Write;
 
 use dunlin_engine::{Config, Engine, ExternType, Module, RefType, ValType};
-use dunlin_script::wat_to_wasm;
+use dunlin_script::{PrintOptions, print, wat_to_wasm};
 
 use super::{Observation, Step, Stop, TABLE_ELEMENTS, Value};
 
@@ -47,13 +47,44 @@ pub(super) fn is_plain(ty: ValType) -> bool {
     }
 }
 
+/// The types of a module as text, and for each of its exports the number of its type if it is a
+/// function. A probe declares the same types, so that what it imports has the same as what there is
+/// also where types have supertypes and companions.
+fn types(module: &[u8]) -> Result<(String, Vec<Option<u32>>), String> {
+    let options = PrintOptions { skeleton: true, ..PrintOptions::default() };
+    let text = print(module, &options).map_err(|error| error.to_string())?;
+    let mut lines = text.lines().skip(1).map(str::trim).peekable();
+    let (mut types, mut depth) = (String::new(), 0);
+    let is_type = |line: &str| line.starts_with("(type ") || line.starts_with("(rec");
+    while let Some(line) = lines.next_if(|line| depth > 0 || is_type(line)) {
+        depth += line.matches('(').count() as isize - line.matches(')').count() as isize;
+        types += line;
+        types.push('\n');
+    }
+    let number = |text: &str| text.split([' ', ')']).next()?.parse::<u32>().ok();
+    let (mut funcs, mut exports) = (Vec::new(), Vec::new());
+    for line in lines {
+        if line.starts_with("(func ") {
+            funcs.push(line.split_once("(type ").and_then(|(_, rest)| number(rest)));
+        } else if line.starts_with("(export ") {
+            exports.push(line.rsplit_once("\" (func ").and_then(|(_, rest)| number(rest)));
+        }
+    }
+    let of_func = |func: Option<u32>| funcs.get(func? as usize).copied().flatten();
+    Ok((types, exports.into_iter().map(of_func).collect()))
+}
+
 /// The probe of a module, which calls each exported function `calls` times.
 pub(super) fn probe(module: &[u8], calls: usize) -> Result<Probe, String> {
+    let (types, func_types) = types(module)?;
     let engine = Engine::new(&Config::default()).map_err(|error| error.to_string())?;
     let module = Module::new(&engine, module).map_err(|error| error.to_string())?;
-    let mut exports: Vec<_> =
-        module.exports().map(|export| (export.name().to_string(), export.ty().clone())).collect();
-    exports.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut exports: Vec<_> = module
+        .exports()
+        .zip(func_types)
+        .map(|(export, func)| (export.name().to_string(), export.ty().clone(), func))
+        .collect();
+    exports.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     let (mut imports, mut funcs, mut steps) = (String::new(), String::new(), Vec::new());
     let mut add = |name: &str, what: What, ty: &str, body: String| {
         let number = steps.len();
@@ -66,17 +97,17 @@ pub(super) fn probe(module: &[u8], calls: usize) -> Result<Probe, String> {
         counts[index] += 1;
         counts[index] - 1
     };
-    for (name, ty) in &exports {
-        let ExternType::Func { ty, .. } = ty else { continue };
+    for (name, ty, number) in &exports {
+        let (ExternType::Func { ty, .. }, Some(number)) = (ty, number) else { continue };
         if ty.params.iter().chain(&ty.results).all(|ty| is_plain(*ty)) {
-            let at = import(0, name, ty.to_string());
+            let at = import(0, name, format!("(func (type {number}))"));
             for call in 0..calls {
                 let (signature, body) = call_body(&ty.params, &ty.results, at, call);
                 add(name, What::Call(ty.results.to_vec()), &signature, body);
             }
         }
     }
-    for (name, ty) in &exports {
+    for (name, ty, _) in &exports {
         match ty {
             ExternType::Memory(ty) => {
                 let at = import(1, name, ty.to_string());
@@ -97,7 +128,7 @@ pub(super) fn probe(module: &[u8], calls: usize) -> Result<Probe, String> {
             _ => {}
         }
     }
-    let text = format!("(module\n{imports}{funcs})");
+    let text = format!("(module\n{types}{imports}{funcs})");
     let binary = wat_to_wasm(&text, None).map_err(|error| format!("{error}\nin\n{text}"))?;
     Ok(Probe { binary, steps })
 }
