@@ -12,7 +12,6 @@ mod run;
 mod script;
 mod spectest;
 mod text;
-mod unsupported;
 mod value;
 
 pub use print::{PrintError, PrintOptions, print, print_to};
