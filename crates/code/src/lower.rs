@@ -27,8 +27,8 @@ mod table;
 
 use std::collections::HashMap;
 
-use dunlin_module::op::{Operator, ReadError};
-use dunlin_module::{DefinedFuncIndex, Module, ValType};
+use dunlin_module::op::{Operator, ReadError, proposal};
+use dunlin_module::{DefinedFuncIndex, Module, Proposal, ValType};
 
 use crate::bytecode::{Bytecode, field};
 use crate::frame::{FRAME_SLOTS_MAX, FrameLayout, SCRATCH_BODY_MIN_BYTES};
@@ -44,8 +44,8 @@ use stack::{Entry, Place, Stack};
 /// Why a function cannot be lowered.
 #[derive(Debug)]
 pub enum LowerError {
-    /// An instruction this version does not execute, by name.
-    Unsupported(String),
+    /// An instruction this version does not execute, by name, and the proposal it came with.
+    Unsupported(String, Option<Proposal>),
     /// The frame would have more than [`FRAME_SLOTS_MAX`] slots.
     FrameTooLarge,
     /// The body does not parse; impossible for a validated module.
@@ -56,7 +56,7 @@ impl LowerError {
     /// What executing the function does.
     pub fn trap(&self) -> Trap {
         match self {
-            LowerError::Unsupported(_) => Trap::Unsupported,
+            LowerError::Unsupported(..) => Trap::Unsupported,
             LowerError::FrameTooLarge => Trap::StackOverflow,
             LowerError::Malformed(_) => Trap::Bug,
         }
@@ -66,7 +66,7 @@ impl LowerError {
 impl std::fmt::Display for LowerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            LowerError::Unsupported(op) => write!(f, "the instruction `{op}` is not supported"),
+            LowerError::Unsupported(op, _) => write!(f, "the instruction `{op}` is not supported"),
             LowerError::FrameTooLarge => {
                 write!(f, "the frame would have more than {FRAME_SLOTS_MAX} slots")
             }
@@ -233,7 +233,7 @@ impl<'m> Lower<'m> {
         }
         let name = format!("{op:?}");
         let name = name.split([' ', '{', '(']).next().unwrap_or_default();
-        Err(LowerError::Unsupported(name.to_owned()))
+        Err(LowerError::Unsupported(name.to_owned(), proposal(op)))
     }
 
     /// The instruction from word `at` to here may collect garbage: all traced references among the

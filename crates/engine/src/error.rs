@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use dunlin_code::Trap;
+use dunlin_module::Proposal;
 use dunlin_vm::{
     Backtrace, CallError, ExceptionReport, InstantiateError, LimitError, Misuse, StoreError,
     TrapReport,
@@ -243,6 +244,19 @@ impl Error {
         }
     }
 
+    /// The proposal without which the module is not valid, or whose instruction this version does not
+    /// execute, if that is what went wrong.
+    pub fn missing_feature(&self) -> Option<Proposal> {
+        match &self.0.cause {
+            Cause::Invalid(error) => match error.kind() {
+                dunlin_module::ErrorKind::Unsupported(proposal) => proposal,
+                _ => None,
+            },
+            Cause::Trap { trap: Trap::Unsupported, .. } => self.backtrace()?.missing_proposal(),
+            _ => None,
+        }
+    }
+
     /// Where the guest was, innermost call first.
     pub fn backtrace(&self) -> Option<&Backtrace> {
         self.0.backtrace.as_ref()
@@ -254,14 +268,11 @@ impl Error {
             return Some(help.clone());
         }
         match &self.0.cause {
-            Cause::Invalid(error) => match error.kind() {
-                dunlin_module::ErrorKind::Unsupported(Some(proposal)) => {
-                    let name = proposal.name();
-                    let field = name.replace('-', "_");
-                    Some(format!("enable with `Features::{field}`, or `--wasm {name}`"))
-                }
-                _ => None,
-            },
+            Cause::Invalid(_) => {
+                let name = self.missing_feature()?.name();
+                let field = name.replace('-', "_");
+                Some(format!("enable with `Features::{field}`, or `--wasm {name}`"))
+            }
             Cause::Limit(error) => error.help(),
             Cause::Trap { trap: Trap::OutOfFuel, .. } => {
                 Some("give the guest more with `Store::set_fuel`".to_string())

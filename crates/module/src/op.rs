@@ -8,5 +8,24 @@ pub use wasmparser::{
 };
 pub use wasmparser::{for_each_operator, for_each_visit_operator, for_each_visit_simd_operator};
 
+use crate::features::Proposal;
+
+macro_rules! proposals {
+    ($(
+        @$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($rest:tt)*)
+    )*) => {
+        /// The proposal that an operator came with, if there is a switch for it here.
+        pub fn proposal(op: &Operator<'_>) -> Option<Proposal> {
+            let field = match op {
+                $( Operator::$op { .. } => stringify!($proposal), )*
+                _ => return None,
+            };
+            Proposal::ALL.iter().copied().find(|proposal| proposal.name().replace('-', "_") == field)
+        }
+    };
+}
+
+for_each_operator!(proposals);
+
 /// What reading an operator gives: the parser's error, which a validated body never causes.
 pub type ReadError = wasmparser::Error;

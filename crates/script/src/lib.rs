@@ -14,7 +14,6 @@ mod spectest;
 mod text;
 mod threads;
 mod unfold;
-mod unsupported;
 mod value;
 
 pub use print::{PrintError, PrintOptions, print, print_to};

@@ -16,7 +16,6 @@ use crate::script::{Action, Command, Directive, Script, Source};
 use crate::spectest::Spectest;
 use crate::text::wat_to_wasm;
 use crate::threads::{SharedExports, Threads};
-use crate::unsupported;
 use crate::value::{Argument, Expected, Found, Wanted, value_of};
 
 /// Takes what a script prints through the functions of the `spectest` module.
@@ -102,8 +101,8 @@ enum Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Stop {
-        match unsupported::feature(&error) {
-            Some(feature) => Stop::Unsupported(feature),
+        match error.missing_feature() {
+            Some(feature) => Stop::Unsupported(feature.name().to_string()),
             None => Stop::Error(error),
         }
     }

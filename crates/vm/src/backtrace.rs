@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use dunlin_module::{DefinedFuncIndex, FuncIndex, Module, escape};
+use dunlin_code::LowerError;
+use dunlin_module::{DefinedFuncIndex, FuncIndex, Module, Proposal, escape};
 
 pub use self::dwarf::Location;
 use crate::frames::{Place, Walk};
@@ -144,9 +145,18 @@ impl Backtrace {
     }
 
     /// Why the innermost function has no code, if that is why it stopped.
-    pub(crate) fn lower_error(&self) -> Option<String> {
+    pub(crate) fn lower_error(&self) -> Option<Arc<LowerError>> {
         let frame = self.frames.first()?;
         frame.code.lower_error(frame.func)
+    }
+
+    /// The proposal whose instruction the innermost function could not execute, if that is why it
+    /// stopped.
+    pub fn missing_proposal(&self) -> Option<Proposal> {
+        match *self.lower_error()? {
+            LowerError::Unsupported(_, proposal) => proposal,
+            _ => None,
+        }
     }
 }
 

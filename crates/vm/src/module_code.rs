@@ -35,7 +35,7 @@ pub struct ModuleCode {
 #[derive(Debug, Default)]
 struct Published {
     by_address: BTreeMap<usize, Body>,
-    errors: BTreeMap<u32, String>,
+    errors: BTreeMap<u32, Arc<LowerError>>,
     /// Root maps of the functions that were found on a stack.
     roots: BTreeMap<u32, Arc<Roots>>,
 }
@@ -79,7 +79,7 @@ impl ModuleCode {
     }
 
     /// Why a function could not be lowered, if it was called and could not.
-    pub fn lower_error(&self, func: DefinedFuncIndex) -> Option<String> {
+    pub(crate) fn lower_error(&self, func: DefinedFuncIndex) -> Option<Arc<LowerError>> {
         self.lock().errors.get(&func.0).cloned()
     }
 
@@ -102,7 +102,7 @@ impl ModuleCode {
             Ok(code) => code,
             Err(e) => {
                 let code = self.trapping(func, &e);
-                error = Some(e.to_string());
+                error = Some(Arc::new(e));
                 code
             }
         };

@@ -1,6 +1,9 @@
 //! Traps: every reason the guest can give, and the way back that is reported.
 
-use dunlin_engine::{Caller, Engine, ErrorKind, Func, Instance, Result, Store, Trap};
+use dunlin_engine::{
+    Caller, Config, Engine, Error, ErrorKind, Features, Func, Instance, Module, Proposal, Result,
+    Store, Trap,
+};
 
 use crate::{check_snapshot, engines, instance, module};
 
@@ -128,4 +131,23 @@ fn a_segment_that_does_not_fit_fails_instantiation() {
         let error = Instance::new(&mut store, &module(&engine, wat), &[]).unwrap_err();
         assert_eq!(error.trap(), Some(trap));
     }
+}
+
+/// What is switched on but not executed says which proposal it is, and so does what is switched off.
+#[test]
+fn missing_features_are_named() {
+    let text = "(module (memory 1) (func (export \"f\")
+        (memory.discard (i32.const 0) (i32.const 65536))))";
+    let wasm = wat::parse_str(text).unwrap();
+    let error = Module::new(&Engine::default(), &wasm).unwrap_err();
+    assert_eq!(error.missing_feature(), Some(Proposal::memory_control));
+    let features = Features { memory_control: true, ..Features::default() };
+    let engine = Engine::new(&Config { features, ..Config::default() }).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &Module::new(&engine, &wasm).unwrap(), &[]).unwrap();
+    let f = instance.get_func(&mut store, "f").unwrap();
+    let error = f.call(&mut store, &[], &mut []).unwrap_err();
+    assert_eq!(error.trap(), Some(Trap::Unsupported));
+    assert_eq!(error.missing_feature(), Some(Proposal::memory_control));
+    assert_eq!(Error::from(Trap::Unreachable).missing_feature(), None);
 }

@@ -339,7 +339,9 @@ impl Store {
                     Trap::LimitExceeded if self.refused.is_some() => {
                         self.refused.take().map(|refused| refused.to_string())
                     }
-                    Trap::Unsupported | Trap::LimitExceeded => backtrace.lower_error(),
+                    Trap::Unsupported | Trap::LimitExceeded => {
+                        backtrace.lower_error().map(|error| error.to_string())
+                    }
                     _ => None,
                 };
                 CallError::Trap(TrapReport { trap, backtrace, detail })
