@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_engine::{Engine, ErrorKind, ExternType, Module};
+use dunlin_engine::{Engine, ErrorKind, Module};
 
 use crate::{check_snapshot, module};
 
