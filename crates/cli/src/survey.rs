@@ -6,7 +6,8 @@ mod text;
 use std::sync::Arc;
 
 use dunlin_module::{
-    Error, ErrorKind, ExternIndex, Features, Module, Producer, Proposal, TypeRegistry, escape,
+    Error, ErrorKind, ExternIndex, ExternType, Features, Module, Producer, Proposal, TypeRegistry,
+    escape,
 };
 
 pub(crate) use json::json;
