@@ -122,9 +122,8 @@ impl Program<'_> {
         linker.define_unknown_shared_memories(&mut store, self.module)?;
         self.stub(&mut store, &mut linker)?;
         let instance = group.instantiate(&mut store, linker, self.module);
-        let ended = instance.and_then(|instance| {
-            group.run(&mut store, |store| self.call(store, instance, entry))
-        });
+        let ended = instance
+            .and_then(|instance| group.run(&mut store, |store| self.call(store, instance, entry)));
         self.report(&store);
         ended
     }

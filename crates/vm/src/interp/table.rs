@@ -2,12 +2,14 @@
 
 use dunlin_code::bytecode::table_words;
 use dunlin_code::op::{
-    AddrForm, AtomicOp, BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, FieldOp, FieldSetOp, FusedForm,
-    FusedOp, LoadOp, Op, OpKind, PlainOp, SimdOp, Src, StepForm, StoreForm, StoreOp, UnOp,
+    AddrForm, AtomicOp, BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, FieldOp, FieldSetOp,
+    FusedForm, FusedOp, LoadOp, Op, OpKind, PlainOp, SimdOp, Src, StepForm, StoreForm, StoreOp,
+    UnOp,
 };
 use dunlin_code::{
-    MemoryKind, for_each_atomic_op, for_each_bin_op, for_each_br_op, for_each_field_op, for_each_field_set_op,
-    for_each_fused_op, for_each_load_op, for_each_simd_op, for_each_store_op, for_each_un_op,
+    MemoryKind, for_each_atomic_op, for_each_bin_op, for_each_br_op, for_each_field_op,
+    for_each_field_set_op, for_each_fused_op, for_each_load_op, for_each_simd_op,
+    for_each_store_op, for_each_un_op,
 };
 
 use super::access::{Access, Checked, Extend, Stored};
@@ -19,7 +21,9 @@ use super::ops::numeric::{
     Bin, Binary, FromAcc, FromSlot, Fused, Fusion, Select, ToAcc, ToSlot, Un, Unary, binary,
     fusion, unary,
 };
-use super::ops::{atomic, call, continuation, control, exception, gc, memory, numeric, simd, table};
+use super::ops::{
+    atomic, call, continuation, control, exception, gc, memory, numeric, simd, table,
+};
 use super::regs::Value;
 
 type Table = [Handler; Op::COUNT];
