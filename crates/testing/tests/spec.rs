@@ -75,11 +75,3 @@ fn wasmtime_misc() {
 fn wasm_tools() {
     check_suite("wasm-tools", suite::wasm_tools);
 }
-
-/// Scripts about threads by others.
-#[test]
-fn threads_by_others() {
-    let folders =
-        ["wasmtime-misc/tests/misc_testsuite/threads", "wasm-tools/tests/cli/upstream-threads"];
-    folders.into_iter().for_each(check_suite);
-}
