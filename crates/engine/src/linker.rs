@@ -29,7 +29,8 @@ use crate::value::Val;
 /// Definitions by name, from which modules are given their imports.
 ///
 /// Host functions defined by [`Linker::func_wrap`] and [`Linker::func_new`], and memories defined by
-/// [`Linker::define_shared`], belong to no store: one linker serves any number of stores. Everything else belongs to the store it came from.
+/// [`Linker::define_shared`], belong to no store: one linker serves any number of stores. Everything
+/// else belongs to the store it came from.
 ///
 /// ```
 /// # use dunlin_engine::{Caller, Engine, Linker, Module, Store};
