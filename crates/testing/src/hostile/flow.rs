@@ -148,7 +148,7 @@ fn continuations() -> Vec<Case> {
                  (func $recursion (call $recursion))
                  (func $trap unreachable)
                  (func $pauses (suspend $pause))
-                 (func $swaps (param (ref null $ks))
+                 (func $swaps (type $s) (param (ref null $ks))
                    (loop (switch $ks $swap (local.get 0)) (local.set 0) (br 0)))
                  (func $nest
                    (global.set $depth (i32.sub (global.get $depth) (i32.const 1)))
