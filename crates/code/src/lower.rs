@@ -111,7 +111,7 @@ pub fn lower_observed(
     settings: &Settings,
     observer: &mut impl Observer,
 ) -> Result<Bytecode, LowerError> {
-    Ok(lower_trying(module, func, settings, observer, &mut None)?)
+    lower_trying(module, func, settings, observer, &mut None)
 }
 
 /// Lowers function `func` of `module` for the sake of its root map alone.

@@ -182,7 +182,7 @@ impl Func {
         expected: &[ValType],
         found: &[Val],
     ) -> Error {
-        let found: Vec<ValType> = found.iter().map(|val| value::printed_type(val)).collect();
+        let found: Vec<ValType> = found.iter().map(value::printed_type).collect();
         let text = format!(
             "cannot call {}: expected {}, found {}",
             self.title(vm),

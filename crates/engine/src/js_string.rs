@@ -386,7 +386,7 @@ pub fn define_constants<T: 'static>(
 ) -> Result<()> {
     let mut names = HashSet::new();
     for import in module.imports() {
-        if import.module() != namespace || !is_constant(&import.ty()) {
+        if import.module() != namespace || !is_constant(import.ty()) {
             continue;
         }
         if !names.insert(import.name()) {

@@ -137,7 +137,7 @@ unsafe fn bytes(vmctx: *mut VmCtx, memory: u32, start: u64, len: u64) -> Result<
     // SAFETY: V3: the array covers all memories, and definitions are true.
     unsafe {
         let def = *(*vmctx).memories.add(memory as usize);
-        let start = in_bounds(start, len, (*def).len()).ok_or(Trap::MemoryOutOfBounds)?;
+        let start = in_bounds(start, len, (*def).byte_len()).ok_or(Trap::MemoryOutOfBounds)?;
         Ok((*def).base.add(start))
     }
 }
@@ -147,6 +147,7 @@ unsafe fn bytes(vmctx: *mut VmCtx, memory: u32, start: u64, len: u64) -> Result<
 /// # Safety
 ///
 /// `vmctx` is the context of running code, which has such memories.
+#[inline(never)]
 pub(crate) unsafe fn memory_copy(
     vmctx: *mut VmCtx,
     dst_memory: u32,
@@ -220,6 +221,7 @@ unsafe fn copy_steps<T>(
 /// # Safety
 ///
 /// `vmctx` is the context of running code, which has such a memory.
+#[inline(never)]
 pub(crate) unsafe fn memory_fill(
     vmctx: *mut VmCtx,
     memory: u32,
@@ -253,6 +255,7 @@ pub(crate) unsafe fn memory_fill(
 /// # Safety
 ///
 /// `vmctx` is the context of running code, which has such a segment and memory.
+#[inline(never)]
 pub(crate) unsafe fn memory_init(
     vmctx: *mut VmCtx,
     data: u32,
@@ -435,6 +438,7 @@ unsafe fn elements(vmctx: *mut VmCtx, table: u32, start: u64, len: u64) -> Resul
 /// # Safety
 ///
 /// `vmctx` is the context of running code, which has such a table, and `value` is of its type.
+#[inline(never)]
 pub(crate) unsafe fn table_fill(
     vmctx: *mut VmCtx,
     table: u32,
@@ -465,6 +469,7 @@ pub(crate) unsafe fn table_fill(
 /// # Safety
 ///
 /// `vmctx` is the context of running code, which has such tables with fitting types.
+#[inline(never)]
 pub(crate) unsafe fn table_copy(
     vmctx: *mut VmCtx,
     dst_table: u32,
@@ -487,6 +492,7 @@ pub(crate) unsafe fn table_copy(
 /// # Safety
 ///
 /// `vmctx` is the context of running code, which has such a segment and table with fitting types.
+#[inline(never)]
 pub(crate) unsafe fn table_init(
     vmctx: *mut VmCtx,
     elem: u32,

@@ -20,7 +20,7 @@
 //!
 //! - **V1, one thread.** A store and all it owns are used by whoever holds a reference to it, under
 //!   Rust's rules. Other threads touch only `Rt::interrupt`, which is an atomic, through `Shared`, and
-//!   shared memories (V11).
+//!   shared memories (V12).
 //! - **V2, everything stays.** Contexts, function records, definitions of memories and tables,
 //!   storage of globals, host functions, entry tables and published code keep their address and live
 //!   until the store is dropped; so does the runtime record. While guest code runs, the store is
@@ -46,15 +46,15 @@
 //!   `ip`, with release ordering, and never change afterwards.
 //! - **V9, no borrows across.** No Rust reference to anything guest code may change is alive while
 //!   guest code runs: slow paths get raw pointers, and end their references before they return.
+//! - **V10, no unwinding across.** A panic of a host function ends at `host_call`; nothing else that
+//!   guest code calls panics.
 //! - **V11, the heap is bounded.** `HeapDef` describes memory that the heap owns: `len` bytes from
 //!   `base` on, all initialised, and tables of as many types and function records as it says. What
 //!   is read from the heap is not trusted: an access is checked against `len`, a type number and a
 //!   number of a function record against their table. No Rust reference leads into the heap, and no
 //!   address of it is kept across a safepoint. References in root slots are to objects, unless the
 //!   engine has a fault, which then stays inside the heap.
-//! - **V10, no unwinding across.** A panic of a host function ends at `host_call`; nothing else that
-//!   guest code calls panics.
-//! - **V11, shared memories.** Other threads may read and write the bytes of a shared memory, and
+//! - **V12, shared memories.** Other threads may read and write the bytes of a shared memory, and
 //!   make it larger, at any time. So no Rust reference to its bytes is ever made, apart from atomics;
 //!   they are accessed by the instructions of `interp::access`, by atomics, and by `memory::racy`. It
 //!   never moves and never shrinks, and every store that uses it keeps it alive.

@@ -207,7 +207,7 @@ impl MemoryInstance {
     /// The current size in bytes.
     pub(crate) fn byte_size(&self) -> u64 {
         match &self.0 {
-            Place::Own(own) => own.def.len(),
+            Place::Own(own) => own.def.byte_len(),
             Place::Shared(shared) => shared.byte_size(),
         }
     }
@@ -224,7 +224,7 @@ impl MemoryInstance {
             Place::Shared(shared) => return shared.grow(delta),
         };
         let OwnMemory { def, ty, storage } = own;
-        let old = def.len();
+        let old = def.byte_len();
         let pages = grown_pages(ty, old, delta)?;
         let size = storage.grow(ty, old, pages, budget)?;
         *def = storage.def(size, false);
@@ -237,7 +237,7 @@ impl MemoryInstance {
             // SAFETY: V3 (a definition describes owned, initialised bytes); `&self` is held through
             // a `&Store`, under which no guest code runs.
             Place::Own(OwnMemory { def, .. }) => unsafe {
-                std::slice::from_raw_parts(def.base, def.len() as usize)
+                std::slice::from_raw_parts(def.base, def.byte_len() as usize)
             },
             Place::Shared(_) => &[],
         }
@@ -248,7 +248,7 @@ impl MemoryInstance {
         match &mut self.0 {
             // SAFETY: as in `bytes`, with exclusive access.
             Place::Own(OwnMemory { def, .. }) => unsafe {
-                std::slice::from_raw_parts_mut(def.base, def.len() as usize)
+                std::slice::from_raw_parts_mut(def.base, def.byte_len() as usize)
             },
             Place::Shared(_) => &mut [],
         }

@@ -107,7 +107,7 @@ pub struct MemoryDef {
 impl MemoryDef {
     /// Accessible bytes, to check an access against: what was ever accessible stays so.
     #[inline(always)]
-    pub fn len(&self) -> u64 {
+    pub fn byte_len(&self) -> u64 {
         self.len.load(Ordering::Relaxed)
     }
 }

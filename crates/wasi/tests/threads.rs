@@ -1,6 +1,6 @@
 //! Guests with threads: how they start, wait, and end together.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::pipe;
 use std::time::{Duration, Instant};

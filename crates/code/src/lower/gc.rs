@@ -262,7 +262,7 @@ impl Lower<'_> {
 
     /// Emits an instruction that makes an object of module type `ty` from the top `count` operands.
     fn allocate(&mut self, op: PlainOp, count: usize, ty: u32, more: Option<u32>) {
-        let at = self.from_home(op, count, ty, more);
+        let at = self.on_home_slots(op, count, ty, more);
         self.safepoint(at);
         self.stack.truncate(self.stack.len() - count);
         // Where a reference was in an accumulator, it may have moved.
@@ -274,14 +274,14 @@ impl Lower<'_> {
     /// Emits an instruction on elements of an array of module type `ty`, whose `count` operands are
     /// on top.
     fn on_elements(&mut self, op: PlainOp, count: usize, ty: u32, more: Option<u32>) {
-        self.from_home(op, count, ty, more);
+        self.on_home_slots(op, count, ty, more);
         for _ in 0..count {
             let entry = self.stack.pop();
             self.arg(entry);
         }
     }
 
-    fn from_home(&mut self, op: PlainOp, count: usize, ty: u32, more: Option<u32>) -> usize {
+    fn on_home_slots(&mut self, op: PlainOp, count: usize, ty: u32, more: Option<u32>) -> usize {
         self.settle_top(count);
         let base = self.stack.home_at(self.stack.len() - count);
         let first = field::lo_hi(ty, base);

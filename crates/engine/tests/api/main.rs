@@ -1,5 +1,7 @@
 //! The API from outside: one module for each of its nouns.
 
+#![allow(clippy::cloned_ref_to_slice_refs, reason = "lists of arguments read better")]
+
 mod config;
 mod deadline;
 mod error;

@@ -132,7 +132,7 @@ fn active_data(
         unsafe { builtins::write_data(store, vmctx, data.0, memory.0, start, 0, count as u64) };
     done.map_err(|trap| {
         // SAFETY: as above.
-        let len = unsafe { (**(*vmctx).memories.add(memory.index())).len() };
+        let len = unsafe { (**(*vmctx).memories.add(memory.index())).byte_len() };
         let detail = (trap == Trap::MemoryOutOfBounds).then(|| {
             format!(
                 "data segment {} writes {count} bytes at {start} to memory {}, which has {len}",

@@ -37,7 +37,7 @@ impl Place {
 ///
 /// # Safety
 ///
-/// V3, V11: the place was checked for sixteen bytes.
+/// V3, V12: the place was checked for sixteen bytes.
 #[inline(always)]
 pub(super) unsafe fn read_vec(place: Place) -> V128 {
     // SAFETY: as for this function.
@@ -48,7 +48,7 @@ pub(super) unsafe fn read_vec(place: Place) -> V128 {
 ///
 /// # Safety
 ///
-/// V3, V11: the place was checked for sixteen bytes.
+/// V3, V12: the place was checked for sixteen bytes.
 #[inline(always)]
 pub(super) unsafe fn write_vec(place: Place, value: V128) {
     // SAFETY: as for this function.
@@ -60,7 +60,7 @@ pub(super) unsafe fn write_vec(place: Place, value: V128) {
 ///
 /// # Safety
 ///
-/// V3, V11: the place was checked for eight bytes.
+/// V3, V12: the place was checked for eight bytes.
 #[inline(always)]
 pub(super) unsafe fn read_low(place: Place) -> V128 {
     #[cfg(target_arch = "x86_64")]
@@ -134,7 +134,7 @@ macro_rules! stored {
             #[inline(always)]
             unsafe fn read(place: Place) -> Self {
                 let value: $wide;
-                // SAFETY: V3, V11: the caller checked the place.
+                // SAFETY: V3, V12: the caller checked the place.
                 unsafe {
                     std::arch::asm!(
                         concat!($load, " [{base} + {at}]"),
@@ -149,7 +149,7 @@ macro_rules! stored {
             #[cfg(target_arch = "x86_64")]
             #[inline(always)]
             unsafe fn write(self, place: Place) {
-                // SAFETY: V3, V11: the caller checked the place.
+                // SAFETY: V3, V12: the caller checked the place.
                 unsafe {
                     std::arch::asm!(
                         concat!($store, " [{base} + {at}], ", $from),
@@ -163,13 +163,13 @@ macro_rules! stored {
             #[cfg(not(target_arch = "x86_64"))]
             #[inline(always)]
             unsafe fn read(place: Place) -> Self {
-                // SAFETY: V3, V11: the caller checked the place.
+                // SAFETY: V3, V12: the caller checked the place.
                 <$ty>::from_le_bytes(unsafe { racy::portable::load(place.address()) })
             }
             #[cfg(not(target_arch = "x86_64"))]
             #[inline(always)]
             unsafe fn write(self, place: Place) {
-                // SAFETY: V3, V11: the caller checked the place.
+                // SAFETY: V3, V12: the caller checked the place.
                 unsafe { racy::portable::store(place.address(), self.to_le_bytes()) }
             }
             #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
@@ -245,7 +245,7 @@ impl Access for Checked {
         // SAFETY: V3; the comparison cannot wrap: both are 32-bit values.
         unsafe {
             let at = u64::from(addr) + u64::from(offset);
-            if at + M::SIZE > (*(*r.cx).mem0).len() {
+            if at + M::SIZE > (*(*r.cx).mem0).byte_len() {
                 return Err(Trap::MemoryOutOfBounds);
             }
             Ok(M::read(Place { base: r.mem, at: at as usize }))
@@ -257,7 +257,7 @@ impl Access for Checked {
         // SAFETY: V3; the comparison cannot wrap: both are 32-bit values.
         unsafe {
             let at = u64::from(addr) + u64::from(offset);
-            if at + M::SIZE > (*(*r.cx).mem0).len() {
+            if at + M::SIZE > (*(*r.cx).mem0).byte_len() {
                 return Err(Trap::MemoryOutOfBounds);
             }
             value.write(Place { base: r.mem, at: at as usize });
@@ -279,7 +279,7 @@ pub(super) unsafe fn place(
     let def = unsafe { &**(*r.cx).memories.add(usize::from(memory)) };
     let at = addr.checked_add(offset).ok_or(Trap::MemoryOutOfBounds)?;
     match at.checked_add(size) {
-        Some(end) if end <= def.len() => Ok(Place { base: def.base, at: at as usize }),
+        Some(end) if end <= def.byte_len() => Ok(Place { base: def.base, at: at as usize }),
         _ => Err(Trap::MemoryOutOfBounds),
     }
 }

@@ -114,7 +114,7 @@ pub(crate) unsafe fn fill(to: *mut u8, value: u8, len: usize) {
 /// The byte is owned, initialised memory.
 unsafe fn load_byte(at: *const u8) -> u8 {
     use std::sync::atomic::{AtomicU8, Ordering};
-    // SAFETY: the byte may be read (caller), and a shared byte is never accessed otherwise (V11).
+    // SAFETY: the byte may be read (caller), and a shared byte is never accessed otherwise (V12).
     unsafe { &*at.cast::<AtomicU8>() }.load(Ordering::Relaxed)
 }
 
@@ -123,7 +123,7 @@ unsafe fn load_byte(at: *const u8) -> u8 {
 /// The byte is owned memory.
 unsafe fn store_byte(at: *mut u8, value: u8) {
     use std::sync::atomic::{AtomicU8, Ordering};
-    // SAFETY: the byte may be written (caller), and a shared byte is never accessed otherwise (V11).
+    // SAFETY: the byte may be written (caller), and a shared byte is never accessed otherwise (V12).
     unsafe { AtomicU8::from_ptr(at) }.store(value, Ordering::Relaxed);
 }
 

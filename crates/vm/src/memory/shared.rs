@@ -38,11 +38,11 @@ struct Growth {
     budget: Budget,
 }
 
-// SAFETY: V11: the base never changes and leads to memory that `growth` owns; the bytes there are
+// SAFETY: V12: the base never changes and leads to memory that `growth` owns; the bytes there are
 // only touched as any thread may touch them, and all other parts are `Send` and `Sync`.
-unsafe impl Send for SharedMemory {}
+unsafe impl Send for Inner {}
 // SAFETY: as above.
-unsafe impl Sync for SharedMemory {}
+unsafe impl Sync for Inner {}
 
 impl SharedMemory {
     /// A memory that pays from an account of its own.
@@ -112,7 +112,7 @@ impl SharedMemory {
         let Inner { def, ty, .. } = &*self.0;
         let mut growth = self.lock();
         let Growth { storage, budget } = &mut *growth;
-        let old = def.len();
+        let old = def.byte_len();
         let pages = grown_pages(ty, old, delta)?;
         let size = storage.grow(ty, old, pages, budget)?;
         // After the bytes are there, which growth in the system itself has made visible to all.
@@ -122,9 +122,9 @@ impl SharedMemory {
 
     /// Where `len` bytes from `offset` on are, if all are inside.
     fn place(&self, offset: u64, len: u64) -> Result<*mut u8, Misuse> {
-        let size = self.0.def.len();
+        let size = self.0.def.byte_len();
         match offset.checked_add(len) {
-            // SAFETY: inside the memory, which never shrinks (V11).
+            // SAFETY: inside the memory, which never shrinks (V12).
             Some(end) if end <= size => Ok(unsafe { self.0.def.base.add(offset as usize) }),
             end => Err(Misuse::OutOfBounds { end: end.unwrap_or(u64::MAX), len: size }),
         }
@@ -138,7 +138,7 @@ impl SharedMemory {
     /// If they are not all inside.
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Misuse> {
         let from = self.place(offset, buffer.len() as u64)?;
-        // SAFETY: checked to be inside; V11.
+        // SAFETY: checked to be inside; V12.
         unsafe { racy::copy(buffer.as_mut_ptr(), from, buffer.len()) };
         Ok(())
     }
@@ -150,7 +150,7 @@ impl SharedMemory {
     /// If they are not all inside.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Misuse> {
         let to = self.place(offset, bytes.len() as u64)?;
-        // SAFETY: checked to be inside; V11.
+        // SAFETY: checked to be inside; V12.
         unsafe { racy::copy(to, bytes.as_ptr(), bytes.len()) };
         Ok(())
     }
@@ -170,7 +170,7 @@ impl SharedMemory {
     /// If they are not inside, or not aligned.
     pub fn atomic_u32(&self, address: u64) -> Result<&AtomicU32, Trap> {
         let at = self.atomic_place(address, 4)?;
-        // SAFETY: inside, aligned as the base is; V11. It lives as long as `self`.
+        // SAFETY: inside, aligned as the base is; V12. It lives as long as `self`.
         Ok(unsafe { AtomicU32::from_ptr(at.cast()) })
     }
 

@@ -35,7 +35,7 @@ macro_rules! cell {
     (@rmw $ty:ty, $atomic:ty: $($name:ident $native:ident ($a:ident, $b:ident) $pure:expr;)*) => {$(
         #[inline(always)]
         unsafe fn $name(at: *mut u8, value: $ty) -> $ty {
-            // SAFETY: aligned and inside the memory (caller); V11.
+            // SAFETY: aligned and inside the memory (caller); V12.
             let cell = unsafe { <$atomic>::from_ptr(at.cast()) };
             if cfg!(target_endian = "little") {
                 return cell.$native(value, Ordering::SeqCst);
@@ -58,17 +58,17 @@ macro_rules! cell {
             }
             #[inline(always)]
             unsafe fn load(at: *mut u8) -> $ty {
-                // SAFETY: aligned and inside the memory (caller); V11.
+                // SAFETY: aligned and inside the memory (caller); V12.
                 <$ty>::from_le(unsafe { <$atomic>::from_ptr(at.cast()) }.load(Ordering::SeqCst))
             }
             #[inline(always)]
             unsafe fn store(at: *mut u8, value: $ty) {
-                // SAFETY: aligned and inside the memory (caller); V11.
+                // SAFETY: aligned and inside the memory (caller); V12.
                 unsafe { <$atomic>::from_ptr(at.cast()) }.store(value.to_le(), Ordering::SeqCst);
             }
             #[inline(always)]
             unsafe fn cmpxchg(at: *mut u8, expected: $ty, value: $ty) -> $ty {
-                // SAFETY: aligned and inside the memory (caller); V11.
+                // SAFETY: aligned and inside the memory (caller); V12.
                 let cell = unsafe { <$atomic>::from_ptr(at.cast()) };
                 let (expected, value) = (expected.to_le(), value.to_le());
                 let order = Ordering::SeqCst;
