@@ -116,6 +116,13 @@ pub(crate) struct RunFlags {
     #[arg(long, help_heading = "Engine")]
     pub(crate) stub_unknown_imports: bool,
 
+    /// Take string constants from this import module too, besides the module `'`.
+    ///
+    /// Programs for browsers import their strings as globals whose names are the strings. Which
+    /// module they import them from is up to their compiler.
+    #[arg(long, value_name = "MODULE", help_heading = "Engine")]
+    pub(crate) string_constants: Vec<String>,
+
     /// Print what the garbage collector did, on stderr when the program has ended.
     #[arg(long, help_heading = "Engine")]
     pub(crate) gc_stats: bool,
@@ -250,6 +257,11 @@ pub(crate) struct FeatureFlags {
     /// name lists the known ones.
     #[arg(long = "wasm", value_name = "FEATURES", allow_hyphen_values = true)]
     pub(crate) features: Option<String>,
+
+    /// Accept exceptions in the form of before WebAssembly 3.0 (`try`, `catch`, `delegate`), which
+    /// some compilers still emit; the same as `legacy-exceptions` in `--wasm`.
+    #[arg(long)]
+    pub(crate) legacy_exceptions: bool,
 }
 
 #[derive(Args, Debug)]

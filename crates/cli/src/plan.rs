@@ -8,7 +8,9 @@ use std::path::Path;
 
 use dunlin::wasi::host::{Access, Input, Output};
 use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1, threads};
-use dunlin::{Config, Engine, Error, ExternType, Features, Limits, MemoryKind, Module};
+use dunlin::{
+    Config, Engine, Error, ExternType, Features, Limits, MemoryKind, Module, Proposal, js_string,
+};
 use dunlin_module::{ErrorKind, escape};
 
 use crate::Exit;
@@ -24,12 +26,14 @@ const STACK_BYTES_MIN: u64 = 4 << 10;
 const STACK_BYTES_MAX: u64 = 8 << 30;
 
 pub(crate) fn features(flags: &FeatureFlags) -> Result<Features, Failure> {
-    match &flags.features {
-        None => Ok(Features::default()),
+    let mut features = match &flags.features {
+        None => Features::default(),
         Some(list) => Features::parse(list).map_err(|error| {
             Failure::new(Exit::Usage, format!("invalid value for `--wasm`: {error}"))
-        }),
-    }
+        })?,
+    };
+    features.legacy_exceptions |= flags.legacy_exceptions;
+    Ok(features)
 }
 
 /// An error of loading a module, with the help to switch a feature on as it is typed.
@@ -43,6 +47,9 @@ pub(crate) fn in_flags(error: Error, flags: &FeatureFlags) -> Error {
     error.with_help(match &flags.features {
         Some(list) if list.split(',').any(is_off) => format!("leave `-{name}` out of `--wasm`"),
         Some(list) => format!("enable with `--wasm {},+{name}`", escape(list)),
+        None if proposal == Proposal::legacy_exceptions => {
+            "enable with `--legacy-exceptions`".to_owned()
+        }
         None => format!("enable with `--wasm {name}`"),
     })
 }
@@ -112,6 +119,7 @@ pub(crate) fn engine(config: &Config) -> Result<Engine, Failure> {
 pub(crate) fn is_provided(module: &str, name: &str) -> bool {
     match module {
         p1::MODULE => p1::FUNCTIONS.contains(&name),
+        js_string::MODULE => js_string::FUNCTIONS.contains(&name),
         p1::MODULE_UNSTABLE => p1::FUNCTIONS.contains(&name) && name != "sock_accept",
         threads::MODULE => name == threads::SPAWN,
         _ => false,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use dunlin::wasi::threads::{self, ThreadGroup};
 use dunlin::wasi::{WasiCtx, p1};
-use dunlin::{Engine, Error, Instance, Linker, Module, Store};
+use dunlin::{Engine, Error, Instance, Linker, Module, Store, js_string};
 
 use crate::Exit;
 use crate::ctrl_c::CtrlC;
@@ -99,6 +99,10 @@ impl Program<'_> {
         if self.module.imports().len() > 0 {
             p1::add_to_linker(&mut linker, |world: &mut WasiCtx| world)?;
         }
+        self.strings(&mut linker)?;
+        for namespace in self.flags.string_constants.iter().map(String::as_str).chain(["'"]) {
+            js_string::define_constants(&mut linker, &mut store, self.module, namespace)?;
+        }
         self.stub(&mut store, &mut linker)?;
         let instance = linker.instantiate(&mut store, self.module);
         let ended = instance.and_then(|instance| self.call(&mut store, instance, entry));
@@ -156,6 +160,14 @@ impl Program<'_> {
             stop_waits(store, Arc::new(stop));
         }
         Ok(ctrl_c)
+    }
+
+    /// Strings of JavaScript, for a program that was compiled for a browser.
+    fn strings<T: 'static>(self, linker: &mut Linker<T>) -> Result<(), Error> {
+        match self.module.imports().any(|import| import.module() == js_string::MODULE) {
+            true => js_string::add_to_linker(linker),
+            false => Ok(()),
+        }
     }
 
     fn stub<T>(self, store: &mut Store<T>, linker: &mut Linker<T>) -> Result<(), Error> {
