@@ -188,7 +188,7 @@ fn a_thousand_modules_leave_nothing_behind() {
         if kept.len() > 3 {
             kept.pop_front();
         }
-        highest = kept.iter().flat_map(|m| m.types.iter()).map(|id| id.0).max().unwrap();
+        highest = kept.iter().flat_map(|m| m.types.iter()).map(|id| id.place()).max().unwrap();
     }
     assert!(highest < 300, "ids are used again, highest {highest}");
     kept.clear();

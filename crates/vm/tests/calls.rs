@@ -113,11 +113,13 @@ fn references_from_outside_are_checked() {
     w.run(i, "typed", &[f]);
     w.run(i, "typed", &[0]);
     w.run(i, "some", &[v]);
-    let bad: [(&str, &[u64]); 7] = [
+    let bad: [(&str, &[u64]); 9] = [
         ("any", &[1, 0]),
         ("any", &[v + 8, 0]),
         ("any", &[u64::MAX, 0]),
-        ("any", &[0, e + 1]),
+        ("any", &[0, e + 2]),
+        ("any", &[0, e + (1 << 3)]),
+        ("any", &[0, 1 << 20]),
         ("any", &[0, u64::MAX]),
         ("typed", &[v]),
         ("some", &[0]),

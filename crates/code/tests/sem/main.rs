@@ -320,6 +320,20 @@ fn canonical_nans() {
     }
 }
 
+#[test]
+fn small_integers_keep_31_bits() {
+    for value in scalar_operands(32, false) {
+        let value = value as u32;
+        let reference = sem::ref_i31(value);
+        assert_eq!(reference & 1, 1, "told from objects by the lowest bit");
+        assert_eq!(sem::i31_get_u(reference), Ok(value & 0x7fff_ffff));
+        let signed = i64::from(value & 0x3fff_ffff) - i64::from(value & 0x4000_0000);
+        assert_eq!(sem::i31_get_s(reference), Ok(signed as u32), "{value:#x}");
+    }
+    assert_eq!(sem::i31_get_s(0), Err(dunlin_code::Trap::NullI31));
+    assert_eq!(sem::i31_get_u(0), Err(dunlin_code::Trap::NullI31));
+}
+
 fn scalar_operands(width: u32, float: bool) -> Vec<u64> {
     let mut random = Random(u64::from(width));
     let mut all = if float { float_edges(width) } else { int_edges(width) };

@@ -538,6 +538,9 @@ lane_loads! {
 
 /// Checked one by one, without a table.
 pub(crate) const OTHERS: &[&str] = &[
+    "ref_i31",
+    "i31_get_s",
+    "i31_get_u",
     "v128_load32_zero",
     "v128_load64_zero",
     "v128_bitselect",

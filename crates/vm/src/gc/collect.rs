@@ -11,7 +11,7 @@ use dunlin_code::object::{
 };
 
 use super::frames;
-use super::heap::{Collection, FORWARDED, NUMBER, NURSERY_BYTES, REMEMBERED};
+use super::heap::{Collection, FORWARDED, GRAIN_BYTES, NUMBER, NURSERY_BYTES, REMEMBERED};
 use super::roots::HostValues;
 use super::types::{Shape, TypeInfo, TypeTable};
 use crate::budget::Resource;
@@ -359,6 +359,8 @@ impl Store {
             return;
         };
         let old = std::mem::replace(&mut heap.pages, pages);
+        let room = u64::from(top) + u64::from(NURSERY_BYTES);
+        heap.pages.shrink(room.next_multiple_of(GRAIN_BYTES) as usize);
         heap.stats.peak_bytes =
             heap.stats.peak_bytes.max(old.size() as u64 + heap.pages.size() as u64);
         // It is no larger than the old one, and its own copy is paid for as well.

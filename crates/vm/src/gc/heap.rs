@@ -17,7 +17,7 @@ pub(crate) const NURSERY_BYTES: u32 = 1 << 20;
 pub(crate) const LARGE_BYTES: u64 = 32 << 10;
 
 /// The heap grows by multiples of this.
-const GRAIN_BYTES: u64 = 64 << 10;
+pub(super) const GRAIN_BYTES: u64 = 64 << 10;
 
 /// The size of the largest heap there can be: offsets have 32 bits.
 const HEAP_BYTES_MAX: u64 = (1 << 32) - GRAIN_BYTES;

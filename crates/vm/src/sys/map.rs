@@ -9,6 +9,9 @@ use super::NoMemory;
 
 pub(super) const AVAILABLE: bool = true;
 
+/// Whether a mapping can be made smaller without copying it.
+pub(super) const SHRINKS: bool = cfg!(target_os = "linux");
+
 pub(super) fn page_size() -> usize {
     rustix::param::page_size()
 }

@@ -6,6 +6,9 @@ use super::NoMemory;
 
 pub(super) const AVAILABLE: bool = false;
 
+/// Nor is anything made smaller.
+pub(super) const SHRINKS: bool = false;
+
 pub(super) fn page_size() -> usize {
     4096
 }

@@ -79,6 +79,22 @@ impl Pages {
     }
 }
 
+impl Pages {
+    /// Gives back what is beyond `size` bytes, if that can be done without copying; the rest may have
+    /// moved.
+    pub(crate) fn shrink(&mut self, size: usize) {
+        let Ok(size) = page_rounded(size) else { return };
+        if self.origin != Origin::Map || size == 0 || size >= self.size || !map::SHRINKS {
+            return;
+        }
+        // SAFETY: a whole mapping of ours; `&mut self` shows that nobody uses the memory.
+        if let Ok(base) = unsafe { map::remap(self.base, self.size, size) } {
+            self.base = base;
+            self.size = size;
+        }
+    }
+}
+
 const DANGLING: NonNull<u8> = NonNull::<Aligned>::dangling().cast();
 
 #[repr(align(16))]
@@ -128,6 +144,20 @@ mod tests {
             // SAFETY: owned.
             unsafe { pages.base().write_bytes(0xa5, pages.size()) };
         }
+    }
+
+    #[test]
+    fn what_is_given_back_was_behind_the_rest() {
+        let mut pages = Pages::new(1 << 20).unwrap();
+        // SAFETY: owned.
+        unsafe { pages.base().write_bytes(0xa5, pages.size()) };
+        pages.shrink(MAP_BYTES_MIN);
+        assert!(pages.size() == MAP_BYTES_MIN || !map::SHRINKS);
+        assert!(bytes(&pages).iter().all(|b| *b == 0xa5));
+        let size = pages.size();
+        pages.grow(1 << 20).unwrap();
+        assert!(bytes(&pages)[..size].iter().all(|b| *b == 0xa5));
+        assert!(bytes(&pages)[size..].iter().all(|b| *b == 0));
     }
 
     #[test]
