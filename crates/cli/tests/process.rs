@@ -129,7 +129,9 @@ fn a_second_ctrl_c_ends_the_process_at_once() {
     press_ctrl_c(&child);
     let (code, stderr) = end(child);
     drop(stdin);
-    assert_eq!((code, &*stderr), (Some(130), ""));
+    assert_eq!(code, Some(130));
+    // On a busy machine the first is through before the second comes.
+    assert!(["", "error: stopped with Ctrl-C\n"].contains(&&*stderr), "{stderr}");
 }
 
 #[test]
