@@ -39,7 +39,7 @@ use crate::{Settings, Trap};
 use control::Control;
 use emit::Code;
 use exception::OpenHandler;
-use stack::{Entry, Place, Stack};
+use stack::{Entry, Stack};
 
 /// Why a function cannot be lowered.
 #[derive(Debug)]
@@ -240,9 +240,9 @@ impl<'m> Lower<'m> {
     /// operands are in their home slots or in those of locals.
     fn safepoint(&mut self, at: usize) {
         if let Some(roots) = &mut self.roots {
-            let home = |entry: &&Entry| entry.traced && entry.place == Place::Home;
-            let slots = self.stack.entries().iter().filter(home).map(|entry| entry.home);
-            roots.safepoint(at, self.code.here(), slots);
+            let (kept, above) = self.stack.changed();
+            let slot = |entry: &Entry| entry.is_root().then_some(entry.home);
+            roots.safepoint(at, self.code.here(), kept, above.iter().map(slot));
         }
     }
 

@@ -163,20 +163,12 @@ impl ModuleCode {
         code.contains(&ip.addr()).then_some(Located { func: body.func, code, handlers })
     }
 
-    /// In which slots frames of `func` hold references, at least at the safepoint that `word` is part
-    /// of; `None` if it is no function with code.
-    pub(crate) fn roots(&self, func: DefinedFuncIndex, word: u32) -> Option<Arc<Roots>> {
-        if let Some(roots) = self.lock().roots.get(&func.0)
-            && !roots.is_partial()
-        {
+    /// In which slots frames of `func` hold references; `None` if it is no function with code.
+    pub(crate) fn roots(&self, func: DefinedFuncIndex) -> Option<Arc<Roots>> {
+        if let Some(roots) = self.lock().roots.get(&func.0) {
             return Some(roots.clone());
         }
-        let roots = Roots::find(&self.module, func, &self.settings).ok()?;
-        if roots.is_partial() {
-            let roots = Roots::find_one(&self.module, func, &self.settings, word).ok()?;
-            return Some(Arc::new(roots));
-        }
-        let roots = Arc::new(roots);
+        let roots = Arc::new(Roots::find(&self.module, func, &self.settings).ok()?);
         self.lock().roots.insert(func.0, roots.clone());
         Some(roots)
     }

@@ -35,6 +35,11 @@ impl Entry {
     pub(super) fn slots(&self) -> u32 {
         if self.class == Class::Vec { 2 } else { 1 }
     }
+
+    /// Whether its home slot holds a reference that the collector follows.
+    pub(super) fn is_root(&self) -> bool {
+        self.traced && self.place == Place::Home
+    }
 }
 
 /// The class of values of a type.
@@ -54,6 +59,8 @@ pub(super) struct Stack {
     /// Local → the highest entry that still reads it.
     readers: Vec<u32>,
     settled: usize,
+    /// So many entries are what they were when [`Stack::changed`] was asked last.
+    unchanged: usize,
     base: u32,
     top_max: u32,
 }
@@ -64,6 +71,7 @@ impl Stack {
             entries: Vec::new(),
             readers: vec![NONE; locals as usize],
             settled: 0,
+            unchanged: 0,
             base,
             top_max: base,
         }
@@ -107,6 +115,7 @@ impl Stack {
     pub(super) fn set_top_traced(&mut self, traced: bool) {
         if let Some(entry) = self.entries.last_mut() {
             entry.traced = traced;
+            self.unchanged = self.unchanged.min(self.entries.len() - 1);
         }
     }
 
@@ -126,15 +135,17 @@ impl Stack {
     pub(super) fn pop(&mut self) -> Entry {
         let entry = self.entries.pop().expect("validated: an operand is there");
         self.settled = self.settled.min(self.entries.len());
+        self.unchanged = self.unchanged.min(self.entries.len());
         if let Place::Local { index, below } = entry.place {
             self.readers[index as usize] = below;
         }
         entry
     }
 
-    /// All operands, the lowest first.
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// How many entries are what they were when this was asked last, and the others.
+    pub(super) fn changed(&mut self) -> (usize, &[Entry]) {
+        let kept = std::mem::replace(&mut self.unchanged, self.entries.len());
+        (kept, &self.entries[kept..])
     }
 
     pub(super) fn truncate(&mut self, len: usize) {
@@ -151,6 +162,7 @@ impl Stack {
             let Place::Local { below, .. } = entry.place else { break };
             settle(*entry);
             entry.place = Place::Home;
+            self.unchanged = self.unchanged.min(at as usize);
             at = below;
         }
     }
@@ -166,6 +178,7 @@ impl Stack {
             if entry.place != Place::Home {
                 settle(entry);
                 self.entries[at].place = Place::Home;
+                self.unchanged = self.unchanged.min(at);
             }
         }
         if from == self.settled {

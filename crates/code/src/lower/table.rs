@@ -1,6 +1,6 @@
 //! Tables, globals and function references (core spec §4.4.3, §4.4.5, §4.4.6).
 
-use dunlin_module::ValType;
+use dunlin_module::{RefType, ValType};
 use dunlin_module::op::Operator;
 
 use crate::bytecode::field;
@@ -52,8 +52,11 @@ impl Lower<'_> {
             Operator::ElemDrop { elem_index } => {
                 self.code.plain(PlainOp::ElemDrop, &[field::ab_hi(0, 0, elem_index)]);
             }
-            Operator::RefNull { .. } => {
-                self.stack.push(Class::Int, Place::Const(0));
+            Operator::RefNull { hty } => {
+                // Traced though it is null: as a parameter of a loop it may be something else when
+                // the loop begins again.
+                let heap = self.module.heap_type(hty);
+                self.stack.push_ty(ValType::Ref(RefType { nullable: true, heap }), Place::Const(0));
             }
             Operator::RefFunc { function_index } => {
                 self.slot_result(Class::Int, |dst| {

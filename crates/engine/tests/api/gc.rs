@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dunlin_engine::{
     AnyKind, AnyRef, ArrayRef, Config, Engine, ExternRef, FieldType, Func, HeapType, Instance,
-    Limits, Module, ObjectType, RefType, StorageType, Store, StructRef, StructType, Val, ValType,
+    Limits, Module, ObjectType, RefType, StorageType, Store, StructRef, StructType, Trap, Val, ValType,
 };
 
 fn field(storage: StorageType, mutable: bool) -> FieldType {
@@ -247,5 +247,85 @@ fn a_full_heap_is_a_trap_that_says_so() {
             assert_eq!(error.trap(), Some(dunlin_engine::Trap::HeapExhausted), "{bytes}");
         }
         big.call(&mut store, &[Val::I32(1 << 20)], &mut [Val::I32(0)]).unwrap();
+    }
+}
+
+/// An instance whose function `stop` asks for interruption of the store it runs in.
+fn interruptible(text: &str) -> (Store<()>, Instance) {
+    let mut config = Config::default();
+    config.execution.interruptible = true;
+    let engine = Engine::new(&config).unwrap();
+    let mut store = Store::new(&engine, ());
+    let handle = store.interrupt_handle().unwrap();
+    let stop = Func::wrap(&mut store, move || handle.interrupt());
+    let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let instance = Instance::new(&mut store, &module, &[stop.into()]).unwrap();
+    (store, instance)
+}
+
+#[test]
+fn what_an_interrupted_instruction_did_is_followed() {
+    // A large array is old, and young references get into it by instructions that are interrupted
+    // after their first million bytes.
+    let text = r#"(module
+      (import "" "stop" (func $stop))
+      (type $box (struct (field i32)))
+      (type $boxes (array (mut (ref null $box))))
+      (elem $some (ref null $box) ITEMS)
+      (global $old (ref $boxes) (array.new_default $boxes (i32.const 600000)))
+      (global $young (mut (ref null $boxes)) (ref.null $boxes))
+      (func (export "prepare")
+        (global.set $young (array.new_default $boxes (i32.const 600000)))
+        (array.set $boxes (global.get $young) (i32.const 0) (struct.new $box (i32.const 77))))
+      (func (export "copy")
+        (call $stop)
+        (array.copy $boxes $boxes (global.get $old) (i32.const 0)
+          (global.get $young) (i32.const 0) (i32.const 600000)))
+      (func (export "fill") (local $b (ref $box))
+        (local.set $b (struct.new $box (i32.const 77)))
+        (call $stop)
+        (array.fill $boxes (global.get $old) (i32.const 0) (local.get $b) (i32.const 600000)))
+      (func (export "lose") (array.set $boxes (global.get $young) (i32.const 0) (ref.null $box)))
+      (func (export "first") (param $garbage i32) (result i32)
+        (loop $l
+          (drop (struct.new $box (i32.const -1)))
+          (br_if $l (local.tee $garbage (i32.sub (local.get $garbage) (i32.const 1)))))
+        (struct.get $box 0 (array.get $boxes (global.get $old) (i32.const 0)))))"#;
+    for name in ["copy", "fill"] {
+        let text = text.replace("ITEMS", "(ref.null $box)");
+        let (mut store, instance) = interruptible(&text);
+        let call = |store: &mut Store<()>, name| {
+            instance.get_typed_func::<(), ()>(&mut *store, name).unwrap().call(store, ())
+        };
+        call(&mut store, "prepare").unwrap();
+        let error = call(&mut store, name).unwrap_err();
+        assert_eq!(error.trap(), Some(Trap::Interrupted), "{name}");
+        call(&mut store, "lose").unwrap();
+        let first = instance.get_typed_func::<i32, i32>(&mut store, "first").unwrap();
+        assert_eq!(first.call(&mut store, 400_000).unwrap(), 77, "{name}");
+    }
+}
+
+#[test]
+fn making_objects_looks_for_interruption() {
+    // Without loops or calls, each of these may take a collection.
+    let makers = [
+        "(array.new_default $bytes (i32.const 2000000))",
+        "(array.new $bytes (i32.const 1) (i32.const 40000))",
+        "(array.new_data $bytes $d (i32.const 0) (i32.const 2))",
+        "(array.new_fixed $bytes 2 (i32.const 1) (i32.const 2))",
+    ];
+    for maker in makers {
+        let text = format!(
+            r#"(module (import "" "stop" (func $stop))
+              (type $bytes (array (mut i8))) (data $d "ab")
+              (func (export "run") (call $stop) (drop {maker})))"#
+        );
+        let (mut store, instance) = interruptible(&text);
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        let error = run.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.trap(), Some(Trap::Interrupted), "{maker}");
+        // The next call is not meant.
+        assert!(run.call(&mut store, ()).is_err());
     }
 }

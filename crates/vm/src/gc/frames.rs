@@ -55,14 +55,14 @@ fn frame(
     let Some(found) = walk.function(place) else {
         return Err(bug!("a frame of no function at {:?}", place.ip));
     };
-    let Some(roots) = found.code.roots(found.func, found.word as u32) else {
+    let Some(roots) = found.code.roots(found.func) else {
         return Err(bug!("function {} is no function of its module", found.func.0));
     };
     let Some(operands) = roots.operands(found.word as u32) else {
         return Err(bug!("word {} of function {} is no safepoint", found.word, found.func.0));
     };
-    for slot in roots.locals().iter().chain(operands) {
-        visit(place.fp.wrapping_add(*slot as usize));
+    for slot in roots.locals().chain(operands) {
+        visit(place.fp.wrapping_add(slot as usize));
     }
     Ok(walk.caller(&found, place))
 }

@@ -76,7 +76,7 @@ pub(crate) unsafe extern "C" fn allocate(
     bytes: u32,
 ) -> u32 {
     // SAFETY: the caller's promise.
-    unsafe { enter(rt, ip, fp, cx, |call| call.store.allocate(bytes.into())) }
+    unsafe { enter(rt, ip, fp, cx, |call| call.allocate(bytes.into())) }
 }
 
 /// Puts a new object that is not young into the remembered set.
@@ -187,12 +187,19 @@ impl Call<'_> {
         }
     }
 
+    /// Room for an object of `bytes`. In a heap that is almost full each may take a collection, so that
+    /// code without loops or calls could go on for long.
+    fn allocate(&mut self, bytes: u64) -> Outcome<u32> {
+        self.check_interrupt()?;
+        self.store.allocate(bytes)
+    }
+
     /// Room for an array of `len` elements: its reference, and the address of its first element. It
     /// has no header yet, which [`Call::finish`] writes when the elements are there.
     fn new_array(&mut self, info: &TypeInfo, len: u32) -> Outcome<(u32, *mut u8)> {
         let bytes = info.array_bytes(len);
         self.spend(bytes)?;
-        let at = self.store.allocate(bytes)?;
+        let at = self.allocate(bytes)?;
         let object = self.store.room(at, bytes)?;
         // SAFETY: V11: room for the whole array.
         Ok((at, unsafe { object.add(HEADER_BYTES as usize) }))
@@ -415,12 +422,13 @@ impl Call<'_> {
         }
         self.spend(u64::from(count) * u64::from(storage.size()))?;
         let bits = self.value(2, storage);
-        // SAFETY: V11: `elements` found so many inside the heap.
-        unsafe { self.fill(first, storage, bits, count as usize) }?;
         let array = self.operand(0) as u32;
+        // First, because filling may be interrupted, and then the store goes on with what is done.
         if storage == Storage::Ref && count > 0 && crosses(array, bits as u32) {
             self.store.remember(array);
         }
+        // SAFETY: V11: `elements` found so many inside the heap.
+        unsafe { self.fill(first, storage, bits, count as usize) }?;
         Ok(1)
     }
 
@@ -434,6 +442,7 @@ impl Call<'_> {
         }
         let bytes = count as usize * storage.size() as usize;
         self.spend(bytes as u64)?;
+        self.remember_elements(storage, count);
         // Where the regions overlap, nothing is overwritten before it is read.
         let forward = to.cast_const() <= from.cast_const();
         let mut done = 0;
@@ -447,11 +456,16 @@ impl Call<'_> {
                 self.check_interrupt()?;
             }
         }
+        Ok(1)
+    }
+
+    /// Remembers the array in operand slot 0, if it is old, before `count` of its elements become any
+    /// references. Not afterwards: that may be interrupted, and the store goes on with what is done.
+    fn remember_elements(&mut self, storage: Storage, count: u32) {
         let array = self.operand(0) as u32;
         if storage == Storage::Ref && array >= NURSERY_BYTES && count > 0 {
             self.store.remember(array);
         }
-        Ok(1)
     }
 
     fn array_init_data(&mut self) -> Outcome<u32> {
@@ -475,11 +489,8 @@ impl Call<'_> {
         let (to, storage) = self.elements(0, start.into(), len.into())?;
         self.check_elements(self.more(), from, len)?;
         self.spend(u64::from(len) * 8)?;
+        self.remember_elements(storage, len);
         self.copy_elements(to, storage, self.more(), from, len)?;
-        let array = self.operand(0) as u32;
-        if storage == Storage::Ref && array >= NURSERY_BYTES && len > 0 {
-            self.store.remember(array);
-        }
         Ok(1)
     }
 }
