@@ -1,7 +1,7 @@
 //! Tables, globals and function references (core spec §4.4.3, §4.4.5, §4.4.6).
 
-use dunlin_module::{RefType, ValType};
 use dunlin_module::op::Operator;
+use dunlin_module::{RefType, ValType};
 
 use crate::bytecode::field;
 use crate::op::{Class, Dst, Op, PlainOp, Src, UnOp};

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dunlin_engine::{
     AnyKind, AnyRef, ArrayRef, Config, Engine, ExternRef, FieldType, Func, HeapType, Instance,
-    Limits, Module, ObjectType, RefType, StorageType, Store, StructRef, StructType, Trap, Val, ValType,
+    Limits, Module, ObjectType, RefType, StorageType, Store, StructRef, StructType, Trap, Val,
+    ValType,
 };
 
 fn field(storage: StorageType, mutable: bool) -> FieldType {
