@@ -7,6 +7,8 @@ mod bulk;
 mod indices;
 #[path = "hostile/links.rs"]
 mod links;
+#[path = "hostile/objects.rs"]
+mod objects;
 #[path = "hostile/texts.rs"]
 mod texts;
 

@@ -435,6 +435,10 @@ impl Call<'_> {
     fn array_copy(&mut self) -> Outcome<u32> {
         let (to, from) = (self.operand(1) as u32, self.operand(3) as u32);
         let count = self.operand(4) as u32;
+        if self.operand(2) == 0 {
+            // Before any bounds; `elements` says the same of the other array.
+            return Err(Trap::NullArray);
+        }
         let (to, storage) = self.elements(0, to.into(), count.into())?;
         let (from, same) = self.elements(2, from.into(), count.into())?;
         if storage != same {
