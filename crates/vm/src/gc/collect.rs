@@ -230,7 +230,11 @@ impl Store {
         let (source, source_len) = (self.heap.pages.base(), self.heap.pages.size() as u64);
         let target = room.as_ref().unwrap_or(&self.heap.pages);
         let first = if room.is_some() { NURSERY_BYTES } else { self.heap.top };
-        let remembered = std::mem::take(&mut self.heap.remembered);
+        let mut remembered = std::mem::take(&mut self.heap.remembered);
+        if room.is_some() {
+            // Not needed, and memory is at its most now.
+            remembered = Vec::new();
+        }
         let recent = self.fibers.take_recent();
         if room.is_some() {
             self.host_values.begin_marking();
