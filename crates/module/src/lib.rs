@@ -22,6 +22,7 @@ mod module;
 mod names;
 pub mod op;
 mod registry;
+mod typed;
 mod types;
 
 pub use body::BlockSig;
@@ -35,4 +36,5 @@ pub use init::*;
 pub use module::*;
 pub use names::{NameSpace, Names};
 pub use registry::{TypeHold, TypeRegistry};
+pub use typed::Typed;
 pub use types::*;
