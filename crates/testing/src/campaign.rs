@@ -71,7 +71,7 @@ impl Campaign {
         let made = seeds
             .filter_map(|seed| Some((seed, generator::module(&generator::bytes(seed), self.set)?)));
         let (seeds, modules): (Vec<u64>, Vec<Vec<u8>>) = made.unzip();
-        let compared = compare_all(&modules, CALLS, self.rival, self.set.deterministic)?;
+        let compared = compare_all(&modules, CALLS, self.rival, self.set.ours)?;
         for (seed, compared) in seeds.into_iter().zip(compared) {
             tally.modules += 1;
             match compared {
@@ -91,7 +91,7 @@ impl Campaign {
     fn differs(&self, data: &[u8]) -> Option<(Vec<u8>, String)> {
         let module = generator::module(data, self.set)?;
         let modules = std::slice::from_ref(&module);
-        let compared = compare_all(modules, CALLS, self.rival, self.set.deterministic).ok()?;
+        let compared = compare_all(modules, CALLS, self.rival, self.set.ours).ok()?;
         let message = compared.into_iter().next()?.err()?;
         Some((module, message))
     }

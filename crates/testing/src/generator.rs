@@ -3,7 +3,7 @@
 use arbitrary::Unstructured;
 use wasm_smith::{Config, MemoryOffsetChoices, Module};
 
-use crate::oracle::Rival;
+use crate::oracle::{Ours, Rival};
 
 /// How often a generated module may enter a function or a loop before it traps.
 const STEPS: u32 = 1000;
@@ -32,8 +32,8 @@ pub struct FeatureSet {
     pub engines: &'static [Rival],
     /// Whether ours does; until then there is nothing to compare.
     pub executed: bool,
-    /// Whether results are compared in the deterministic profile, with the bits of NaNs.
-    pub deterministic: bool,
+    /// What is compared of ours.
+    pub ours: Ours,
     enable: fn(&mut Config),
 }
 
@@ -49,19 +49,28 @@ pub const SETS: &[FeatureSet] = &[
     }),
     set("relaxed", &[Wasmi, Wasmtime], |config| config.relaxed_simd_enabled = true),
     FeatureSet {
-        deterministic: true,
+        ours: Ours::Deterministic,
         ..set("nans", &[Wasmtime], |config| {
             config.canonicalize_nans = false;
             config.relaxed_simd_enabled = true;
             config.wide_arithmetic_enabled = true;
         })
     },
-    set("gc", &[Node, Wasmtime], |config| config.gc_enabled = true),
-    set("exceptions", &[Node, Wasmtime], |config| config.exceptions_enabled = true),
+    objects("gc", |config| config.gc_enabled = true),
+    objects("exceptions", |config| config.exceptions_enabled = true),
+    objects("gc-exceptions", |config| {
+        config.gc_enabled = true;
+        config.exceptions_enabled = true;
+    }),
 ];
 
 const fn set(name: &'static str, engines: &'static [Rival], enable: fn(&mut Config)) -> FeatureSet {
-    FeatureSet { name, engines, executed: true, deterministic: false, enable }
+    FeatureSet { name, engines, executed: true, ours: Ours::Usual, enable }
+}
+
+/// Modules that make objects.
+const fn objects(name: &'static str, enable: fn(&mut Config)) -> FeatureSet {
+    FeatureSet { ours: Ours::Zealous, ..set(name, &[Node, Wasmtime], enable) }
 }
 
 /// A module made from `data`, in binary form; `None` if there is not enough of it.

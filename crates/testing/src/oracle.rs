@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::matrix::{Configuration, configurations};
+use crate::matrix::{Configuration, configurations, zealous};
 
 mod customs;
 mod external;
@@ -141,6 +141,13 @@ impl Stop {
     }
 }
 
+impl Step {
+    /// Whether an engine went as far as it can, which is no matter of the specification.
+    fn gives_up(&self) -> bool {
+        matches!(self, Step::Trapped { trap: Stop::StackOverflow | Stop::Engine, .. })
+    }
+}
+
 impl Observation {
     /// The same with the reasons of traps as an engine tells them.
     fn told_by(mut self, engine: Rival) -> Observation {
@@ -177,10 +184,7 @@ fn compare(
 ) -> Result<(), Disagreement> {
     for step in 0..a.steps.len().max(b.steps.len()) {
         let steps = [a.steps.get(step), b.steps.get(step)];
-        let gave_up = |step: &Option<&Step>| {
-            matches!(step, Some(Step::Trapped { trap: Stop::StackOverflow | Stop::Engine, .. }))
-        };
-        if !same_engine && steps.iter().any(gave_up) {
+        if !same_engine && steps.iter().flatten().any(|step| step.gives_up()) {
             return Ok(());
         }
         if steps[0] != steps[1] {
@@ -206,7 +210,7 @@ pub enum Compared {
 ///
 /// What they disagree about; or, as text, that one of ours does not accept the module.
 pub fn differential(module: &[u8], calls: usize) -> Result<Compared, String> {
-    let reference = ours_agree(module, calls, false)?.canonical();
+    let reference = ours_agree(module, calls, Ours::Usual)?.canonical();
     let Some(other) = wasmi::observe(module, calls) else {
         return Ok(Compared::OursOnly);
     };
@@ -241,14 +245,48 @@ impl Rival {
         }
     }
 
+    /// Whether it has the deterministic profile.
+    fn has_profile(self) -> bool {
+        self == Rival::Wasmtime
+    }
+
     /// Whether it can be run here.
     pub fn is_there(self) -> bool {
         External::of(self).is_none_or(External::is_there)
     }
 }
 
-/// Compares what modules do in our configurations and in another engine; in the deterministic ones
-/// alone, and with the bits of NaNs, if `deterministic` is set.
+/// Which of our configurations are compared, and how closely.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ours {
+    /// All that are usual, up to the bits of NaNs.
+    Usual,
+    /// The same, and those with a collector that leaves nothing where it was.
+    Zealous,
+    /// The deterministic form of each, to the bit.
+    Deterministic,
+}
+
+impl Ours {
+    fn configurations(self) -> Vec<Configuration> {
+        // Modules may see bits of NaNs that are canonical in the deterministic ones alone: the
+        // generator overlooks those of `demote` and `promote`.
+        let mut usual = configurations();
+        usual.retain(|configuration| !configuration.config.execution.deterministic);
+        match self {
+            Ours::Usual => usual,
+            Ours::Zealous => usual.into_iter().chain(zealous()).collect(),
+            Ours::Deterministic => {
+                configurations().into_iter().map(Configuration::deterministic).collect()
+            }
+        }
+    }
+}
+
+/// Compares what modules do in our configurations and in another engine.
+///
+/// The other engine is not asked about a module that is too large for ours from the start: it may fill
+/// arrays for seconds, and there is nothing to compare.
 ///
 /// # Errors
 ///
@@ -257,14 +295,21 @@ pub fn compare_all(
     modules: &[Vec<u8>],
     calls: usize,
     rival: Rival,
-    deterministic: bool,
+    ours: Ours,
 ) -> Result<Vec<Result<Compared, String>>, String> {
-    let ours = modules.iter().map(|module| ours_agree(module, calls, deterministic));
+    let deterministic = ours == Ours::Deterministic;
+    let ours = modules.iter().map(|module| ours_agree(module, calls, ours));
     let ours: Vec<Result<Observation, String>> = ours.collect();
-    let theirs = match External::of(rival) {
-        None => modules.iter().map(|module| wasmi::observe(module, calls)).collect(),
-        Some(external) => external.observe(modules, calls, deterministic)?,
+    let says_something = |ours: &Result<Observation, String>| {
+        ours.as_ref().is_ok_and(|ours| !ours.steps.first().is_some_and(Step::gives_up))
     };
+    let asked = modules.iter().zip(&ours).filter(|(_, ours)| says_something(ours));
+    let asked: Vec<&[u8]> = asked.map(|(module, _)| module.as_slice()).collect();
+    let theirs = match External::of(rival) {
+        None => asked.iter().map(|module| wasmi::observe(module, calls)).collect(),
+        Some(external) => external.observe(&asked, calls, deterministic)?,
+    };
+    let mut theirs = theirs.into_iter();
     let normal = |observation: Observation| {
         let told = observation.told_by(rival);
         if deterministic { told } else { told.canonical() }
@@ -275,20 +320,36 @@ pub fn compare_all(
         match compare(["ours", rival.name()], &ours, &theirs, false) {
             Ok(()) => Ok(Compared::WithOther),
             Err(_) if known::differs_knowingly(module, rival) => Ok(Compared::OursOnly),
-            Err(disagreement) => Err(disagreement.to_string()),
+            Err(disagreement) => {
+                let agree = !deterministic && agree_without_choice(module, calls, rival);
+                if agree { Ok(Compared::WithOther) } else { Err(disagreement.to_string()) }
+            }
         }
     };
-    let all = ours.into_iter().zip(theirs).zip(modules);
-    Ok(all.map(|((ours, theirs), module)| compare_one(ours, theirs, module)).collect())
+    let all = ours.into_iter().zip(modules).map(|(ours, module)| {
+        let theirs = if says_something(&ours) { theirs.next().flatten() } else { None };
+        compare_one(ours, theirs, module)
+    });
+    Ok(all.collect())
 }
 
-/// Runs a valid module in the deterministic form of all our configurations, and compares to the bit.
+/// Whether a module that differs may have looked at the bits of NaNs, and does the same in the
+/// deterministic profile of both engines.
+fn agree_without_choice(module: &[u8], calls: usize, rival: Rival) -> bool {
+    let agree = |compared: &Result<Compared, String>| matches!(compared, Ok(Compared::WithOther));
+    rival.has_profile()
+        && known::may_see_nans(module)
+        && compare_all(&[module.to_vec()], calls, rival, Ours::Deterministic)
+            .is_ok_and(|compared| compared.iter().all(agree))
+}
+
+/// Runs a valid module in our configurations, and compares.
 ///
 /// # Errors
 ///
 /// What they disagree about; or, as text, that one of ours does not accept the module.
-pub fn deterministic(module: &[u8], calls: usize) -> Result<(), String> {
-    ours_agree(module, calls, true).map(drop)
+pub fn agree(module: &[u8], calls: usize, ours: Ours) -> Result<(), String> {
+    ours_agree(module, calls, ours).map(drop)
 }
 
 /// Runs two valid modules that should do the same in all our configurations, and compares.
@@ -297,22 +358,16 @@ pub fn deterministic(module: &[u8], calls: usize) -> Result<(), String> {
 ///
 /// What they disagree about; or, as text, that one of ours does not accept a module.
 pub fn same(a: &[u8], b: &[u8], calls: usize) -> Result<(), String> {
-    let (a, b) = (ours_agree(a, calls, false)?, ours_agree(b, calls, false)?);
+    let usual = |module| ours_agree(module, calls, Ours::Usual);
+    let (a, b) = (usual(a)?, usual(b)?);
     compare(["first module", "second module"], &a, &b, true).map_err(|d| d.to_string())
 }
 
-/// What a module does, if it does the same in all our configurations: in the deterministic form of
-/// each to the bit, else up to the bits of NaNs.
-fn ours_agree(module: &[u8], calls: usize, deterministic: bool) -> Result<Observation, String> {
+/// What a module does, if it does the same in our configurations.
+fn ours_agree(module: &[u8], calls: usize, ours: Ours) -> Result<Observation, String> {
+    let deterministic = ours == Ours::Deterministic;
     let mut reference: Option<(&'static str, Observation)> = None;
-    for configuration in configurations() {
-        // Modules may see bits of NaNs that are canonical in the deterministic ones alone: the
-        // generator overlooks those of `demote` and `promote`.
-        let Configuration { name, config, .. } = match deterministic {
-            true => configuration.deterministic(),
-            false if configuration.config.execution.deterministic => continue,
-            false => configuration,
-        };
+    for Configuration { name, config, .. } in ours.configurations() {
         let observation =
             ours::observe(&config, module, calls).map_err(|error| format!("{name}: {error}"))?;
         let observation = if deterministic { observation } else { observation.canonical() };

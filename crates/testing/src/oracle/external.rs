@@ -60,13 +60,13 @@ impl External {
     /// The same steps as on our engine for each module; `None` where there is nothing to compare.
     pub(super) fn observe(
         self,
-        modules: &[Vec<u8>],
+        modules: &[&[u8]],
         calls: usize,
         deterministic: bool,
     ) -> Result<Vec<Option<Observation>>, String> {
         let probes = modules.iter().map(|module| probe(module, calls));
         let probes = probes.collect::<Result<Vec<_>, _>>()?;
-        let pairs: Vec<_> = modules.iter().map(Vec::as_slice).zip(&probes).collect();
+        let pairs: Vec<_> = modules.iter().copied().zip(&probes).collect();
         let seen = self.run(&pairs, deterministic)?.into_iter().map(|seen| match seen {
             Seen::Ran(observation) => Some(observation),
             Seen::Refused(why) => {
