@@ -129,8 +129,9 @@ pub(crate) struct RunFlags {
     /// Let results depend on the program, its inputs and its limits alone.
     ///
     /// NaNs are canonical, growing fails only at declared maxima and at the limits given, clocks show
-    /// a time that passes with what the program does, starting with the year 2000, and random bytes
-    /// come from `--seed`. Files, pipes and sockets that are granted stay what they are.
+    /// a time that passes with what the program does, starting with the year 2000, random bytes come
+    /// from `--seed`, and there are no threads without `--max-threads`. Files, pipes and sockets that
+    /// are granted stay what they are.
     #[arg(long, help_heading = "Engine")]
     pub(crate) deterministic: bool,
 

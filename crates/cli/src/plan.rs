@@ -76,6 +76,10 @@ pub(crate) fn run_config(flags: &RunFlags) -> Result<Config, Failure> {
     config.execution.interruptible = true;
     config.execution.deterministic = flags.deterministic;
     config.limits = limits(&flags.limits)?;
+    if flags.deterministic && flags.limits.max_threads.is_none() {
+        // Which of two threads is first is chance.
+        config.limits.threads = 0;
+    }
     Ok(config)
 }
 
@@ -278,6 +282,14 @@ mod tests {
         assert_eq!(config.limits, default.limits);
         assert_eq!(config.features, default.features);
         assert_eq!(config.memory.kind, default.memory.kind);
+    }
+
+    #[test]
+    fn programs_that_shall_be_deterministic_have_threads_only_if_told_to() {
+        let threads = |line| run_config(&run_flags(line)).unwrap().limits.threads;
+        assert_eq!(threads("dunlin run f"), Limits::default().threads);
+        assert_eq!(threads("dunlin run --deterministic f"), 0);
+        assert_eq!(threads("dunlin run --deterministic --max-threads 2 f"), 2);
     }
 
     #[test]

@@ -147,7 +147,8 @@ impl ThreadGroup {
     ///
     /// # Errors
     ///
-    /// As [`Linker::instantiate`]; also if the group has a module already.
+    /// As [`Linker::instantiate`]; also if the group has a module already, or a thread that the start
+    /// function started ended the group. All threads have ended then.
     pub fn instantiate(
         &self,
         store: &mut Store<Thread>,
@@ -155,16 +156,19 @@ impl ThreadGroup {
         module: &Module,
     ) -> Result<Instance> {
         // Threads that nothing can stop could outlive their group.
-        store.interrupt_handle()?;
+        let handle = store.interrupt_handle()?;
         linker.define_unknown_shared_memories(&mut *store, module)?;
         let origin = Origin { module: module.clone(), linker };
         if self.0.origin.set(origin).is_err() {
             return Err(Error::msg("the group of threads has a module already"));
         }
-        match self.0.origin.get() {
-            Some(origin) => origin.linker.instantiate(store, module),
-            None => Err(Error::msg("the group of threads has no module")),
-        }
+        let Some(origin) = self.0.origin.get() else {
+            return Err(Error::msg("the group of threads has no module"));
+        };
+        // The start function is part of the main thread: others may end it, and it may end them.
+        lock(&self.0.state).threads.insert(0, handle);
+        let instance = origin.linker.instantiate(store, module);
+        instance.map_err(|error| self.end().unwrap_or(error))
     }
 
     /// Runs `main` as the main thread, which `store` is of. When it ends, or another thread ends the
@@ -188,6 +192,15 @@ impl ThreadGroup {
             state.threads.insert(0, handle);
         }
         let result = main(store);
+        match self.end() {
+            Some(error) => Err(error),
+            None => result,
+        }
+    }
+
+    /// The main thread has ended: ends all others, and says what one of them ended the group with, if
+    /// one did.
+    fn end(&self) -> Option<Error> {
         let mut state = lock(&self.0.state);
         let failure = state.failure.take();
         state.threads.remove(&0);
@@ -195,10 +208,7 @@ impl ThreadGroup {
         while !state.threads.is_empty() {
             state = self.0.left.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        match failure {
-            Some(error) => Err(error),
-            None => result,
-        }
+        failure
     }
 
     /// No thread goes on, and none is started any more.

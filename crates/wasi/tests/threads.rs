@@ -74,10 +74,11 @@ impl Guest {
         if let Some(timeout) = self.timeout {
             store.set_deadline(timeout).unwrap();
         }
-        let instance = group.instantiate(&mut store, linker, &module).unwrap();
         let start = Instant::now();
-        let result = group.run(&mut store, |store| {
-            instance.get_typed_func::<(), i32>(&mut *store, "run")?.call(store, ())
+        let result = group.instantiate(&mut store, linker, &module).and_then(|instance| {
+            group.run(&mut store, |store| {
+                instance.get_typed_func::<(), i32>(&mut *store, "run")?.call(store, ())
+            })
         });
         assert!(start.elapsed() < Duration::from_secs(20), "all end soon");
         assert_eq!(format!("{group:?}"), "ThreadGroup { threads: 0, .. }");
@@ -176,6 +177,29 @@ fn the_end_of_the_main_thread_is_the_end_of_all() {
                  (call $sleep (i32.const 1000) (i32.const 30)))"#
         ));
         assert_eq!(result.unwrap(), 0, "{waiting}");
+    }
+}
+
+#[test]
+fn a_start_function_is_part_of_the_main_thread() {
+    // What the one started does, and what the start function does then.
+    let run = |thread: &str, then: &str| {
+        run(&format!(
+            r#"(func (export "wasi_thread_start") (param i32 i32) {thread})
+               (func $start
+                 ;; Only of the first instance.
+                 (if (i32.atomic.rmw.add (i32.const 64) (i32.const 1)) (then (return)))
+                 (call $spawned (i32.const 0))
+                 {then})
+               (start $start)
+               (func (export "run") (result i32) (i32.const 1))"#
+        ))
+    };
+    for waiting in ["(call $await (i32.const 0))", "(call $forever)"] {
+        assert_eq!(exit_code(run("(call $exit (i32.const 7))", waiting)), 7);
+        assert_eq!(run("unreachable", waiting).unwrap_err().trap(), Some(Trap::Unreachable));
+        assert_eq!(run(waiting, "unreachable").unwrap_err().trap(), Some(Trap::Unreachable));
+        assert_eq!(run(waiting, "").unwrap(), 1);
     }
 }
 

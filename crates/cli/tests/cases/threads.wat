@@ -1,6 +1,8 @@
 ;; Threads: as many as allowed at a time, a trap of one ends all, and who waits is stopped as well.
 ;; RUN: run --invoke count --max-threads 3 %s
 ;; RUN: run --invoke count --max-threads 0 %s
+;; RUN: run --invoke count --deterministic %s
+;; RUN: run --invoke count --deterministic --max-threads 1 %s
 ;; RUN: run --invoke fail %s
 ;; EXIT: 134
 ;; RUN: run --invoke exit %s

@@ -248,6 +248,59 @@ fn many_threads_grow_access_and_wait_at_once() {
     }
 }
 
+/// Writes a value of up to 7 to the same bytes in every way there is, and gives the bits it saw.
+const RACE: &str = r#"
+    (module
+      (import "host" "memory" (memory 1 200 shared))
+      (data $sevens "\07\07\07\07\07\07\07\07\07\07\07\07\07\07\07\07\07\07\07")
+      (func (export "race") (param $v i32) (param $n i32) (result i64)
+        (local $seen i64) (local $wide i64) (local $at i32)
+        (local.set $wide
+          (i64.mul (i64.extend_i32_u (local.get $v)) (i64.const 0x0101_0101_0101_0101)))
+        (loop
+          (local.set $at (i32.and (local.get $n) (i32.const 15)))
+          (memory.fill (i32.add (local.get $at) (i32.const 3)) (local.get $v) (i32.const 37))
+          (memory.copy (i32.const 5) (local.get $at) (i32.const 33))
+          (memory.init $sevens (local.get $at) (i32.const 0) (i32.const 19))
+          (i64.store (local.get $at) (local.get $wide))
+          (i32.store16 offset=9 (local.get $at) (i32.wrap_i64 (local.get $wide)))
+          (v128.store offset=2 (local.get $at) (i64x2.splat (local.get $wide)))
+          (drop (i64.atomic.rmw.xchg (i32.const 8) (local.get $wide)))
+          (i32.atomic.store8 (local.get $at) (local.get $v))
+          (local.set $seen (i64.or (local.get $seen) (i64.load offset=1 (local.get $at))))
+          (local.set $seen (i64.or (local.get $seen) (i64.atomic.load (i32.const 16))))
+          (local.set $seen (i64.or (local.get $seen)
+            (i64x2.extract_lane 1 (v128.load offset=7 (local.get $at)))))
+          (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (local.get $seen)))"#;
+
+#[test]
+fn guests_and_the_host_race_for_the_same_bytes() {
+    for engine in engines() {
+        let module = module(&engine, RACE);
+        let memory = SharedMemory::new(&engine, shared(1, 200)).unwrap();
+        thread::scope(|scope| {
+            for value in 1..4 {
+                let (engine, module, memory) = (&engine, &module, &memory);
+                scope.spawn(move || {
+                    let mut store = Store::new(engine, ());
+                    let instance = instance(&mut store, module, memory);
+                    let race = instance.get_typed_func::<(u32, u32), u64>(&mut store, "race");
+                    let seen = race.unwrap().call(&mut store, (value, 2_000)).unwrap();
+                    // No byte was ever anything that nobody has written.
+                    assert_eq!(seen & 0xf8f8_f8f8_f8f8_f8f8, 0, "{seen:x}");
+                });
+            }
+            for round in 0..1_000 {
+                let mut bytes = [0xff; 53];
+                memory.write(round % 8, &[4; 43]).unwrap();
+                memory.read(round % 16, &mut bytes).unwrap();
+                assert!(bytes.iter().all(|byte| *byte < 8), "{bytes:?}");
+            }
+        });
+    }
+}
+
 #[test]
 fn siblings_take_from_one_budget() {
     for engine in engines() {

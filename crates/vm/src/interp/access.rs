@@ -63,7 +63,7 @@ pub(super) unsafe fn write_vec(place: Place, value: V128) {
 /// V3, V12: the place was checked for eight bytes.
 #[inline(always)]
 pub(super) unsafe fn read_low(place: Place) -> V128 {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(not(dunlin_portable))]
     {
         let value: std::arch::x86_64::__m128i;
         // SAFETY: as for this function; all bits make a `__m128i`, and any bytes.
@@ -79,7 +79,7 @@ pub(super) unsafe fn read_low(place: Place) -> V128 {
         };
         V128::from_le_bytes(bytes)
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(dunlin_portable)]
     {
         let mut bytes = [0; 16];
         // SAFETY: as for this function.
@@ -130,7 +130,7 @@ macro_rules! stored {
     ($ty:ty, $size:literal, $load:literal, $wide:ty, $store:literal, $from:literal, $class:ident) => {
         impl Stored for $ty {
             const SIZE: u64 = $size;
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(not(dunlin_portable))]
             #[inline(always)]
             unsafe fn read(place: Place) -> Self {
                 let value: $wide;
@@ -146,7 +146,7 @@ macro_rules! stored {
                 }
                 value as $ty
             }
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(not(dunlin_portable))]
             #[inline(always)]
             unsafe fn write(self, place: Place) {
                 // SAFETY: V3, V12: the caller checked the place.
@@ -160,13 +160,13 @@ macro_rules! stored {
                     );
                 }
             }
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(dunlin_portable)]
             #[inline(always)]
             unsafe fn read(place: Place) -> Self {
                 // SAFETY: V3, V12: the caller checked the place.
                 <$ty>::from_le_bytes(unsafe { racy::portable::load(place.address()) })
             }
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(dunlin_portable)]
             #[inline(always)]
             unsafe fn write(self, place: Place) {
                 // SAFETY: V3, V12: the caller checked the place.

@@ -15,7 +15,7 @@ pub(crate) type Block = [u8; 16];
 /// They are owned, initialised memory.
 #[inline(always)]
 pub(crate) unsafe fn load_block(at: *const u8) -> Block {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(not(dunlin_portable))]
     {
         let value: std::arch::x86_64::__m128i;
         // SAFETY: the bytes may be read (caller).
@@ -29,7 +29,7 @@ pub(crate) unsafe fn load_block(at: *const u8) -> Block {
             std::mem::transmute(value)
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(dunlin_portable)]
     {
         // SAFETY: as for this function.
         unsafe { portable::load(at) }
@@ -43,7 +43,7 @@ pub(crate) unsafe fn load_block(at: *const u8) -> Block {
 /// They are owned memory.
 #[inline(always)]
 pub(crate) unsafe fn store_block(at: *mut u8, value: Block) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(not(dunlin_portable))]
     // SAFETY: the bytes may be written (caller).
     unsafe {
         let value: std::arch::x86_64::__m128i = std::mem::transmute(value);
@@ -54,7 +54,7 @@ pub(crate) unsafe fn store_block(at: *mut u8, value: Block) {
             options(nostack, preserves_flags),
         );
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(dunlin_portable)]
     // SAFETY: as for this function.
     unsafe {
         portable::store(at, value)
@@ -128,7 +128,7 @@ unsafe fn store_byte(at: *mut u8, value: u8) {
 }
 
 /// The same by relaxed atomics, as wide ones as the address allows.
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(any(test, dunlin_portable))]
 pub(crate) mod portable {
     use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 

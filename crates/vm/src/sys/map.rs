@@ -46,7 +46,7 @@ pub(super) unsafe fn commit(start: *mut u8, size: usize) -> Result<(), NoMemory>
 ///
 /// `start .. start + old` is a whole mapping made by [`map`] that nobody refers to; if the result
 /// is `Ok`, it is gone. Both sizes are positive multiples of the page size.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(dunlin_portable)))]
 pub(super) unsafe fn remap(
     start: NonNull<u8>,
     old: usize,
@@ -58,12 +58,12 @@ pub(super) unsafe fn remap(
     moved.ok().and_then(|p| NonNull::new(p.cast())).ok_or(NoMemory)
 }
 
-/// As above, for systems without `mremap`.
+/// As above, without `mremap`.
 ///
 /// # Safety
 ///
 /// As above.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(dunlin_portable))))]
 pub(super) unsafe fn remap(
     start: NonNull<u8>,
     old: usize,
