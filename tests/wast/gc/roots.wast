@@ -3,15 +3,16 @@
 ;; A parameter of a loop that is a null constant at first, and an object the next time around.
 (module
   (type $box (struct (field i32)))
+  (type $junk (array i8))
   (func $garbage (param $n i32)
     (loop $l
-      (drop (struct.new $box (i32.const -1)))
+      (drop (array.new $junk (i32.const -1) (i32.const 30000)))
       (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
   (func (export "null-parameter") (param $n i32) (result i32)
     (ref.null $box)
     (loop $again (param (ref null $box)) (result i32)
       ;; The reference lies under the call.
-      (call $garbage (i32.const 200000))
+      (call $garbage (i32.const 40))
       (if (param (ref null $box)) (result i32) (local.get $n)
         (then
           (drop)
@@ -28,10 +29,11 @@
 ;; of the other hierarchies.
 (module
   (type $box (struct (field i32)))
+  (type $junk (array i8))
   (tag $t (param i32))
   (func $garbage (param $n i32)
     (loop $l
-      (drop (struct.new $box (i32.const -1)))
+      (drop (array.new $junk (i32.const -1) (i32.const 30000)))
       (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
   (func $thrown (param $n i32) (result exnref)
     (block $e (result exnref)
@@ -40,7 +42,7 @@
   (func (export "extern") (param $n i32) (result i32)
     (ref.null extern)
     (loop $again (param externref) (result i32)
-      (call $garbage (i32.const 100000))
+      (call $garbage (i32.const 40))
       (if (param externref) (result i32) (local.get $n)
         (then
           (drop)
@@ -51,7 +53,7 @@
   (func (export "exn") (param $n i32) (result i32)
     (ref.null exn)
     (loop $again (param exnref) (result i32)
-      (call $garbage (i32.const 100000))
+      (call $garbage (i32.const 40))
       (if (param exnref) (result i32) (local.get $n)
         (then
           (drop)
@@ -65,8 +67,8 @@
   (func (export "try") (param $n i32) (result i32) (local $i i32)
     (ref.null $box)
     (loop $again (param (ref null $box)) (result i32)
-      (try_table (param (ref null $box)) (result (ref null $box)) (call $garbage (i32.const 50000)))
-      (call $garbage (i32.const 50000))
+      (try_table (param (ref null $box)) (result (ref null $box)) (call $garbage (i32.const 40)))
+      (call $garbage (i32.const 40))
       (if (param (ref null $box)) (result i32) (local.get $n)
         (then
           (drop)
@@ -81,13 +83,14 @@
 ;; Operands that are unread locals, constants, results in accumulators, under calls of all kinds.
 (module
   (type $box (struct (field $v (mut i32))))
+  (type $junk (array i8))
   (type $f (func (param i32) (result i32)))
   (table 1 funcref)
   (elem (i32.const 0) $work)
   (global $g (mut (ref null $box)) (ref.null $box))
   (func $work (param $n i32) (result i32)
     (loop $l
-      (drop (struct.new $box (i32.const -1)))
+      (drop (array.new $junk (i32.const -1) (i32.const 30000)))
       (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (i32.const 1))
   (func $box (param i32) (result (ref $box)) (struct.new $box (local.get 0)))
@@ -141,9 +144,9 @@
     (struct.get $box $v))
   (elem declare func $work))
 
-(assert_return (invoke "under-calls" (i32.const 100000)) (i32.const 4321))
-(assert_return (invoke "global" (i32.const 100000)) (i32.const 17))
-(assert_return (invoke "branches" (i32.const 100000) (i32.const 0)) (i32.const 111))
-(assert_return (invoke "branches" (i32.const 100000) (i32.const 1)) (i32.const 111))
-(assert_return (invoke "branches" (i32.const 100000) (i32.const 9)) (i32.const 111))
-(assert_return (invoke "casts" (i32.const 100000)) (i32.const 3))
+(assert_return (invoke "under-calls" (i32.const 40)) (i32.const 4321))
+(assert_return (invoke "global" (i32.const 40)) (i32.const 17))
+(assert_return (invoke "branches" (i32.const 40) (i32.const 0)) (i32.const 111))
+(assert_return (invoke "branches" (i32.const 40) (i32.const 1)) (i32.const 111))
+(assert_return (invoke "branches" (i32.const 40) (i32.const 9)) (i32.const 111))
+(assert_return (invoke "casts" (i32.const 40)) (i32.const 3))
