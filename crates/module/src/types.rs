@@ -330,7 +330,8 @@ impl fmt::Display for ValType {
 }
 
 impl HeapType {
-    fn name(self) -> Option<&'static str> {
+    /// The name of an abstract type; `None` for a defined one.
+    pub fn name(self) -> Option<&'static str> {
         Some(match self {
             HeapType::Func => "func",
             HeapType::Extern => "extern",

@@ -23,12 +23,12 @@ use crate::store::{Misuse, Store, abort};
 use crate::vmctx::{FuncRecord, Rt, TableDef, VmCtx};
 
 /// Bytes of a bulk operation between two looks for interruption: some tens of microseconds.
-const STEP_BYTES: usize = 1 << 20;
+pub(crate) const STEP_BYTES: usize = 1 << 20;
 /// The same in elements of 8 bytes.
 const STEP_ELEMENTS: usize = STEP_BYTES / 8;
 
 /// Bytes of a bulk operation that cost one unit of fuel, beside the instruction's own.
-const FUEL_BYTES: u64 = 64;
+pub(crate) const FUEL_BYTES: u64 = 64;
 
 /// What growing gives when it fails: -1 to the guest.
 const NOT_GROWN: u64 = u64::MAX;
@@ -46,7 +46,11 @@ unsafe fn store<'a>(vmctx: *mut VmCtx) -> &'a mut Store {
 }
 
 /// Ends a bulk operation that somebody wants to stop.
-unsafe fn check_interrupt(vmctx: *mut VmCtx) -> Result<(), Trap> {
+///
+/// # Safety
+///
+/// `vmctx` is the context of running code.
+pub(crate) unsafe fn check_interrupt(vmctx: *mut VmCtx) -> Result<(), Trap> {
     // SAFETY: V2.
     match unsafe { (*(*vmctx).rt).interrupt.load(Ordering::Relaxed) } {
         0 => Ok(()),
@@ -56,16 +60,8 @@ unsafe fn check_interrupt(vmctx: *mut VmCtx) -> Result<(), Trap> {
 
 /// Pays for a bulk operation on `bytes` bytes, which are in bounds.
 unsafe fn spend(vmctx: *mut VmCtx, bytes: u64) -> Result<(), Trap> {
-    let cost = bytes / FUEL_BYTES;
     // SAFETY: V2.
-    unsafe {
-        if cost == 0 || !store(vmctx).settings().fuel {
-            return Ok(());
-        }
-        let rt = (*vmctx).rt;
-        (*rt).fuel = (*rt).fuel.saturating_sub_unsigned(cost);
-        if (*rt).fuel < 0 && !refuel(rt) { Err(Trap::OutOfFuel) } else { Ok(()) }
-    }
+    unsafe { store(vmctx) }.spend(bytes / FUEL_BYTES)
 }
 
 /// Pays for a search of so many steps.
@@ -88,12 +84,7 @@ pub(crate) unsafe fn spend_steps(vmctx: *mut VmCtx, steps: u64) -> Result<(), Tr
 #[inline(never)]
 pub(crate) unsafe fn refuel(rt: *mut Rt) -> bool {
     // SAFETY: V2 (caller).
-    unsafe {
-        let taken = (*(*rt).store).budget.take_fuel((*rt).fuel.min(0).unsigned_abs());
-        let Some(taken) = taken else { return false };
-        (*rt).fuel = (*rt).fuel.saturating_add_unsigned(taken);
-    }
-    true
+    unsafe { (*(*rt).store).refuel() }
 }
 
 /// `start` as an array index, if `count` items from there on are among `len`.

@@ -484,6 +484,31 @@ impl Store {
         unsafe { (*self.rt()).fuel }.max(0) as u64
     }
 
+    /// Pays `cost` units, beside those that the code of a guest pays itself.
+    pub(crate) fn spend(&mut self, cost: u64) -> Result<(), Trap> {
+        if cost == 0 || !self.settings.fuel {
+            return Ok(());
+        }
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
+        let left = unsafe {
+            (*rt).fuel = (*rt).fuel.saturating_sub_unsigned(cost);
+            (*rt).fuel
+        };
+        if left < 0 && !self.refuel() { Err(Trap::OutOfFuel) } else { Ok(()) }
+    }
+
+    /// Makes up for fuel that was spent and not there, if stores with the same budget have some left.
+    pub(crate) fn refuel(&mut self) -> bool {
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
+        let debt = unsafe { (*rt).fuel }.min(0).unsigned_abs();
+        let Some(taken) = self.budget.take_fuel(debt) else { return false };
+        // SAFETY: as above.
+        unsafe { (*rt).fuel = (*rt).fuel.saturating_add_unsigned(taken) };
+        true
+    }
+
     /// Puts a function record where it stays.
     pub(crate) fn add_record(&mut self, record: FuncRecord) -> *mut FuncRecord {
         // SAFETY: the record is alive; V1.

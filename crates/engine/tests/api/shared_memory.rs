@@ -352,3 +352,27 @@ fn siblings_share_fuel_and_deadline() {
         assert_eq!(run.call(&mut third, ()).unwrap_err().trap(), Some(Trap::Interrupted));
     }
 }
+
+#[test]
+fn work_on_arrays_is_paid_from_shared_fuel_too() {
+    for engine in configured(|config| config.execution.fuel = true) {
+        let text = r#"(module (type $a (array (mut i8))) (memory 16)
+            (func (export "array")
+              (array.fill $a (array.new_default $a (i32.const 0x100000))
+                (i32.const 0) (i32.const 1) (i32.const 0x100000)))
+            (func (export "memory")
+              (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x100000))))"#;
+        let module = module(&engine, text);
+        for name in ["array", "memory"] {
+            let mut store = Store::new(&engine, ());
+            store.set_fuel(1_000_000).unwrap();
+            store.as_context_mut().share_fuel();
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let run = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
+            // More than is taken from the pool at a time.
+            run.call(&mut store, ()).unwrap();
+            let used = 1_000_000 - store.fuel().unwrap();
+            assert!((16_384..100_000).contains(&used), "{name} used {used}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dunlin_engine::{HeapType, Store, Val};
+use dunlin_engine::{Store, Val};
 use dunlin_module::Hierarchy;
 
 use super::{Expected, FloatPattern, Lanes, Reference, lanes_of};
@@ -84,8 +84,10 @@ impl fmt::Display for Expected {
             Expected::F64(pattern) => write!(f, "(f64.const {pattern})"),
             Expected::V128(lanes) => write!(f, "(v128.const {lanes})"),
             Expected::Null(None) => f.write_str("(ref.null)"),
-            Expected::Null(Some(heap)) => write!(f, "(ref.null {})", heap_name(*heap)),
-            Expected::NonNull(heap) => write!(f, "(ref.{})", heap_name(*heap)),
+            Expected::Null(Some(heap)) => {
+                write!(f, "(ref.null {})", heap.name().unwrap_or("(type)"))
+            }
+            Expected::NonNull(heap) => write!(f, "(ref.{})", heap.name().unwrap_or("(type)")),
             Expected::Extern(None) => f.write_str("(ref.extern)"),
             Expected::Extern(Some(number)) => write!(f, "(ref.extern {number})"),
             Expected::Host(number) => write!(f, "(ref.host {number})"),
@@ -180,27 +182,6 @@ impl fmt::Display for Reference {
             Reference::Exn => f.write_str("(ref.exn)"),
             Reference::Cont => f.write_str("(ref.cont)"),
         }
-    }
-}
-
-/// The name of an abstract heap type.
-fn heap_name(heap: HeapType) -> &'static str {
-    match heap {
-        HeapType::Func => "func",
-        HeapType::Extern => "extern",
-        HeapType::Any => "any",
-        HeapType::None => "none",
-        HeapType::NoExtern => "noextern",
-        HeapType::NoFunc => "nofunc",
-        HeapType::Eq => "eq",
-        HeapType::Struct => "struct",
-        HeapType::Array => "array",
-        HeapType::I31 => "i31",
-        HeapType::Exn => "exn",
-        HeapType::NoExn => "noexn",
-        HeapType::Cont => "cont",
-        HeapType::NoCont => "nocont",
-        HeapType::Concrete(_) => "(type)",
     }
 }
 

@@ -3,7 +3,6 @@
 //! in the runtime record.
 
 use std::slice;
-use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
 use dunlin_code::bytecode::field;
@@ -14,20 +13,14 @@ use super::access::{func_number, write_field, write_header};
 use super::heap::{NURSERY_BYTES, crosses};
 use super::types::{Shape, TypeInfo};
 use crate::bug::bug;
+use crate::builtins::{FUEL_BYTES, STEP_BYTES, check_interrupt};
 use crate::instance::element;
 use crate::store::Store;
 use crate::vmctx::{Rt, VmCtx};
 
-/// Bytes of a bulk operation between two looks for interruption.
-const STEP_BYTES: usize = 1 << 20;
-
-/// Bytes of a bulk operation that cost one unit of fuel, beside the instruction's own.
-const FUEL_BYTES: u64 = 64;
-
 /// The instruction that is executed, and the store it is executed in.
 struct Call<'s> {
     store: &'s mut Store,
-    rt: *mut Rt,
     ip: *const u64,
     fp: *mut u64,
     cx: *mut VmCtx,
@@ -50,7 +43,7 @@ unsafe fn enter(
         (*rt).exit_ip = ip;
         (*rt).exit_fp = fp;
         (*rt).exit_vmctx = cx;
-        let mut call = Call { store: &mut *(*rt).store, rt, ip, fp, cx };
+        let mut call = Call { store: &mut *(*rt).store, ip, fp, cx };
         match body(&mut call) {
             Ok(result) => result,
             Err(trap) => {
@@ -168,23 +161,12 @@ impl Call<'_> {
 
     /// Pays for work on `bytes` bytes.
     fn spend(&mut self, bytes: u64) -> Outcome {
-        let cost = bytes / FUEL_BYTES;
-        if cost == 0 || !self.store.settings().fuel {
-            return Ok(());
-        }
-        // SAFETY: V2.
-        unsafe {
-            (*self.rt).fuel = (*self.rt).fuel.saturating_sub_unsigned(cost);
-            if (*self.rt).fuel < 0 { Err(Trap::OutOfFuel) } else { Ok(()) }
-        }
+        self.store.spend(bytes / FUEL_BYTES)
     }
 
     fn check_interrupt(&self) -> Outcome {
-        // SAFETY: V2.
-        match unsafe { (*self.rt).interrupt.load(Ordering::Relaxed) } {
-            0 => Ok(()),
-            _ => Err(Trap::Interrupted),
-        }
+        // SAFETY: V7: the context of the guest.
+        unsafe { check_interrupt(self.cx) }
     }
 
     /// Room for an object of `bytes`. In a heap that is almost full each may take a collection, so that
