@@ -60,6 +60,11 @@ impl Circumstances<'_> {
                 let help = format!("allow a larger stack with `--max-stack`; now it is {now}");
                 (Exit::Trapped, format!("{name} trapped"), Some(help))
             }
+            Some(Trap::HeapExhausted) => {
+                let now = Size(self.limits.heap_bytes);
+                let help = format!("allow a larger heap with `--max-heap`; now it is {now}");
+                (Exit::Trapped, format!("{name} trapped"), Some(help))
+            }
             Some(_) => (Exit::Trapped, format!("{name} trapped"), self.advice(&error)),
             None if error.kind() == ErrorKind::Exception => {
                 (Exit::Trapped, format!("{name} threw an exception"), None)
