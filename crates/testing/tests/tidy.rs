@@ -85,6 +85,17 @@ fn source_files_are_of_readable_size() {
     check("files and lines have limits", wrong);
 }
 
+/// `cargo run` in the workspace must know what to run.
+#[test]
+fn there_is_one_program() {
+    let is_program = |path: &Path| {
+        let path = path.to_string_lossy().replace('\\', "/");
+        path.ends_with("/src/main.rs") || path.contains("/src/bin/")
+    };
+    let programs: Vec<PathBuf> = files(".rs").into_iter().filter(|p| is_program(p)).collect();
+    assert!(matches!(&programs[..], [one] if one.ends_with("cli/src/main.rs")), "{programs:?}");
+}
+
 #[test]
 fn file_names_say_something() {
     let wrong = files(".rs").into_iter().filter(|path| {
