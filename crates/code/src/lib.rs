@@ -1,7 +1,8 @@
 //! Code at rest: nothing here runs.
 //!
 //! - *In*: a validated function body of a [`Module`](dunlin_module::Module).
-//! - *Out*: [`Bytecode`], and the contracts between code and the runtime that executes it.
+//! - *Out*: [`Bytecode`], and the contracts between code, native code ([`native`]) and the runtime
+//!   that executes both.
 //! - *Never knows about*: stores, instances, memories, handlers, addresses.
 //! - *Start reading at*: [`op`], the table of instructions, then [`lower`].
 
@@ -10,7 +11,9 @@
 pub mod bytecode;
 pub mod check;
 pub mod frame;
+pub mod layout;
 pub mod lower;
+pub mod native;
 pub mod object;
 pub mod op;
 pub mod roots;

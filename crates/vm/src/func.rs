@@ -99,6 +99,7 @@ impl HostFunc {
             header_slot: AtomicU32::new(header),
             zero_slots: AtomicU32::new(0),
             heat: AtomicU32::new(0),
+            native: AtomicPtr::new(ptr::null_mut()),
         };
         HostFunc { call, signature, entry }
     }
@@ -163,7 +164,16 @@ pub(crate) fn record(
     index: u32,
     host: bool,
 ) -> FuncRecord {
-    FuncRecord { code, vmctx, number: 0, type_id: type_id.0, index, handle: 0, host }
+    FuncRecord {
+        native: AtomicPtr::new(ptr::null_mut()),
+        vmctx,
+        type_id: type_id.0,
+        number: 0,
+        code,
+        index,
+        handle: 0,
+        host,
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
@@ -281,10 +281,14 @@ impl Store {
             sys::install_fault_handler().map_err(|_| refused)?;
         }
         let rt = UnsafeCell::new(Rt {
+            fuel: 0,
+            native_limit: AtomicUsize::new(usize::MAX),
+            native_top: ptr::null_mut(),
+            stack_end: ptr::null_mut(),
+            spill: ptr::null_mut(),
+            heap: HeapDef::EMPTY,
             interrupt: AtomicU32::new(0),
             trap: Trap::Bug,
-            fuel: 0,
-            stack_end: ptr::null_mut(),
             entry_sp: ptr::null_mut(),
             exit_ip: ptr::null(),
             exit_fp: ptr::null_mut(),
@@ -294,7 +298,6 @@ impl Store {
             main_end: ptr::null_mut(),
             main_top: ptr::null_mut(),
             stack_top: ptr::null_mut(),
-            heap: HeapDef::EMPTY,
             store: ptr::null_mut(),
         });
         let shared = Arc::new(Shared { rt, sleeper: Mutex::new(None) });
@@ -310,8 +313,12 @@ impl Store {
             globals: ptr::null(),
             types: ptr::null(),
             type_infos: ptr::null(),
-            instance: u32::MAX,
+            builtins: ptr::null(),
+            bridge: 0,
+            callee: 0,
+            poll: ptr::null(),
             module: ptr::null(),
+            instance: u32::MAX,
         });
         Ok(Store {
             active: Active::default(),

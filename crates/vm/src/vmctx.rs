@@ -11,9 +11,10 @@
 //! Everything here is `repr(C)`, owned by the store or the module's code, and reached through raw
 //! pointers while guest code runs. No Rust reference to any of it lives across a safepoint.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use dunlin_code::Trap;
+use dunlin_code::{Trap, layout};
 
 use crate::gc::types::TypeInfo;
 
@@ -29,6 +30,19 @@ pub struct VmCtx {
     pub mem0: *const MemoryDef,
     /// Entry table of the module's defined functions.
     pub code: *const CodeEntry,
+    /// Module type index → canonical type id.
+    pub types: *const u32,
+    /// Module type index → what the heap knows of the type; null for function types, and no array at
+    /// all for modules that have no others.
+    pub type_infos: *const *const TypeInfo,
+    /// What native code calls, by [`Builtin`](dunlin_code::native::Builtin).
+    pub builtins: *const usize,
+    /// Code with the register ABI that calls what `callee` names.
+    pub bridge: usize,
+    /// Which function native code calls: see [`dunlin_code::native`].
+    pub callee: u64,
+    /// A byte that can be read unless native code shall stop.
+    pub poll: *const u8,
     /// Imported function index → its record. Never null.
     pub imported_funcs: *const *const FuncRecord,
     /// Function index → its record, null until somebody takes the reference.
@@ -39,15 +53,10 @@ pub struct VmCtx {
     pub tables: *const *mut TableDef,
     /// Global index → the address of its 16-byte storage.
     pub globals: *const *mut u128,
-    /// Module type index → canonical type id.
-    pub types: *const u32,
-    /// Module type index → what the heap knows of the type; null for function types, and no array at
-    /// all for modules that have no others.
-    pub type_infos: *const *const TypeInfo,
-    /// Position of the instance in its store.
-    pub instance: u32,
     /// The module's code, which lowers functions at their first call.
     pub module: *const crate::module_code::ModuleCode,
+    /// Position of the instance in its store.
+    pub instance: u32,
 }
 
 /// The code of one defined function, shared by all instances of the module.
@@ -65,23 +74,27 @@ pub struct CodeEntry {
     pub header_slot: AtomicU32,
     /// How many slots after the header to zero on entry: the declared locals.
     pub zero_slots: AtomicU32,
-    /// Reserved for the tiers to come: calls counted.
+    /// Work seen in the function, for the tiers: see `tiers`.
     pub heat: AtomicU32,
+    /// Native code with the register ABI, null if there is none.
+    pub native: AtomicPtr<u8>,
 }
 
 /// A function as a value: what a non-null `funcref` points to.
 #[repr(C)]
 #[derive(Debug)]
 pub struct FuncRecord {
+    /// Code with the register ABI: its native code, or the bridge.
+    pub native: AtomicPtr<u8>,
+    /// The context it runs in; for a host function the context of no instance (see `Store`).
+    pub vmctx: *mut VmCtx,
+    /// Its canonical type.
+    pub type_id: u32,
+    /// Its number among the records of the store.
+    pub number: u32,
     /// Its code; for a host function an entry that is never entered: such a record is called through
     /// `builtins::host_call`, and the entry only tells the shape of its frame.
     pub code: *const CodeEntry,
-    /// The context it runs in; for a host function the context of no instance (see `Store`).
-    pub vmctx: *mut VmCtx,
-    /// Its number among the records of the store.
-    pub number: u32,
-    /// Its canonical type.
-    pub type_id: u32,
     /// Its index: among the module's functions, or among the store's host functions.
     pub index: u32,
     /// Its position among the store's function handles plus one; 0 until a handle is made.
@@ -176,14 +189,22 @@ pub struct FrameHeader {
 #[repr(C)]
 #[derive(Debug)]
 pub struct Rt {
+    /// Fuel left; below zero means spent.
+    pub fuel: i64,
+    /// Native code stops or goes on in the interpreter below this native stack pointer.
+    pub native_limit: AtomicUsize,
+    /// First slot free for frames of interpreted callees while native code runs.
+    pub native_top: *mut u64,
+    /// End of the value stack: no frame may reach beyond.
+    pub stack_end: *mut u64,
+    /// Where native code passes what does not fit into registers.
+    pub spill: *mut u128,
+    /// The heap of the store.
+    pub heap: HeapDef,
     /// Non-zero asks the guest to stop at its next back edge or call.
     pub interrupt: AtomicU32,
     /// Why guest code last stopped; meaningful after an exit with `Exit::Trap`.
     pub trap: Trap,
-    /// Fuel left; below zero means spent.
-    pub fuel: i64,
-    /// End of the value stack: no frame may reach beyond.
-    pub stack_end: *mut u64,
     /// Native stack pointer to restore when a guard page stops guest code.
     pub entry_sp: *mut u8,
     /// Instruction at which guest code stopped.
@@ -202,8 +223,34 @@ pub struct Rt {
     pub main_top: *mut u64,
     /// First slot free for a nested call while a host function runs.
     pub stack_top: *mut u64,
-    /// The heap of the store.
-    pub heap: HeapDef,
     /// The store that owns this record, valid while guest code runs.
     pub store: *mut crate::store::Store,
 }
+
+/// Checks that fields are where native code expects them.
+macro_rules! fields_at {
+    ($($ty:ident $module:ident { $($field:ident $at:ident,)* })*) => {$($(
+        const _: () = assert!(offset_of!($ty, $field) == layout::$module::$at as usize);
+    )*)*};
+}
+#[cfg(target_pointer_width = "64")]
+fields_at! {
+    VmCtx vmctx {
+        rt RT, mem0 MEM0, code CODE, types TYPES, type_infos TYPE_INFOS, builtins BUILTINS,
+        bridge BRIDGE, callee CALLEE, poll POLL,
+    }
+    Rt rt {
+        fuel FUEL, native_limit NATIVE_LIMIT, native_top NATIVE_TOP, stack_end STACK_END,
+        spill SPILL, heap HEAP,
+    }
+    HeapDef heap {
+        base BASE, len LEN, top TOP, limit LIMIT, types TYPES, funcs FUNCS, types_len TYPES_LEN,
+        funcs_len FUNCS_LEN,
+    }
+    TypeInfo type_info { number NUMBER, depth DEPTH, display_at DISPLAY, shape SHAPE, }
+    FuncRecord func_record { native NATIVE, vmctx VMCTX, type_id TYPE_ID, number NUMBER, }
+    MemoryDef memory { base BASE, len LEN, }
+    TableDef table { base BASE, len LEN, }
+}
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<VmCtx>() == layout::vmctx::SIZE);

@@ -22,11 +22,16 @@ pub(crate) enum Shape {
     Continuation,
 }
 
-/// A type of objects.
+/// A type of objects. Native code reads the first fields.
+#[repr(C)]
 #[derive(Debug)]
 pub struct TypeInfo {
     /// Its number: what the headers of its objects hold.
     pub(crate) number: u32,
+    /// How many supertypes it has.
+    pub(crate) depth: u32,
+    /// The first element of `display`.
+    pub(crate) display_at: *const u32,
     pub(crate) shape: Shape,
     /// How an array stores its elements.
     pub(crate) element: Storage,
@@ -133,13 +138,16 @@ impl TypeTable {
         let fields: Box<[(u32, Storage)]> = offsets(storages.into_iter()).collect();
         let end = fields.last().map_or(HEADER_BYTES, |(at, storage)| at + storage.size());
         let traced = fields.iter().filter(|field| field.1 == Storage::Ref);
+        let display: Box<[u32]> = supertypes.iter().copied().chain([number]).collect();
         let info = Fixed::new(TypeInfo {
             number,
+            depth: supertypes.len() as u32,
+            display_at: display.as_ptr(),
             shape,
             element,
             size: if shape == Shape::Array { element.size() } else { object_size(end) },
             id,
-            display: supertypes.iter().copied().chain([number]).collect(),
+            display,
             traced: traced.map(|field| field.0).collect(),
             fields,
         });

@@ -4,12 +4,14 @@
 //!  │ VmCtx │ imported funcs │ memories │ tables │ globals │ types │ global storage │ func refs ... │
 //! ```
 //!
+//! Where each begins is a contract with native code: [`ContextLayout`].
+//!
 //! References to functions come last, because most of them are never touched: in a large module
 //! those pages never come into being.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicPtr;
 
+use dunlin_code::layout::ContextLayout;
 use dunlin_module::TypeId;
 
 use crate::budget::{LimitError, Resource};
@@ -37,20 +39,6 @@ pub(super) struct Arrays<'a> {
     pub(super) type_infos: &'a [*const TypeInfo],
 }
 
-/// Hands out the parts of a block one after the other.
-struct Layout {
-    size: usize,
-}
-
-impl Layout {
-    /// The offset of the next `count` values of type `T`.
-    fn array<T>(&mut self, count: usize) -> Option<usize> {
-        let start = self.size.checked_next_multiple_of(align_of::<T>())?;
-        self.size = start.checked_add(count.checked_mul(size_of::<T>())?)?;
-        Some(start)
-    }
-}
-
 impl Block {
     /// A block for an instance of `code`, with all its arrays filled.
     pub(super) fn new(
@@ -61,52 +49,38 @@ impl Block {
     ) -> Result<Block, LimitError> {
         let Arrays { funcs: imported_funcs, globals: imported_globals, type_infos } = arrays;
         let module = code.module();
-        let globals = module.globals.len();
-        let defined = globals - imported_globals.len();
-        let mut layout = Layout { size: 0 };
-        let offsets = (|| {
-            layout.array::<VmCtx>(1)?;
-            Some([
-                layout.array::<*const FuncRecord>(imported_funcs.len())?,
-                layout.array::<*mut MemoryDef>(memories.len())?,
-                layout.array::<*mut TableDef>(tables.len())?,
-                layout.array::<*mut u128>(globals)?,
-                layout.array::<*const TypeInfo>(type_infos.len())?,
-                layout.array::<u128>(defined)?,
-                layout.array::<AtomicPtr<FuncRecord>>(module.funcs.len())?,
-            ])
-        })();
-        let refused = LimitError::system(Resource::Bytes, layout.size as u64);
-        let offsets = offsets.ok_or(refused)?;
-        let block = Block { pages: Pages::new(layout.size).map_err(|_| refused)? };
-        let [funcs, mems, tabs, globs, infos, storage, refs] = offsets;
+        let defined = module.globals.len() - imported_globals.len();
+        let layout = ContextLayout::new(module);
+        let refused = LimitError::system(Resource::Bytes, layout.size);
+        let size = usize::try_from(layout.size).map_err(|_| refused)?;
+        let block = Block { pages: Pages::new(size).map_err(|_| refused)? };
         let first_memory;
-        // SAFETY: all offsets are inside the block and aligned for their type, which `Layout`
-        // took care of: each array has as many places as are written.
+        // SAFETY: all offsets are inside the block and aligned for their type, and each array has as
+        // many places as are written, which `ContextLayout` took care of.
         unsafe {
-            let funcs = block.at::<*const FuncRecord>(funcs);
+            let funcs = block.at::<*const FuncRecord>(layout.imported_funcs);
             for (i, func) in imported_funcs.iter().enumerate() {
                 funcs.add(i).write(*func);
             }
-            let mems = block.at::<*mut MemoryDef>(mems);
+            let mems = block.at::<*mut MemoryDef>(layout.memories);
             let any_memory = memories.len() > 0;
             for (i, memory) in memories.enumerate() {
                 mems.add(i).write(memory);
             }
             first_memory = if any_memory { *mems } else { std::ptr::null_mut() };
-            let tabs = block.at::<*mut TableDef>(tabs);
+            let tabs = block.at::<*mut TableDef>(layout.tables);
             for (i, table) in tables.enumerate() {
                 tabs.add(i).write(table);
             }
-            let globs = block.at::<*mut u128>(globs);
+            let globs = block.at::<*mut u128>(layout.globals);
             for (i, global) in imported_globals.iter().enumerate() {
                 globs.add(i).write(*global);
             }
-            let infos = block.at::<*const TypeInfo>(infos);
+            let infos = block.at::<*const TypeInfo>(layout.type_infos);
             for (i, info) in type_infos.iter().enumerate() {
                 infos.add(i).write(*info);
             }
-            let storage = block.at::<u128>(storage);
+            let storage = block.at::<u128>(layout.global_storage);
             for i in 0..defined {
                 globs.add(imported_globals.len() + i).write(storage.add(i));
             }
@@ -115,14 +89,18 @@ impl Block {
                 mem0: first_memory,
                 code: code.entries(),
                 imported_funcs: funcs,
-                func_refs: block.at(refs),
+                func_refs: block.at(layout.func_refs),
                 memories: mems,
                 tables: tabs,
                 globals: globs,
                 types: module.types.as_ptr().cast(),
                 type_infos: infos,
-                instance: u32::MAX,
+                builtins: std::ptr::null(),
+                bridge: 0,
+                callee: 0,
+                poll: std::ptr::null(),
                 module: Arc::as_ptr(code),
+                instance: u32::MAX,
             });
         }
         Ok(block)
@@ -147,8 +125,8 @@ impl Block {
     /// # Safety
     ///
     /// `offset` is inside the block.
-    unsafe fn at<T>(&self, offset: usize) -> *mut T {
+    unsafe fn at<T>(&self, offset: u64) -> *mut T {
         // SAFETY: inside the allocation (caller).
-        unsafe { self.pages.base().add(offset) }.cast()
+        unsafe { self.pages.base().add(offset as usize) }.cast()
     }
 }
