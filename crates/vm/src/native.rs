@@ -1,0 +1,40 @@
+//! Native code: where it lives, how it is entered and left, and how it calls what is not native.
+//!
+//! ```text
+//!             enter (asm)                     bridge (asm)
+//!  interpreter ─────────► native frames ──────────────────► interpreter, host
+//!  or host     ◄───────── on the native   ◄────────────────
+//!             return,     stack            results, or goes on at a handler, or leaves
+//!             stopped
+//! ```
+//!
+//! | part | what |
+//! |---|---|
+//! | [`memory`] | code memory of a module: never writable and executable at once |
+//! | [`module`] | the native code of a module: installing, finding by address |
+//! | [`registry`] | all code memory of the process, for the fault handler |
+//! | [`asm`] | the places where machine state changes hands |
+//! | [`enter`] | arguments and results between slots and registers |
+//! | [`bridge`] | calls out of native code, faults in it, and how it is unwound |
+//! | [`builtins`] | what native code calls of the runtime |
+//! | [`poll`] | the page whose protection stops loops |
+//!
+//! Native frames are linked by frame pointers; the outermost returns to [`asm::call`], whose frame says
+//! which frame of the interpreter called. What the interpreter runs for native code has a frame header
+//! that leads back to the native frame ([`Link`]). So a walk over frames goes through both kinds.
+
+mod asm;
+mod bridge;
+mod builtins;
+mod enter;
+mod memory;
+mod module;
+mod poll;
+mod registry;
+
+pub(crate) use asm::{bridge_address, builtin_stubs, fault_landing};
+pub(crate) use bridge::{Catch, Catcher, Link, caller, enclosing_header, stop_running};
+pub(crate) use enter::{Entered, EnterCode, call_record, enter, enter_loop};
+pub(crate) use module::{Batch, NativeFunc, NativeModule};
+pub(crate) use poll::PollPage;
+pub(crate) use registry::{find, is_native};
