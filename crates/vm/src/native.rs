@@ -1,0 +1,3 @@
+//! Native code at run time.
+
+pub(crate) mod builtins;
