@@ -74,6 +74,8 @@ mod instance;
 mod interp;
 mod memory;
 mod module_code;
+#[cfg(target_arch = "x86_64")]
+mod native;
 mod store;
 mod sys;
 mod table;

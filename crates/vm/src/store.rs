@@ -34,6 +34,7 @@ use crate::fiber::Fibers;
 use crate::frames::Place;
 use crate::func::{self, HostError, HostFn, HostFunc, RecordArena, Signature};
 use crate::gc::heap::Heap;
+use crate::gc::operands::OperandRoots;
 use crate::gc::roots::{HostValues, RootTable};
 use crate::instance::Instance;
 use crate::memory::{self, MemoryInstance};
@@ -72,6 +73,8 @@ pub struct Store {
     pub(crate) fibers: Fibers,
     pub(crate) heap: Heap,
     pub(crate) roots: RootTable,
+    /// References among the operands of the builtin that runs.
+    pub(crate) operand_roots: OperandRoots,
     pub(crate) host_values: HostValues,
     /// Storage of the globals that hold traced references.
     pub(crate) traced_globals: Vec<*mut u128>,
@@ -343,6 +346,7 @@ impl Store {
             fibers: Fibers::default(),
             heap: Heap::default(),
             roots: RootTable::default(),
+            operand_roots: OperandRoots::None,
             host_values: HostValues::default(),
             traced_globals: Vec::new(),
             typed_modules: Vec::new(),

@@ -39,6 +39,14 @@ pub(super) struct Arrays<'a> {
     pub(super) type_infos: &'a [*const TypeInfo],
 }
 
+/// The table that native code calls through.
+fn builtins() -> *const usize {
+    #[cfg(target_arch = "x86_64")]
+    return crate::native::builtins::TABLE.as_ptr().cast();
+    #[cfg(not(target_arch = "x86_64"))]
+    return std::ptr::null();
+}
+
 impl Block {
     /// A block for an instance of `code`, with all its arrays filled.
     pub(super) fn new(
@@ -95,7 +103,7 @@ impl Block {
                 globals: globs,
                 types: module.types.as_ptr().cast(),
                 type_infos: infos,
-                builtins: std::ptr::null(),
+                builtins: builtins(),
                 bridge: 0,
                 callee: 0,
                 poll: std::ptr::null(),
