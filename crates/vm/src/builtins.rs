@@ -8,6 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -590,6 +591,20 @@ pub(crate) unsafe fn is_func_subtype(vmctx: *mut VmCtx, found: u32, expected: u3
 pub(crate) unsafe fn result_slots(func: *const FuncRecord) -> u32 {
     // SAFETY: V4 (caller); V2: host functions stay.
     unsafe { (&*host_func(store((*func).vmctx), func)).signature.result_slots }
+}
+
+/// The type of the host function of a record.
+///
+/// # Safety
+///
+/// `func` is the record of a host function of `store`.
+#[cfg(dunlin_native)]
+pub(crate) unsafe fn host_type(
+    store: &Store,
+    func: *const FuncRecord,
+) -> *const dunlin_module::FuncType {
+    // SAFETY: V4 (caller); V2: host functions stay.
+    unsafe { Arc::as_ptr((&*host_func(store, func)).signature.ty()) }
 }
 
 /// The host function of a record.

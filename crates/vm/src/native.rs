@@ -14,7 +14,8 @@
 //! | [`module`] | the native code of a module: installing, finding by address |
 //! | [`registry`] | all code memory of the process, for the fault handler |
 //! | [`asm`] | the places where machine state changes hands |
-//! | [`enter`] | arguments and results between slots and registers |
+//! | [`enter`] | from the interpreter and the host into native code |
+//! | [`registers`] | values between slots and registers |
 //! | [`bridge`] | calls out of native code, faults in it, and how it is unwound |
 //! | [`builtins`] | what native code calls of the runtime |
 //! | [`poll`] | the page whose protection stops loops |
@@ -23,6 +24,10 @@
 //! which frame of the interpreter called. What the interpreter runs for native code has a frame header
 //! that leads back to the native frame ([`Link`]). So a walk over frames goes through both kinds.
 
+#[cfg(dunlin_native)]
+mod asm;
+#[cfg(not(dunlin_native))]
+#[path = "native/no_asm.rs"]
 mod asm;
 mod bridge;
 mod builtins;
@@ -30,11 +35,17 @@ mod enter;
 mod memory;
 mod module;
 mod poll;
+mod registers;
 mod registry;
 
-pub(crate) use asm::{bridge_address, builtin_stubs, fault_landing};
-pub(crate) use bridge::{Catch, Catcher, Link, caller, enclosing_header, stop_running};
-pub(crate) use enter::{Entered, EnterCode, call_record, enter, enter_loop};
-pub(crate) use module::{Batch, NativeFunc, NativeModule};
+pub use asm::AVAILABLE;
+#[cfg(dunlin_native)]
+pub(crate) use asm::fault_landing;
+pub(crate) use asm::{bridge, builtin_stubs};
+pub(crate) use bridge::{Caller, Link, caller, find_handler, function};
+pub(crate) use enter::{EnterCode, Entered, call_record, enter, enter_loop, stack_end};
+pub use module::Batch;
+pub(crate) use module::{NativeFunc, NativeModule};
 pub(crate) use poll::PollPage;
-pub(crate) use registry::{find, is_native};
+#[cfg(dunlin_native)]
+pub(crate) use registry::is_native;

@@ -17,6 +17,7 @@ use dunlin_module::TypeId;
 use crate::budget::{LimitError, Resource};
 use crate::gc::types::TypeInfo;
 use crate::module_code::ModuleCode;
+use crate::native;
 use crate::sys::Pages;
 use crate::vmctx::{FuncRecord, MemoryDef, Rt, TableDef, VmCtx};
 
@@ -37,14 +38,6 @@ pub(super) struct Arrays<'a> {
     pub(super) globals: &'a [*mut u128],
     /// Types of objects, by module type index.
     pub(super) type_infos: &'a [*const TypeInfo],
-}
-
-/// The table that native code calls through.
-fn builtins() -> *const usize {
-    #[cfg(target_arch = "x86_64")]
-    return crate::native::builtins::TABLE.as_ptr().cast();
-    #[cfg(not(target_arch = "x86_64"))]
-    return std::ptr::null();
 }
 
 impl Block {
@@ -103,10 +96,11 @@ impl Block {
                 globals: globs,
                 types: module.types.as_ptr().cast(),
                 type_infos: infos,
-                builtins: builtins(),
-                bridge: 0,
+                builtins: native::builtin_stubs(),
+                bridge: native::bridge().expose_provenance(),
                 callee: 0,
                 poll: std::ptr::null(),
+                caller: std::ptr::null_mut(),
                 module: Arc::as_ptr(code),
                 instance: u32::MAX,
             });
@@ -120,6 +114,8 @@ impl Block {
         let vmctx = unsafe { &mut *self.vmctx() };
         vmctx.rt = rt;
         vmctx.instance = instance;
+        // SAFETY: the record is alive; V1.
+        vmctx.poll = unsafe { (*rt).poll };
         if vmctx.mem0.is_null() {
             vmctx.mem0 = empty_memory;
         }

@@ -16,23 +16,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dunlin_code::native::Builtin;
 
-use super::bridge::{call_out, fault};
+use super::bridge::{call_out, fault, thrown};
 use super::builtins;
+use super::registers::Registers;
 use crate::vmctx::{FrameHeader, Rt, VmCtx};
 
-/// What is in registers at a call or a return.
-#[repr(C, align(16))]
-#[derive(Debug)]
-pub(super) struct Registers {
-    /// Integers: parameters without the context, or results.
-    pub(super) ints: [u64; 8],
-    /// Floats and vectors.
-    pub(super) floats: [[u64; 2]; 8],
-}
-
-impl Registers {
-    pub(super) const ZERO: Registers = Registers { ints: [0; 8], floats: [[0; 2]; 8] };
-}
+/// Whether there is native code.
+pub const AVAILABLE: bool = true;
 
 const REGISTERS_BYTES: usize = size_of::<Registers>();
 
@@ -50,7 +40,7 @@ pub(super) const RETURNED: u32 = 0;
 /// Calls native code with the register ABI: `code` with context `cx`, parameters and results in
 /// `registers`. 0 if it returned, 1 if it stopped, which the runtime record tells more of.
 #[unsafe(naked)]
-pub(super) unsafe extern "sysv64" fn call(
+pub(super) unsafe extern "C" fn call(
     registers: *mut Registers,
     rt: *mut Rt,
     code: *const u8,
@@ -115,7 +105,7 @@ pub(super) unsafe extern "sysv64" fn call(
 
 /// Undoes `call`: `eax` is what it returns, the stack as it left it.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn leave() {
+unsafe extern "C" fn leave() {
     naked_asm!(
         "add rsp, 16",
         "pop rcx",
@@ -135,7 +125,7 @@ unsafe extern "sysv64" fn leave() {
 
 /// Where native code is left when it stopped: with `Rt::native_sp` in `rsp`.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn stopped() {
+unsafe extern "C" fn stopped() {
     naked_asm!("mov eax, 1", "jmp {leave}", leave = sym leave)
 }
 
@@ -146,7 +136,7 @@ pub(super) fn stopped_address() -> usize {
 
 /// Goes on where `Rt::resume` of the record in `rax` says. Nothing returns to what was below.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn resume() {
+unsafe extern "C" fn resume() {
     naked_asm!(
         "mov rsp, qword ptr [rax + {sp}]",
         "mov rbp, qword ptr [rax + {fp}]",
@@ -162,7 +152,7 @@ unsafe extern "sysv64" fn resume() {
 
 /// Code with the register ABI of any function: calls what `VmCtx::callee` of the context names.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn bridge() {
+unsafe extern "C" fn bridge_code() {
     naked_asm!(
         "push rbp",
         "mov rbp, rsp",
@@ -227,15 +217,15 @@ unsafe extern "sysv64" fn bridge() {
     )
 }
 
-/// The address of the bridge.
-pub(crate) fn bridge_address() -> usize {
-    bridge as *const () as usize
+/// The bridge: code with the register ABI of any function.
+pub(crate) fn bridge() -> *const u8 {
+    bridge_code as *const () as *const u8
 }
 
 /// Where the fault handler lets a thread go on that faulted in native code: the address of the
 /// instruction in `rdi`, its frame pointer in `rsi` and `rbp`, the stack aligned and free below.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn faulted() {
+unsafe extern "C" fn faulted() {
     naked_asm!("call {fault}", "jmp {resume}", fault = sym fault, resume = sym resume)
 }
 
@@ -246,7 +236,7 @@ pub(crate) fn fault_landing() -> usize {
 
 /// What all stubs of builtins share: notes the place of the caller, and jumps to builtin `eax`.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn call_builtin() {
+unsafe extern "C" fn call_builtin() {
     naked_asm!(
         "mov r8, qword ptr [rdi + {rt}]",
         "mov r9, qword ptr [rsp]",
@@ -264,9 +254,9 @@ unsafe extern "sysv64" fn call_builtin() {
     )
 }
 
-/// Calls builtin `eax`, which gives the record to resume with.
+/// Calls builtin `eax`, which throws, and goes on where the exception leads.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn call_throwing() {
+unsafe extern "C" fn call_throwing() {
     naked_asm!(
         "mov r8, qword ptr [rdi + {rt}]",
         "mov r9, qword ptr [rsp]",
@@ -275,33 +265,36 @@ unsafe extern "sysv64" fn call_throwing() {
         "mov qword ptr [r8 + {exit_fp}], rbp",
         "mov qword ptr [r8 + {exit_vmctx}], 0",
         "lea r9, [rip + {table}]",
-        "sub rsp, 8",
+        "push rdi",
         "call qword ptr [r9 + rax * 8]",
+        "mov rdi, qword ptr [rsp]",
+        "call {thrown}",
         "jmp {resume}",
         rt = const offset_of!(VmCtx, rt),
         exit_ip = const offset_of!(Rt, exit_ip),
         exit_fp = const offset_of!(Rt, exit_fp),
         exit_vmctx = const offset_of!(Rt, exit_vmctx),
         table = sym builtins::TABLE,
+        thrown = sym thrown,
         resume = sym resume,
     )
 }
 
 /// The stub of builtin `N`.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn stub<const N: usize>() {
+unsafe extern "C" fn stub<const N: usize>() {
     naked_asm!("mov eax, {n}", "jmp {call}", n = const N, call = sym call_builtin)
 }
 
 /// The stub of throwing builtin `N`.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn throwing_stub<const N: usize>() {
+unsafe extern "C" fn throwing_stub<const N: usize>() {
     naked_asm!("mov eax, {n}", "jmp {call}", n = const N, call = sym call_throwing)
 }
 
 /// Code with the register ABI that gives the address it returns to.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn probe() {
+unsafe extern "C" fn probe() {
     naked_asm!("mov rax, qword ptr [rsp]", "ret")
 }
 
@@ -330,7 +323,7 @@ pub(crate) fn builtin_stubs() -> *const usize {
     STUBS.as_ptr().cast()
 }
 
-type Stub = unsafe extern "sysv64" fn();
+type Stub = unsafe extern "C" fn();
 
 macro_rules! stubs {
     ($($name:ident)*; $($throwing:ident)*) => {

@@ -15,7 +15,7 @@ use crate::gc::operands::OperandRoots;
 use crate::vmctx::VmCtx;
 
 /// The signature of all builtins.
-pub(crate) type Function = unsafe extern "sysv64" fn(*mut VmCtx, *mut u64, u64, u64) -> u64;
+pub(crate) type Function = unsafe extern "C" fn(*mut VmCtx, *mut u64, u64, u64) -> u64;
 
 /// What a builtin returns that has done its work and has no better number.
 const DONE: u64 = 1;
@@ -39,7 +39,7 @@ macro_rules! builtins {
                 // SAFETY: the caller's promise; indices were validated (V3).
                 unsafe { $body }
             }
-            unsafe extern "sysv64" fn entry(
+            unsafe extern "C" fn entry(
                 cx: *mut VmCtx,
                 args: *mut u64,
                 a: u64,

@@ -7,7 +7,7 @@
 //!
 //! All code of a module is near its other code and the slots, so that distances fit into 32 bits.
 
-use crate::sys::{NoMemory, Reservation};
+use crate::sys::{self, NoMemory, Reservation};
 
 /// Code begins at multiples of this: a line of the cache.
 const CODE_ALIGN: usize = 64;
@@ -31,7 +31,7 @@ pub(super) struct CodeMemory {
 impl CodeMemory {
     /// Memory for `slots` slots and at least `code` bytes of code.
     pub(super) fn new(slots: usize, code: usize) -> Result<CodeMemory, NoMemory> {
-        let page = rustix::param::page_size();
+        let page = sys::page_size();
         let table = (slots * 8).next_multiple_of(page);
         let size = table.saturating_add(code).min(AREA_BYTES_MAX).next_multiple_of(PAGE_BYTES);
         let mut reservation = Reservation::new(size)?;

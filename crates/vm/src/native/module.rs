@@ -30,7 +30,7 @@ const CODE_PER_FUNCTION: usize = 8 << 10;
 const CODE_BYTES_MIN: usize = 256 << 10;
 
 /// Functions to install together.
-pub(crate) type Batch<'a> = &'a [(DefinedFuncIndex, Entry, &'a NativeCode)];
+pub type Batch<'a> = &'a [(DefinedFuncIndex, Entry, &'a NativeCode)];
 
 /// Native code of one function.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct NativeFunc {
     pub(crate) entry: Entry,
     /// Its first address.
     pub(crate) start: usize,
-    end: usize,
+    pub(crate) end: usize,
     calls: Box<[CallSite]>,
     traps: Box<[(u32, TrapCause)]>,
     positions: Box<[(u32, Position)]>,
@@ -123,6 +123,10 @@ impl NativeModule {
         let code = CODE_BYTES_MIN
             .saturating_add(body_bytes.saturating_mul(CODE_PER_BODY_BYTE))
             .saturating_add(functions.saturating_mul(CODE_PER_FUNCTION));
+        if !asm::AVAILABLE {
+            return Err(NoMemory);
+        }
+        asm::prepare();
         let memory = CodeMemory::new(functions, code)?;
         let functions = Arc::new(Functions::default());
         let (start, end) = memory.range();
@@ -190,7 +194,7 @@ impl NativeModule {
         for func in &targets.stubs {
             // SAFETY: the slot is in the table, and only ever used as an atomic.
             let slot = unsafe { AtomicUsize::from_ptr(self.memory.slot(func.0)) };
-            slot.store(asm::bridge_address(), Ordering::Release);
+            slot.store(asm::bridge().expose_provenance(), Ordering::Release);
         }
         self.memory.add(&bytes)?.expose_provenance();
         self.stubs.extend(new_stubs);

@@ -2,10 +2,7 @@
 
 use std::ptr::NonNull;
 
-#[cfg(dunlin_native)]
-use rustix::mm::MprotectFlags;
-
-use super::{NoMemory, map, page_rounded};
+use super::{Access, NoMemory, map, page_rounded};
 
 /// An owned range of addresses, inaccessible except for what was committed.
 #[derive(Debug)]
@@ -45,26 +42,23 @@ impl Reservation {
     }
 
     /// Makes `size` bytes from `offset` on, which were committed, executable and read-only, for good.
-    #[cfg(dunlin_native)]
     pub(crate) fn make_executable(&mut self, offset: usize, size: usize) -> Result<(), NoMemory> {
-        self.protect(offset, size, MprotectFlags::READ | MprotectFlags::EXEC)
+        self.protect(offset, size, Access::Execute)
     }
 
-    /// Makes `size` bytes from `offset` on readable.
-    #[cfg(dunlin_native)]
-    pub(crate) fn open(&mut self, offset: usize, size: usize) -> Result<(), NoMemory> {
-        self.protect(offset, size, MprotectFlags::READ)
-    }
-
-    #[cfg(dunlin_native)]
-    fn protect(&mut self, offset: usize, size: usize, access: MprotectFlags) -> Result<(), NoMemory> {
+    /// Makes `size` bytes from `offset` on readable, or inaccessible.
+    pub(crate) fn protect(
+        &mut self,
+        offset: usize,
+        size: usize,
+        access: Access,
+    ) -> Result<(), NoMemory> {
         let inside = offset.checked_add(size).is_some_and(|end| end <= self.size);
         if !inside || !offset.is_multiple_of(map::page_size()) {
             return Err(NoMemory);
         }
         // SAFETY: whole pages inside the mapping, checked above.
-        unsafe { rustix::mm::mprotect(self.base().add(offset).cast(), size, access) }
-            .map_err(|_| NoMemory)
+        unsafe { map::protect(self.base().add(offset), size, access) }
     }
 }
 
