@@ -598,7 +598,6 @@ pub(crate) unsafe fn result_slots(func: *const FuncRecord) -> u32 {
 /// # Safety
 ///
 /// `func` is the record of a host function of `store`.
-#[cfg(dunlin_native)]
 pub(crate) unsafe fn host_type(
     store: &Store,
     func: *const FuncRecord,

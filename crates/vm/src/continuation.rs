@@ -304,7 +304,6 @@ pub(crate) unsafe fn set_running(rt: *mut Rt, fiber: FiberId) {
 /// # Safety
 ///
 /// V2: `rt` is the record of the store whose code stopped.
-#[cfg(dunlin_native)]
 pub(crate) unsafe fn leave_all(rt: *mut Rt) {
     // SAFETY: V2 (caller).
     unsafe {

@@ -209,7 +209,6 @@ pub(crate) unsafe fn throw(rt: *mut Rt, exception: u32) -> Result<(), Trap> {
 /// # Safety
 ///
 /// As for [`throw`], but that the place is of native code.
-#[cfg(dunlin_native)]
 pub(crate) unsafe fn throw_from(rt: *mut Rt, exception: u32) -> Trap {
     // SAFETY: the caller's promise.
     unsafe { throw(rt, exception) }.err().unwrap_or_else(|| bug!("native code went on by itself"))
@@ -221,7 +220,6 @@ pub(crate) unsafe fn throw_from(rt: *mut Rt, exception: u32) -> Trap {
 /// # Safety
 ///
 /// Native code that the interpreter entered just stopped with an exception.
-#[cfg(dunlin_native)]
 pub(crate) unsafe fn land_here(rt: *mut Rt) -> bool {
     // SAFETY: V2.
     unsafe {

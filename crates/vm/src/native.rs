@@ -24,6 +24,8 @@
 //! which frame of the interpreter called. What the interpreter runs for native code has a frame header
 //! that leads back to the native frame ([`Link`]). So a walk over frames goes through both kinds.
 
+#![cfg_attr(not(dunlin_native), allow(dead_code, reason = "nobody has native code to use it for"))]
+
 #[cfg(dunlin_native)]
 mod asm;
 #[cfg(not(dunlin_native))]
