@@ -230,3 +230,6 @@ unsafe fn make_exception(cx: *mut VmCtx, tag: usize, payload: *mut u64) -> Outco
         store.with_operands(roots, |store| exception::make(store, tag, payload, true))
     }
 }
+
+#[cfg(test)]
+mod tests;
