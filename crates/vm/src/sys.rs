@@ -16,9 +16,11 @@ mod signals;
 mod signals;
 
 mod pages;
+mod priority;
 mod reservation;
 
 pub(crate) use pages::Pages;
+pub(crate) use priority::lower_priority;
 pub(crate) use reservation::Reservation;
 pub(crate) use signals::install as install_fault_handler;
 

@@ -16,6 +16,7 @@ use crate::func::HostError;
 use crate::gc::Root;
 use crate::interp::{self, Exit};
 use crate::sys;
+use crate::tiers::{TierMode, ticker};
 use crate::vmctx::FuncRecord;
 
 /// Why guest code stopped, and where.
@@ -205,6 +206,9 @@ impl Store {
         }
         self.native_base = native_base;
         self.active.0 = Some(stack);
+        if self.shared.tiers().is_some_and(|tiers| tiers.policy().mode == TierMode::Auto) {
+            self.running = Some(ticker::begin(&self.shared));
+        }
         Ok(())
     }
 
@@ -244,6 +248,7 @@ impl Store {
 
     /// Cleans up after an outermost call.
     fn end(&mut self, outcome: &Result<(), CallError>) {
+        self.running = None;
         // A request that stopped something has done its work; one that came too late means the
         // next call.
         if std::mem::take(&mut self.was_interrupted) {
@@ -285,8 +290,8 @@ impl Store {
             let free = (*rt).stack_end.offset_from_unsigned(fp);
             let stopped = match (*rt).interrupt.load(Ordering::Relaxed) {
                 _ if free < params.max(results) => Some(Trap::StackOverflow),
-                0 => None,
-                _ => Some(Trap::Interrupted),
+                word if word & Shared::STOP != 0 => Some(Trap::Interrupted),
+                _ => None,
             };
             if let Some(trap) = stopped {
                 (*rt).trap = trap;
