@@ -6,7 +6,7 @@
 use dunlin_module::{CompositeType, Module};
 
 /// `VmCtx`, what the first parameter of every function points to. Nothing of it changes while the
-/// instance lives, but for `CALLEE`.
+/// instance lives, but for `CALLEE` and `CALLER`.
 pub mod vmctx {
     /// Address of `Rt`.
     pub const RT: i32 = 0;
@@ -24,11 +24,18 @@ pub mod vmctx {
     pub const BRIDGE: i32 = 48;
     /// Which function is called: see [`crate::native`]. Written by native code.
     pub const CALLEE: i32 = 56;
-    /// Address of a byte whose load traps when the guest shall stop.
+    /// Address of [`POLL_BYTES`](super::POLL_BYTES) bytes, loads of which trap when the guest shall
+    /// stop.
     pub const POLL: i32 = 64;
+    /// Address of the context of the caller: see [`crate::native`]. Written by native code.
+    pub const CALLER: i32 = 72;
     /// Bytes of a context: its arrays follow.
-    pub const SIZE: usize = 128;
+    pub const SIZE: usize = 136;
 }
+
+/// How many bytes code may load to see whether it shall stop: each place that looks takes another, so
+/// that no load seems redundant.
+pub const POLL_BYTES: u32 = 4096;
 
 /// `Rt`, one for each store.
 pub mod rt {

@@ -19,8 +19,8 @@
 //!
 //! A function is entered with the context of its instance. Whoever calls a function that may not be
 //! native yet, which is every call but those of [`RelocTarget::Func`], first writes to `VmCtx::callee`
-//! *of the callee's context* which it is: the address of its `FuncRecord`. For [`RelocTarget::Func`] the
-//! runtime sees to it.
+//! *of the callee's context* which it is, the address of its `FuncRecord`, and to `VmCtx::caller` of that
+//! context its own context. For [`RelocTarget::Func`] the runtime sees to it.
 //!
 //! # OSR ABI
 //!
@@ -35,8 +35,8 @@
 //!   pointer with `Rt::native_limit`; below it, it writes [`callee_of`] its index to `VmCtx::callee` and
 //!   jumps to `VmCtx::bridge` with its own parameters, which goes on in the interpreter. (Code for
 //!   [`Entry::Loop`] need not look.) No frame is larger than [`FRAME_BYTES_MAX`].
-//! - At loop headers, if the engine is interruptible, it loads a byte from where `VmCtx::poll` points.
-//!   The load traps with [`Trap::Interrupted`] if the guest shall stop.
+//! - At loop headers, if the engine is interruptible, it loads one of the bytes from where `VmCtx::poll`
+//!   points. The load traps with [`Trap::Interrupted`] if the guest shall stop.
 //! - Traps are instructions that fault: listed in [`NativeCode::traps`].
 
 use std::fmt;

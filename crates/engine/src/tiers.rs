@@ -70,7 +70,11 @@ pub(crate) fn tiers(
         None => {
             let text = "`execution.tier`: expected `Interp` or `Auto`, as there is no compiler for \
                         this processor in this build";
-            return Err(Error::list(ErrorKind::Misuse, "cannot build an engine", vec![text.into()]));
+            return Err(Error::list(
+                ErrorKind::Misuse,
+                "cannot build an engine",
+                vec![text.into()],
+            ));
         }
     };
     Ok(Some(Tiers::new(compiler, TierPolicy { record, ..TierPolicy::new(mode) })))

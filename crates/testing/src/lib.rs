@@ -16,6 +16,7 @@ pub mod matrix;
 pub mod oracle;
 pub mod snapshot;
 pub mod suite;
+pub mod vectors;
 
 use std::path::{Path, PathBuf};
 

@@ -10,18 +10,18 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use dunlin_code::bytecode::field;
 use dunlin_code::lower::{Observer, lower_observed};
-use dunlin_code::native::{Entry, NativeCode};
+use dunlin_code::native::Entry;
 use dunlin_code::op::{Op, PlainOp};
 use dunlin_code::roots::Roots;
 use dunlin_code::{Bytecode, Handler, LowerError, Settings, Trap, lower};
 use dunlin_module::{DefinedFuncIndex, Module};
 
-use crate::budget::LimitError;
 use crate::interp;
+use crate::native::{Batch, EnterCode, NativeModule};
 use crate::tiers::{ModuleTiers, Tiers};
 use crate::vmctx::CodeEntry;
 
@@ -34,6 +34,7 @@ pub struct ModuleCode {
     lowering: Settings,
     entries: Entries,
     published: Mutex<Published>,
+    me: Weak<ModuleCode>,
     /// What is compiled; `None` if everything stays interpreted.
     tiers: Option<ModuleTiers>,
 }
@@ -45,6 +46,10 @@ struct Published {
     errors: BTreeMap<u32, Arc<LowerError>>,
     /// Root maps of the functions that were found on a stack.
     roots: BTreeMap<u32, Arc<Roots>>,
+    /// Native code, once there is some.
+    native: Option<NativeModule>,
+    /// What the entries of native functions hold, as far as the interpreter calls them.
+    entered: Vec<Box<EnterCode>>,
 }
 
 #[derive(Debug)]
@@ -53,6 +58,10 @@ struct Body {
     words: Box<[u64]>,
     handlers: Box<[Handler]>,
 }
+
+/// There is no native code in this build, or no room for more of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoRoom;
 
 /// The function that an instruction belongs to.
 #[derive(Clone, Debug)]
@@ -76,13 +85,14 @@ impl ModuleCode {
         tiers: Option<&Arc<Tiers>>,
     ) -> Arc<ModuleCode> {
         let entries = Entries::new(module.bodies.len());
-        Arc::new_cyclic(|code| ModuleCode {
+        Arc::new_cyclic(|me| ModuleCode {
             module,
             settings,
             lowering: tiers.map_or(settings, |tiers| tiers.lowering(settings)),
             entries,
             published: Mutex::default(),
-            tiers: tiers.map(|tiers| ModuleTiers::new(tiers, code)),
+            me: me.clone(),
+            tiers: tiers.map(|tiers| ModuleTiers::new(tiers, me)),
         })
     }
 
@@ -99,23 +109,6 @@ impl ModuleCode {
     /// What is compiled of it, if anything ever is.
     pub(crate) fn tiers(&self) -> Option<&ModuleTiers> {
         self.tiers.as_ref()
-    }
-
-    /// Makes native code part of this code.
-    pub(crate) fn install(
-        &self,
-        func: DefinedFuncIndex,
-        entry: Entry,
-        code: NativeCode,
-    ) -> Result<(), LimitError> {
-        let _ = (func, entry, code);
-        Ok(())
-    }
-
-    /// The address of native code that takes over frames at the loop at `offset` in the module's binary.
-    pub(crate) fn native_loop(&self, func: DefinedFuncIndex, offset: u32) -> Option<*const u8> {
-        let _ = (func, offset);
-        None
     }
 
     /// The entry of a defined function.
@@ -190,6 +183,11 @@ impl ModuleCode {
         entry.frame_slots.store(code.frame_slots, Ordering::Relaxed);
         entry.header_slot.store(code.header_slot, Ordering::Relaxed);
         entry.zero_slots.store(code.zero_slots, Ordering::Relaxed);
+        let native = entry.native.load(Ordering::Acquire).cast_const();
+        let ip = match native.is_null() {
+            true => ip,
+            false => self.entering(&mut published, func, native, ip),
+        };
         entry.ip.store(ip.cast_mut(), Ordering::Release);
         drop(published);
         let Some(tiers) = &self.tiers else { return Ok(ip) };
@@ -205,6 +203,78 @@ impl ModuleCode {
         }
         let ip = entry.ip.load(Ordering::Acquire).cast_const();
         (!ip.is_null()).then_some(ip)
+    }
+
+    /// Code that enters the native code `code` of `func`, whose code for the interpreter is at
+    /// `interpreted`.
+    fn entering(
+        &self,
+        published: &mut Published,
+        func: DefinedFuncIndex,
+        code: *const u8,
+        interpreted: *const u64,
+    ) -> *const u64 {
+        let ty = self.module.func_type(self.module.func_index(func));
+        let mut enter = Box::new(EnterCode {
+            words: [0; 2],
+            code,
+            interpreted,
+            header_slot: self.header_slot(func),
+            ty: Arc::as_ptr(ty),
+        });
+        let op = Op::plain(PlainOp::EnterNative);
+        enter.words = [interp::handler(op), (&raw const *enter).expose_provenance() as u64];
+        let words = enter.words.as_ptr();
+        published.entered.push(enter);
+        words
+    }
+
+    /// Installs native code: from now on functions in `batch` are native wherever they are called, and
+    /// loops can be entered.
+    ///
+    /// # Errors
+    ///
+    /// If this build has no native code, or there is no room for more.
+    pub fn install(&self, batch: Batch<'_>) -> Result<(), NoRoom> {
+        let mut published = self.lock();
+        if published.native.is_none() {
+            let bodies = self.module.bodies.iter().map(|body| body.len()).sum();
+            let native = NativeModule::new(self.module.bodies.len(), bodies).map_err(|_| NoRoom)?;
+            published.native = Some(native);
+        }
+        let Some(native) = &mut published.native else { return Err(NoRoom) };
+        let installed = native.install(batch, &self.me).map_err(|_| NoRoom)?;
+        for func in installed.iter().filter(|func| func.entry == Entry::Function) {
+            // SAFETY: V2: a defined function's index is inside the table, which lives as long as `self`.
+            let entry = unsafe { &*self.entries().add(func.func.index()) };
+            entry.native.store(func.code().cast_mut(), Ordering::Release);
+            let ip = entry.ip.load(Ordering::Acquire).cast_const();
+            // One that is native already keeps what enters the older code.
+            if published.by_address.contains_key(&ip.addr()) {
+                let ip = self.entering(&mut published, func.func, func.code(), ip);
+                entry.ip.store(ip.cast_mut(), Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `func` is native.
+    pub fn is_native(&self, func: DefinedFuncIndex) -> bool {
+        // SAFETY: V2: as above.
+        func.index() < self.entries.count
+            && unsafe {
+                !(*self.entries().add(func.index())).native.load(Ordering::Acquire).is_null()
+            }
+    }
+
+    /// The native code for the loop of `func` at `offset` in the module's binary, if there is any.
+    pub(crate) fn native_loop(&self, func: DefinedFuncIndex, offset: u32) -> Option<*const u8> {
+        Some(self.lock().native.as_ref()?.loop_at(func, offset)?.code())
+    }
+
+    /// Bytes of native code, in whole pages.
+    pub fn native_bytes(&self) -> usize {
+        self.lock().native.as_ref().map_or(0, NativeModule::bytes)
     }
 
     /// Code that traps, for a function that cannot be lowered.

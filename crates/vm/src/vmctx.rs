@@ -43,6 +43,8 @@ pub struct VmCtx {
     pub callee: u64,
     /// A byte that can be read unless native code shall stop.
     pub poll: *const u8,
+    /// The context of the native code that calls `callee` through its record.
+    pub caller: *mut VmCtx,
     /// Imported function index → its record. Never null.
     pub imported_funcs: *const *const FuncRecord,
     /// Function index → its record, null until somebody takes the reference.
@@ -171,7 +173,8 @@ impl HeapDef {
     };
 }
 
-/// The frame header, at `CodeEntry::header_slot` of every interpreter frame.
+/// The frame header, at `CodeEntry::header_slot` of every interpreter frame. That of the outermost frame
+/// of what native code called leads to a `native::Link` instead of a frame.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct FrameHeader {
@@ -181,6 +184,20 @@ pub struct FrameHeader {
     pub fp: *mut u64,
     /// The caller's context.
     pub vmctx: *mut VmCtx,
+}
+
+/// A place in native code to go on at: registers.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Resume {
+    /// The instruction.
+    pub pc: usize,
+    /// The stack pointer.
+    pub sp: usize,
+    /// The frame pointer.
+    pub fp: usize,
+    /// What is in the first register for payloads of exceptions.
+    pub payload: u64,
 }
 
 /// The runtime record of a store: what every handler may need besides its instance.
@@ -201,12 +218,22 @@ pub struct Rt {
     pub spill: *mut u128,
     /// The heap of the store.
     pub heap: HeapDef,
-    /// Non-zero asks the guest to stop at its next back edge or call.
+    /// Non-zero asks the guest to stop at its next back edge or call, or to find out what is wanted:
+    /// bits of `store::Shared`.
     pub interrupt: AtomicU32,
+    /// Code to go on at after a branch back that found `interrupt` set. Such a branch says in the exit
+    /// fields where it is.
+    pub look: *const u64,
     /// Why guest code last stopped; meaningful after an exit with `Exit::Trap`.
     pub trap: Trap,
     /// Native stack pointer to restore when a guard page stops guest code.
     pub entry_sp: *mut u8,
+    /// Native stack pointer to restore when native code stops.
+    pub native_sp: *mut u8,
+    /// A byte that can be read unless native code shall stop.
+    pub poll: *const u8,
+    /// Where to go on when native code was stopped.
+    pub resume: Resume,
     /// Instruction at which guest code stopped.
     pub exit_ip: *const u64,
     /// Frame in which guest code stopped.
@@ -237,7 +264,7 @@ macro_rules! fields_at {
 fields_at! {
     VmCtx vmctx {
         rt RT, mem0 MEM0, code CODE, types TYPES, type_infos TYPE_INFOS, builtins BUILTINS,
-        bridge BRIDGE, callee CALLEE, poll POLL,
+        bridge BRIDGE, callee CALLEE, poll POLL, caller CALLER,
     }
     Rt rt {
         fuel FUEL, native_limit NATIVE_LIMIT, native_top NATIVE_TOP, stack_end STACK_END,

@@ -87,8 +87,7 @@ impl Guest {
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::decode(bytes, &Features::default(), &types).unwrap();
         let code = ModuleCode::tiered(Arc::new(module), settings(), Some(&tiers));
-        let mut store =
-            Store::new(types, settings(), Limits::default(), Box::new(())).unwrap();
+        let mut store = Store::new(types, settings(), Limits::default(), Box::new(())).unwrap();
         store.set_fuel(u64::MAX);
         let instance = store.instantiate(&code, &[]).unwrap();
         Guest { store, instance, code, tiers }
@@ -299,8 +298,7 @@ fn nobody_waits_for_a_compiler() {
 
 #[test]
 fn no_more_native_code_than_the_policy_allows() {
-    let policy =
-        TierPolicy { native_bytes: 0, record: true, ..TierPolicy::new(TierMode::Eager) };
+    let policy = TierPolicy { native_bytes: 0, record: true, ..TierPolicy::new(TierMode::Eager) };
     let mut guest = Guest::with(WORK, Tiers::new(Arc::new(Refuses::default()), policy));
     assert_eq!(guest.run("fib", 15), 610);
     let report = guest.tiers.report();
@@ -338,7 +336,8 @@ fn many_threads_many_modules() {
                     Store::new(types, settings(), Limits::default(), Box::new(())).unwrap();
                 store.set_fuel(u64::MAX);
                 let instance = store.instantiate(&code, &[]).unwrap();
-                let tiers = Tiers::new(Arc::new(Refuses::default()), TierPolicy::new(TierMode::Opt));
+                let tiers =
+                    Tiers::new(Arc::new(Refuses::default()), TierPolicy::new(TierMode::Opt));
                 let mut guest = Guest { store, instance, code, tiers };
                 while !stop.load(Ordering::Relaxed) {
                     assert_eq!(guest.run("fib", 10), 55);

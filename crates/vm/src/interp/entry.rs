@@ -8,7 +8,8 @@ use dunlin_code::op::{Op, PlainOp};
 use super::dispatch::{DONE, start};
 use super::table;
 use crate::builtins;
-use crate::vmctx::{FrameHeader, FuncRecord, Rt, VmCtx};
+use crate::native;
+use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, Rt, VmCtx};
 
 /// How guest code ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +40,14 @@ pub(crate) fn exit_code() -> *const u64 {
     })
 }
 
+/// The code that branches back go to when something is wanted of the guest: one `look` instruction.
+pub(crate) fn look_code() -> *const u64 {
+    static CODE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    CODE.get_or_init(|| {
+        table::handler_word(Op::plain(PlainOp::Look), dunlin_code::MemoryKind::Compact)
+    })
+}
+
 /// The code the outermost frame of a fiber returns to: one `cont.return` instruction.
 pub(crate) fn return_code() -> *const u64 {
     static CODE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
@@ -64,6 +73,31 @@ pub(crate) unsafe fn run(rt: *mut Rt, func: *const FuncRecord, fp: *mut u64) -> 
             };
         }
         let entry = (*func).code;
+        let code = (*entry).native.load(Ordering::Acquire);
+        if !code.is_null()
+            && let Some(returned) = native::call_record(rt, func, code, fp)
+        {
+            return if returned { Exit::Done } else { Exit::Trap };
+        }
+        run_linked(rt, entry, cx, fp, std::ptr::null())
+    }
+}
+
+/// Calls the function of `entry` in the interpreter, with its arguments at `fp`, where the results are
+/// left; from native code at `link`, or from the host if that is null.
+///
+/// # Safety
+///
+/// As for [`run`], for an entry of the module of `cx`.
+pub(crate) unsafe fn run_linked(
+    rt: *mut Rt,
+    entry: *const CodeEntry,
+    cx: *mut VmCtx,
+    fp: *mut u64,
+    link: *const native::Link,
+) -> Exit {
+    // SAFETY: V2, V4: records and contexts live as long as the store.
+    unsafe {
         let mut ip = (*entry).ip.load(Ordering::Acquire).cast_const();
         if ip.is_null() {
             ip = match (*(*cx).module).lower_entry(entry) {
@@ -78,7 +112,7 @@ pub(crate) unsafe fn run(rt: *mut Rt, func: *const FuncRecord, fp: *mut u64) -> 
         }
         let header_slot = (*entry).header_slot.load(Ordering::Relaxed) as usize;
         let header = fp.add(header_slot).cast::<FrameHeader>();
-        header.write(FrameHeader { ip: exit_code(), fp: std::ptr::null_mut(), vmctx: cx });
+        header.write(FrameHeader { ip: exit_code(), fp: link.cast_mut().cast(), vmctx: cx });
         let zero = (*entry).zero_slots.load(Ordering::Relaxed) as usize;
         header.add(1).cast::<u64>().write_bytes(0, zero);
         match enter(ip, fp, cx, (*(*cx).mem0).base, 0, rt) {

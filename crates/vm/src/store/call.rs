@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
 
@@ -15,6 +14,7 @@ use crate::frames::Place;
 use crate::func::HostError;
 use crate::gc::Root;
 use crate::interp::{self, Exit};
+use crate::native;
 use crate::sys;
 use crate::tiers::{TierMode, ticker};
 use crate::vmctx::FuncRecord;
@@ -180,7 +180,7 @@ impl Store {
         let limits = self.budget.limits();
         let (trap, detail) = if self.nested_calls >= limits.nested_calls {
             (Trap::StackOverflow, "too many calls between guest and host inside one another")
-        } else if self.native_base.abs_diff(here) <= limits.native_stack_bytes {
+        } else if self.has_native_room(here, limits.native_stack_bytes) {
             return Ok(());
         } else if self.settings().deterministic {
             // No result of the guest's: another host might have gone on.
@@ -189,6 +189,14 @@ impl Store {
             (Trap::StackOverflow, "too many calls between guest and host inside one another")
         };
         Err(CallError::Trap(TrapReport::outside(trap, Some(detail.into()))))
+    }
+
+    /// Whether there is native stack for a host function that calls a guest. Native code, which goes on
+    /// in the interpreter when it has used up its share, does not count.
+    fn has_native_room(&self, here: usize, bytes: usize) -> bool {
+        // SAFETY: the record is alive; V1.
+        let native = unsafe { !(*self.rt()).native_sp.is_null() };
+        self.native_base.abs_diff(here) <= bytes || (native && native::stack_end() <= here)
     }
 
     /// Provides for an outermost call.
@@ -203,6 +211,7 @@ impl Store {
             (*rt).stack_top = stack.base();
             (*rt).stack_end = stack.base().add(slots);
             (*rt).main_end = (*rt).stack_end;
+            (*rt).native_top = (*rt).stack_top;
         }
         self.native_base = native_base;
         self.active.0 = Some(stack);
@@ -252,7 +261,7 @@ impl Store {
         // A request that stopped something has done its work; one that came too late means the
         // next call.
         if std::mem::take(&mut self.was_interrupted) {
-            self.shared.interrupt().fetch_and(!Shared::REQUESTED, Ordering::Relaxed);
+            self.shared.clear(Shared::REQUESTED);
         }
         let rt = self.rt();
         // SAFETY: the record is alive; V1.
@@ -288,10 +297,10 @@ impl Store {
         unsafe {
             let fp = (*rt).stack_top;
             let free = (*rt).stack_end.offset_from_unsigned(fp);
-            let stopped = match (*rt).interrupt.load(Ordering::Relaxed) {
+            let stopped = match self.is_interrupted() {
                 _ if free < params.max(results) => Some(Trap::StackOverflow),
-                word if word & Shared::STOP != 0 => Some(Trap::Interrupted),
-                _ => None,
+                false => None,
+                true => Some(Trap::Interrupted),
             };
             if let Some(trap) = stopped {
                 (*rt).trap = trap;
@@ -325,7 +334,7 @@ impl Store {
         // SAFETY: the record is alive; V1.
         let (trap, exception) = unsafe { ((*rt).trap, (*rt).exception) };
         self.was_interrupted |= trap == Trap::Interrupted;
-        let backtrace = Backtrace::capture(self);
+        let backtrace = self.backtrace.take().unwrap_or_else(|| Backtrace::capture(self));
         match (trap, self.pending_error.take()) {
             (Trap::Host, Some(error)) => CallError::Host(error, backtrace),
             (Trap::Exception, error) => match self.root(exception.into()) {

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use dunlin_code::native::Entry;
 use dunlin_module::DefinedFuncIndex;
 
+use super::Tiers;
 use super::policy::{self, TierMode};
 use super::pool::{self, Job};
 use super::report::{Asked, Outcome};
 use super::ticker::TICK;
-use super::Tiers;
-use crate::module_code::ModuleCode;
+use crate::module_code::{ModuleCode, NoRoom};
 use crate::vmctx::CodeEntry;
 
 /// The most loops of one function that are taken over, each by code of its own.
@@ -283,12 +283,12 @@ impl ModuleTiers {
             Err(error) => return Outcome::Refused(error.to_string()),
         };
         let bytes = native.bytes.len() as u64;
-        match code.install(func, entry, native) {
+        match code.install(&[(func, entry, &native)]) {
             Ok(()) => {
                 self.native_bytes.fetch_add(bytes, Ordering::Relaxed);
                 Outcome::Native { bytes }
             }
-            Err(limit) => Outcome::Refused(limit.to_string()),
+            Err(NoRoom) => Outcome::Refused("there is no room for more native code".into()),
         }
     }
 

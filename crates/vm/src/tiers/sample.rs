@@ -11,16 +11,17 @@ use dunlin_module::DefinedFuncIndex;
 use super::module::Party;
 use crate::frames::Place;
 use crate::module_code::ModuleCode;
+use crate::native::{self, Entered};
 use crate::store::Shared;
 use crate::sys;
-use crate::vmctx::{CodeEntry, Rt, VmCtx};
+use crate::vmctx::{CodeEntry, FrameHeader, Rt, VmCtx};
 
 /// Takes the tick, unless the guest shall stop.
 unsafe fn take_tick(rt: *mut Rt) -> Result<(), Trap> {
     // SAFETY: V2: the record of running code.
     let interrupt = unsafe { &(*rt).interrupt };
     let word = interrupt.load(Ordering::Relaxed);
-    if word & Shared::STOP != 0 {
+    if word & Shared::STOPS != 0 {
         return Err(Trap::Interrupted);
     }
     if word & Shared::TICK != 0 {
@@ -43,10 +44,11 @@ pub(crate) unsafe fn back_edge(rt: *mut Rt) -> Result<(), Trap> {
     // SAFETY: V2, V7 (caller): the context names the code of its module, which the store keeps alive.
     unsafe {
         take_tick(rt)?;
-        let place = Place::exit(rt);
+        let mut place = Place::exit(rt);
         let offset = field::hi(*place.ip.add(1)) as i32;
         let target = place.ip.offset(offset as isize);
-        (*rt).exit_ip = target;
+        place.ip = target;
+        place.set_exit(rt);
         let code = &*(*place.vmctx).module;
         match sample_loop(rt, code, target) {
             Some((func, native)) => enter(rt, native, place, code.header_slot(func)),
@@ -65,10 +67,8 @@ unsafe fn sample_loop(
     tiers.tiers().ledger().sampled();
     let located = code.function_at(target)?;
     let word = (target.addr() - located.code.start) / size_of::<u64>();
-    // SAFETY: V2.
-    let (fiber, limit) = unsafe { ((*rt).fiber, (*rt).native_limit.load(Ordering::Relaxed)) };
-    // Everything on a fiber is interpreted.
-    let may_enter = fiber == 0 && sys::stack_pointer() > limit;
+    // SAFETY: V2. Everything on a fiber is interpreted.
+    let may_enter = unsafe { (*rt).fiber == 0 } && sys::stack_pointer() >= native::stack_end();
     let native = tiers.sample_back_edge(code, located.func, word as u32, may_enter)?;
     Some((located.func, native))
 }
@@ -83,7 +83,7 @@ unsafe fn sample_loop(
 /// of `callee`.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn call(
+pub(crate) unsafe extern "C" fn call(
     rt: *mut Rt,
     ip: *const u64,
     caller: *mut VmCtx,
@@ -136,12 +136,29 @@ pub(crate) unsafe fn crossed(callee: *const VmCtx, entry: *const CodeEntry) {
     }
 }
 
-/// Goes on in native code at a loop whose frame is the one of `place`.
+/// Goes on in native code at the loop at `place`, in a frame with the header at slot `header_slot`.
+///
+/// # Safety
+///
+/// V7 for the place; V13: `native` is code for the loop that is there.
 unsafe fn enter(
-    _rt: *mut Rt,
-    _native: *const u8,
-    _place: Place,
-    _header_slot: u32,
+    rt: *mut Rt,
+    native: *const u8,
+    place: Place,
+    header_slot: u32,
 ) -> Result<(), Trap> {
-    Ok(())
+    // SAFETY: V6, V13 (caller). A frame that has returned still is there, and its header.
+    unsafe {
+        match native::enter_loop(rt, native, place.fp, place.vmctx, header_slot) {
+            Entered::Returned => {
+                let header = place.fp.add(header_slot as usize).cast::<FrameHeader>().read();
+                (*rt).exit_ip = header.ip;
+                (*rt).exit_fp = header.fp;
+                (*rt).exit_vmctx = header.vmctx;
+                Ok(())
+            }
+            Entered::Interpret | Entered::Landed => Ok(()),
+            Entered::Stopped => Err((*rt).trap),
+        }
+    }
 }

@@ -10,6 +10,7 @@ use super::exception::{land, mark_place};
 use super::numeric::plain;
 use crate::builtins;
 use crate::interp::regs::{Exec, Flow, Regs, Value};
+use crate::native::{self, EnterCode, Entered};
 use crate::tiers::sample;
 use crate::vmctx::FrameHeader;
 
@@ -106,12 +107,10 @@ unsafe fn jump_back(r: &mut Regs) -> Flow {
     // SAFETY: V7.
     unsafe {
         if (*r.rt).interrupt.load(Ordering::Relaxed) != 0 {
+            // By an instruction of its own, so that branches need no native frame.
             mark_place(r);
-            let looked = sample::back_edge(r.rt);
-            // Native code may have run to the end of the function, and left the result here. If not,
-            // the accumulators are free at the header of a loop.
-            take_result(r, r.fp);
-            return land(r, looked);
+            r.ip = (*r.rt).look;
+            return Flow::Next;
         }
         r.jump(r.hi(1))
     }
@@ -210,6 +209,27 @@ plain! {
             return r.trap(Trap::OutOfFuel);
         }
         r.next(2)
+    }
+    EnterNative(r) {
+        match native::enter(r.rt, r.ip, r.fp, r.cx) {
+            Entered::Returned => {
+                take_result(r, r.fp);
+                leave_frame(r, (*(r.word(1) as *const EnterCode)).header_slot)
+            }
+            Entered::Interpret => {
+                r.ip = (*(r.word(1) as *const EnterCode)).interpreted;
+                Flow::Next
+            }
+            Entered::Landed => land(r, Ok(())),
+            Entered::Stopped => Flow::Stop,
+        }
+    }
+    Look(r) {
+        let looked = sample::back_edge(r.rt);
+        // Native code may have run to the end of the function, and left its result in the frame. If it
+        // did not, nothing is in accumulators at the header of a loop.
+        take_result(r, r.fp);
+        land(r, looked)
     }
     Exit(_r) { Flow::Done }
 }

@@ -1,0 +1,215 @@
+//! Translation: one validated function body to CLIF, in one pass.
+//!
+//! The pass keeps the operand stack as CLIF values ([`stack`]), locals are variables of the frontend, which
+//! makes SSA of them. Nothing recurses: nesting is the control stack ([`control`]).
+//!
+//! | part | what |
+//! |---|---|
+//! | [`stack`] | operands, locals, types |
+//! | [`access`] | loads and stores of the runtime's own structures, and which of them alias |
+//! | [`abi`] | signatures, entry, return |
+//! | [`trap`] [`builtin`] | conditional traps, calls of the runtime |
+//! | [`fuel`] | fuel, interruption, the native stack's end |
+//! | [`osr`] | entry at a loop |
+//! | `numeric` `memory` `table` `simd` `control` `call` `gc` `atomic` `exception` | one family of instructions each, as in lowering |
+
+mod abi;
+mod access;
+mod atomic;
+mod builtin;
+mod call;
+mod control;
+mod exception;
+mod fuel;
+mod gc;
+mod memory;
+mod numeric;
+mod osr;
+mod simd;
+mod stack;
+mod survey;
+mod table;
+mod trap;
+
+use std::collections::HashMap;
+
+use cranelift_codegen::ir::{Block, FuncRef, Function, Inst, SigRef, SourceLoc, StackSlot, Value};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use dunlin_code::layout::ContextLayout;
+use dunlin_code::native::{CompileError, Entry, Inlined, Position, Request};
+use dunlin_code::{Settings, frame::FrameLayout};
+use dunlin_module::op::{Operator, ReadError};
+use dunlin_module::{DefinedFuncIndex, FuncType, Module};
+
+use crate::limits::Work;
+use control::Control;
+use stack::{Local, Operand};
+
+type Result<T = (), E = CompileError> = std::result::Result<T, E>;
+
+/// What is known of a translated function besides its CLIF.
+#[derive(Debug)]
+pub(crate) struct Translated {
+    /// Source locations are indices here.
+    pub(crate) positions: Vec<Position>,
+    /// See [`NativeCode::inlined`](dunlin_code::native::NativeCode::inlined).
+    pub(crate) inlined: Vec<Inlined>,
+    /// Whether it looks at the native stack's end before anything else.
+    pub(crate) checks_stack: bool,
+}
+
+/// Translates what is requested into `func`. It looks at the native stack's end if it calls anything or
+/// if `check_stack` asks for it.
+pub(crate) fn translate(
+    request: &Request<'_>,
+    config: TargetFrontendConfig,
+    func: &mut Function,
+    builder: &mut FunctionBuilderContext,
+    check_stack: bool,
+) -> Result<Translated> {
+    let module = request.module;
+    let mut work = Work::begin(module.bodies[request.func.index()].len())?;
+    let survey = survey::survey(module, request.func, &mut work)?;
+    if request.entry != Entry::Function && survey.tail_calls {
+        // A tail call would have to leave a frame that is not native.
+        return Err(CompileError::Unsupported("tail call in a loop that is entered".to_owned()));
+    }
+    let ty = module.func_type(module.func_index(request.func));
+    let mut translator = Translator {
+        module,
+        settings: *request.settings,
+        func: request.func,
+        entry: request.entry,
+        ty,
+        layout: ContextLayout::new(module),
+        frame: None,
+        frame_slots: 0,
+        b: FunctionBuilder::new(func, builder),
+        vmctx: Value::from_u32(0),
+        frame_base: None,
+        stack: Vec::new(),
+        control: Vec::new(),
+        locals: Vec::new(),
+        unreachable: false,
+        skipped: 0,
+        operator_at: 0,
+        positions: Vec::new(),
+        inlined: Vec::new(),
+        work,
+        fuel: None,
+        polls: 0,
+        signatures: HashMap::new(),
+        functions: HashMap::new(),
+        builtin_signature: None,
+        args: None,
+        osr_operands: None,
+        osr_reached: false,
+    };
+    let checks_stack = request.entry == Entry::Function && (survey.calls || check_stack);
+    translator.begin(checks_stack)?;
+    translator.body()?;
+    let (positions, inlined) = translator.finish(config)?;
+    Ok(Translated { positions, inlined, checks_stack })
+}
+
+struct Translator<'a, 'm> {
+    module: &'m Module,
+    settings: Settings,
+    func: DefinedFuncIndex,
+    entry: Entry,
+    ty: &'m FuncType,
+    layout: ContextLayout,
+    /// The interpreter's frame, where it matters: see `osr`.
+    frame: Option<FrameLayout>,
+    /// Slots of that frame.
+    frame_slots: u32,
+    b: FunctionBuilder<'a>,
+    /// The context of the function's instance.
+    vmctx: Value,
+    /// Where the interpreter's frame is or, in the deterministic profile, would be.
+    frame_base: Option<Value>,
+    stack: Vec<Operand>,
+    control: Vec<Control>,
+    locals: Vec<Local>,
+    /// Whether the code at this point can never run.
+    unreachable: bool,
+    /// Blocks opened in unreachable code and not closed yet.
+    skipped: u32,
+    /// Where the current instruction is in the module's binary.
+    operator_at: u32,
+    positions: Vec<Position>,
+    inlined: Vec<Inlined>,
+    work: Work,
+    /// The constant that is the cost of the current stretch, and the cost so far.
+    fuel: Option<(Inst, u32)>,
+    /// How many places look for interruption.
+    polls: u32,
+    /// Module type index → signature.
+    signatures: HashMap<u32, SigRef>,
+    functions: HashMap<DefinedFuncIndex, FuncRef>,
+    builtin_signature: Option<SigRef>,
+    /// Slots for operands and results of builtins, and how many.
+    args: Option<(StackSlot, u32)>,
+    /// Where operands are read when the loop that is entered was found.
+    osr_operands: Option<Block>,
+    /// Whether the loop that is entered was found where it can run.
+    osr_reached: bool,
+}
+
+impl<'m> Translator<'_, 'm> {
+    /// Translates the instructions of the body.
+    fn body(&mut self) -> Result {
+        let mut reader = self.module.body(self.func).get_operators_reader().map_err(malformed)?;
+        while !reader.eof() {
+            self.operator_at = reader.original_position() as u32;
+            let op = reader.read().map_err(malformed)?;
+            self.operator(&op)?;
+        }
+        Ok(())
+    }
+
+    fn operator(&mut self, op: &Operator<'m>) -> Result {
+        if self.unreachable && self.skip(op) {
+            return Ok(());
+        }
+        self.work.operator()?;
+        self.place();
+        self.count_fuel(op);
+        if self.numeric(op)? || self.memory(op)? || self.table(op)? || self.simd(op)? {
+            return Ok(());
+        }
+        if self.control(op)? || self.call(op)? || self.gc(op)? || self.atomic(op)? {
+            return Ok(());
+        }
+        if self.exception(op)? {
+            return Ok(());
+        }
+        let name = format!("{op:?}");
+        let name = name.split([' ', '{', '(']).next().unwrap_or_default();
+        Err(CompileError::Unsupported(name.to_owned()))
+    }
+
+    /// What follows is made from the current instruction.
+    fn place(&mut self) {
+        let position = Position { offset: self.operator_at, inlined: 0 };
+        if self.positions.last() != Some(&position) {
+            self.positions.push(position);
+        }
+        self.b.set_srcloc(SourceLoc::new(self.positions.len() as u32 - 1));
+    }
+
+    fn finish(mut self, config: TargetFrontendConfig) -> Result<(Vec<Position>, Vec<Inlined>)> {
+        if self.entry != Entry::Function && !self.osr_reached {
+            return Err(CompileError::Unsupported("a loop that never runs".to_owned()));
+        }
+        self.end_fuel();
+        self.b.seal_all_blocks();
+        self.b.finalize(config);
+        Ok((self.positions, self.inlined))
+    }
+}
+
+fn malformed(error: ReadError) -> CompileError {
+    CompileError::Failed(format!("the body does not parse: {error}"))
+}

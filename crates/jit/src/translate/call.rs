@@ -1,0 +1,221 @@
+//! Calls and tail calls, direct, through tables and through references (core spec §4.4.8).
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    BlockArg, BlockCall, ExceptionTableData, ExtFuncData, ExternalName, FuncRef, InstBuilder,
+    MemFlagsData, SigRef, UserExternalName, Value, types,
+};
+use dunlin_code::Trap;
+use dunlin_code::layout::{func_record, vmctx};
+use dunlin_code::native::{Builtin, CompileError, Passed, params, results};
+use dunlin_module::op::Operator;
+use dunlin_module::{DefinedFuncIndex, FuncIndex, FuncType};
+
+use super::access::Region;
+use super::stack::clif_type;
+use super::{Result, Translator};
+use crate::traps;
+
+/// What is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Callee {
+    /// A function of the module.
+    Func(FuncRef),
+    /// Code at an address.
+    Address(Value),
+}
+
+/// How the record of a callee is known not to be null.
+#[derive(Clone, Copy, Debug)]
+enum Null {
+    Never,
+    /// It may be null, which is this trap.
+    Traps(Trap),
+}
+
+impl Translator<'_, '_> {
+    /// Translates a call; false if `op` is none.
+    pub(super) fn call(&mut self, op: &Operator<'_>) -> Result<bool> {
+        match *op {
+            Operator::Call { function_index } => {
+                let (callee, context) = self.direct(function_index);
+                self.call_with(callee, context, self.module.funcs[function_index as usize]);
+            }
+            Operator::CallIndirect { type_index, table_index } => {
+                let (callee, context) = self.indirect(table_index, type_index);
+                self.call_with(callee, context, type_index);
+            }
+            Operator::CallRef { type_index } => {
+                let record = self.pop();
+                let (callee, context) = self.enter_record(record, Null::Traps(Trap::NullFunction));
+                self.call_with(callee, context, type_index);
+            }
+            Operator::ReturnCall { function_index } => {
+                self.tail_calls_allowed(self.module.defined_func(FuncIndex(function_index)))?;
+                let (callee, context) = self.direct(function_index);
+                self.tail_call_with(callee, context, self.module.funcs[function_index as usize]);
+            }
+            Operator::ReturnCallIndirect { type_index, table_index } => {
+                self.tail_calls_allowed(None)?;
+                let (callee, context) = self.indirect(table_index, type_index);
+                self.tail_call_with(callee, context, type_index);
+            }
+            Operator::ReturnCallRef { type_index } => {
+                self.tail_calls_allowed(None)?;
+                let record = self.pop();
+                let (callee, context) = self.enter_record(record, Null::Traps(Trap::NullFunction));
+                self.tail_call_with(callee, context, type_index);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The interpreter calls functions of the host with the caller's frame still there, so that the
+    /// depth of the stack in calls back depends on who is called.
+    fn tail_calls_allowed(&self, callee: Option<DefinedFuncIndex>) -> Result {
+        if self.settings.deterministic && callee.is_none() {
+            let what = "tail call of what may be a host function, where depth is exact";
+            return Err(CompileError::Unsupported(what.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The code and the context of function `index`.
+    fn direct(&mut self, index: u32) -> (Callee, Value) {
+        match self.module.defined_func(FuncIndex(index)) {
+            Some(defined) => (Callee::Func(self.function(defined)), self.vmctx),
+            None => {
+                let record = self.context_entry(self.layout.imported_funcs, index);
+                self.enter_record(record, Null::Never)
+            }
+        }
+    }
+
+    /// A defined function, to be called.
+    fn function(&mut self, defined: DefinedFuncIndex) -> FuncRef {
+        if let Some(known) = self.functions.get(&defined) {
+            return *known;
+        }
+        let index = self.module.func_index(defined);
+        let signature = self.signature(self.module.funcs[index.index()]);
+        let name = UserExternalName::new(0, defined.0);
+        let name = self.b.func.declare_imported_user_function(name);
+        let function = self.b.import_function(ExtFuncData {
+            name: ExternalName::User(name),
+            signature,
+            colocated: true,
+            patchable: false,
+        });
+        self.functions.insert(defined, function);
+        function
+    }
+
+    /// The function at the index on the stack, checked to be of a type.
+    fn indirect(&mut self, table: u32, type_index: u32) -> (Callee, Value) {
+        let index = self.pop();
+        let (address, flags) = self.element(table, index, Trap::UndefinedElement);
+        let record = self.b.ins().load(types::I64, flags, address, 0);
+        let flags = MemFlagsData::trusted().with_readonly();
+        let flags = flags.with_trap_code(Some(traps::code(Trap::UninitializedElement)));
+        let found = self.b.ins().load(types::I32, flags, record, func_record::TYPE_ID);
+        let canonical = self.context_field(vmctx::TYPES);
+        let expected = self.load_constant(types::I32, canonical, 4 * type_index as i32);
+        let differs = self.b.ins().icmp(IntCC::NotEqual, found, expected);
+        let (cold, next) = self.branch_cold(differs);
+        self.b.switch_to_block(cold);
+        let found = self.b.ins().uextend(types::I64, found);
+        let expected = self.b.ins().uextend(types::I64, expected);
+        let is = self.builtin_value(Builtin::IsFuncSubtype, &[], found, expected);
+        self.trap_unless(is, Trap::BadSignature);
+        self.b.ins().jump(next, &[]);
+        self.go_on(next);
+        self.enter_record(record, Null::Never)
+    }
+
+    /// The code and the context of the function that `record` is the record of, to be called next.
+    fn enter_record(&mut self, record: Value, null: Null) -> (Callee, Value) {
+        let mut flags = MemFlagsData::trusted().with_readonly();
+        if let Null::Traps(trap) = null {
+            flags = flags.with_trap_code(Some(traps::code(trap)));
+        }
+        let context = self.b.ins().load(types::I64, flags, record, func_record::VMCTX);
+        let code = self.load_field(types::I64, Region::Records, record, func_record::NATIVE);
+        self.store_field(Region::Runtime, record, context, vmctx::CALLEE);
+        (Callee::Address(code), context)
+    }
+
+    /// Pops the arguments and passes them: those in registers, after the context.
+    fn arguments(&mut self, ty: &FuncType, context: Value) -> Vec<Value> {
+        let values = self.pop_many(ty.params.len());
+        let mut registers = vec![context];
+        for (value, (_, passed)) in values.into_iter().zip(params(ty)) {
+            match passed {
+                Passed::Spilled(at) => self.store_spilled(value, at),
+                _ => registers.push(value),
+            }
+        }
+        registers
+    }
+
+    fn call_with(&mut self, callee: Callee, context: Value, type_index: u32) {
+        let ty = self.module.type_func(type_index);
+        let signature = self.signature(type_index);
+        let args = self.arguments(ty, context);
+        self.place_callee(Some(self.top_slot()));
+        let given = self.invoke(callee, signature, &args);
+        let mut given = given.into_iter();
+        for (ty, passed) in results(ty) {
+            let value = match passed {
+                Passed::Spilled(at) => self.load_spilled(clif_type(ty), at),
+                _ => given.next().expect("the signature has it"),
+            };
+            self.push_ty(value, ty);
+        }
+    }
+
+    fn tail_call_with(&mut self, callee: Callee, context: Value, type_index: u32) {
+        let ty = self.module.type_func(type_index);
+        let signature = self.signature(type_index);
+        let args = self.arguments(ty, context);
+        self.place_callee(None);
+        match callee {
+            Callee::Func(func) => self.b.ins().return_call(func, &args),
+            Callee::Address(code) => self.b.ins().return_call_indirect(signature, code, &args),
+        };
+        self.unreachable = true;
+    }
+
+    /// Calls; exceptions go to the handlers that are in force here.
+    pub(super) fn invoke(
+        &mut self,
+        callee: Callee,
+        signature: SigRef,
+        args: &[Value],
+    ) -> Vec<Value> {
+        let handlers = self.handlers();
+        if handlers.is_empty() {
+            let call = match callee {
+                Callee::Func(func) => self.b.ins().call(func, args),
+                Callee::Address(code) => self.b.ins().call_indirect(signature, code, args),
+            };
+            return self.b.inst_results(call).to_vec();
+        }
+        let next = self.b.create_block();
+        let returns = self.b.func.dfg.signatures[signature].returns.clone();
+        let mut results = Vec::with_capacity(returns.len());
+        for result in &returns {
+            results.push(self.b.append_block_param(next, result.value_type));
+        }
+        let given = (0..returns.len() as u32).map(BlockArg::TryCallRet);
+        let normal = BlockCall::new(next, given, &mut self.b.func.dfg.value_lists);
+        let table = ExceptionTableData::new(signature, normal, handlers);
+        let table = self.b.func.dfg.exception_tables.push(table);
+        match callee {
+            Callee::Func(func) => self.b.ins().try_call(func, args, table),
+            Callee::Address(code) => self.b.ins().try_call_indirect(code, args, table),
+        };
+        self.go_on(next);
+        results
+    }
+}

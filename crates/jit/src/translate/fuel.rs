@@ -1,0 +1,132 @@
+//! Stopping: fuel, interruption, the ends of both stacks.
+//!
+//! Fuel is counted as lowering counts it: the cost of a stretch is taken at its beginning.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::immediates::Imm64;
+use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Value, types};
+use dunlin_code::Trap;
+use dunlin_code::layout::{POLL_BYTES, rt, vmctx};
+use dunlin_code::native::{Builtin, callee_of};
+use dunlin_module::op::Operator;
+
+use super::Translator;
+use super::access::Region;
+use crate::traps;
+
+impl Translator<'_, '_> {
+    /// Begins a stretch of instructions that are paid for together.
+    pub(super) fn begin_fuel(&mut self) {
+        self.end_fuel();
+        if !self.settings.fuel {
+            return;
+        }
+        let cost = self.b.ins().iconst(types::I64, 0);
+        let inst = self.b.func.dfg.value_def(cost).inst();
+        self.fuel = inst.map(|inst| (inst, 0));
+        let rt = self.rt();
+        let had = self.load_field(types::I64, Region::Fuel, rt, rt::FUEL);
+        let left = self.b.ins().isub(had, cost);
+        self.store_field(Region::Fuel, left, rt, rt::FUEL);
+        let spent = self.compare(IntCC::SignedLessThan, left, 0);
+        let (cold, next) = self.branch_cold(spent);
+        self.b.switch_to_block(cold);
+        self.builtin(Builtin::Refuel, &[], 0, 0);
+        self.b.ins().jump(next, &[]);
+        self.go_on(next);
+    }
+
+    /// Writes down what the current stretch costs.
+    pub(super) fn end_fuel(&mut self) {
+        if let Some((inst, cost)) = self.fuel.take() {
+            let imm = Imm64::new(i64::from(cost));
+            let constant = InstructionData::UnaryImm { opcode: Opcode::Iconst, imm };
+            self.b.func.dfg.insts[inst] = constant;
+        }
+    }
+
+    /// Zeroing the locals on entry costs a unit for each 64 bytes.
+    pub(super) fn charge_for_locals(&mut self) {
+        let cost = self.local_slots() / 8;
+        if let Some((_, sum)) = &mut self.fuel {
+            *sum = sum.saturating_add(cost);
+        }
+    }
+
+    pub(super) fn count_fuel(&mut self, op: &Operator<'_>) {
+        use Operator::{Block, Catch, CatchAll, Delegate, Else, End, Loop, Nop, Try, TryTable};
+        let plain = matches!(op, Nop | Block { .. } | Loop { .. } | Else | End);
+        let catching = matches!(op, TryTable { .. } | Catch { .. } | CatchAll)
+            || matches!(op, Try { .. } | Delegate { .. });
+        if let Some((_, sum)) = &mut self.fuel
+            && !plain
+            && !catching
+        {
+            *sum = sum.saturating_add(1);
+        }
+    }
+
+    /// Looks for interruption.
+    pub(super) fn poll(&mut self) {
+        if !self.settings.interruptible {
+            return;
+        }
+        let address = self.context_field(vmctx::POLL);
+        let flags = self.flags(Region::Poll).with_trap_code(Some(traps::code(Trap::Interrupted)));
+        // Each place reads another byte, so that no load makes another redundant.
+        let at = self.polls;
+        self.polls += 1;
+        if at < POLL_BYTES {
+            self.b.ins().load(types::I8, flags, address, at as i32);
+        } else {
+            self.b.ins().atomic_load(types::I8, flags, address);
+        }
+    }
+
+    /// If little of the native stack is left, lets the interpreter execute the function, whose
+    /// parameters in registers, with the context, are `given`.
+    pub(super) fn check_native_stack(&mut self, given: &[Value]) {
+        let rt = self.rt();
+        let limit = self.load_field(types::I64, Region::Runtime, rt, rt::NATIVE_LIMIT);
+        let stack = self.b.ins().get_stack_pointer(types::I64);
+        let little = self.b.ins().icmp(IntCC::UnsignedLessThan, stack, limit);
+        let (cold, next) = self.branch_cold(little);
+        self.b.switch_to_block(cold);
+        let callee = self.i64(callee_of(self.func));
+        self.store_field(Region::Runtime, callee, self.vmctx, vmctx::CALLEE);
+        let bridge = self.context_field(vmctx::BRIDGE);
+        let signature = self.b.func.signature.clone();
+        let signature = self.b.import_signature(signature);
+        self.b.ins().return_call_indirect(signature, bridge, given);
+        self.go_on(next);
+    }
+
+    /// In the deterministic profile, traps where the interpreter's frame would not fit.
+    pub(super) fn check_value_stack(&mut self) {
+        if !self.settings.deterministic {
+            return;
+        }
+        let rt = self.rt();
+        let base = self.load_field(types::I64, Region::Runtime, rt, rt::NATIVE_TOP);
+        self.frame_base = Some(base);
+        let end = self.load_field(types::I64, Region::Runtime, rt, rt::STACK_END);
+        let size = self.i64(8 * u64::from(self.frame_slots));
+        let top = self.b.ins().iadd(base, size);
+        let over = self.b.ins().icmp(IntCC::UnsignedGreaterThan, top, end);
+        self.trap_if(over, Trap::StackOverflow);
+    }
+
+    /// In the deterministic profile, says where the interpreter's frame of the function called next
+    /// would be: at the slot of height 0 plus `home`, or in place of this one.
+    pub(super) fn place_callee(&mut self, home: Option<u32>) {
+        let (Some(base), Some(frame)) = (self.frame_base, &self.frame) else { return };
+        if !self.settings.deterministic {
+            return;
+        }
+        let bytes = home.map_or(0, |home| 8 * u64::from(frame.operands + home));
+        let bytes = self.i64(bytes);
+        let top = self.b.ins().iadd(base, bytes);
+        let rt = self.rt();
+        self.store_field(Region::Runtime, top, rt, rt::NATIVE_TOP);
+    }
+}
