@@ -7,6 +7,8 @@
 //! Memory is accessed by inline assembly where there is some for the target. Everything else, and
 //! `--cfg dunlin_portable`, gets atomics; so does ThreadSanitizer, which does not look into assembly,
 //! nor at system calls that are Linux's own.
+//!
+//! Native code needs faults that trap, and the assembly that enters it: x86-64 Linux.
 
 use std::env;
 
@@ -15,6 +17,7 @@ fn main() {
     println!("cargo:rustc-check-cfg=cfg(dunlin_tail_dispatch)");
     println!("cargo:rustc-check-cfg=cfg(dunlin_loop_dispatch)");
     println!("cargo:rustc-check-cfg=cfg(dunlin_portable)");
+    println!("cargo:rustc-check-cfg=cfg(dunlin_native)");
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     let level = env::var("OPT_LEVEL").unwrap_or_default();
     let forced = env::var_os("CARGO_CFG_DUNLIN_LOOP_DISPATCH").is_some();
@@ -26,5 +29,9 @@ fn main() {
     let forced = env::var_os("CARGO_CFG_DUNLIN_PORTABLE").is_some();
     if arch != "x86_64" || sanitizers.contains("thread") || forced {
         println!("cargo:rustc-cfg=dunlin_portable");
+    } else if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
+        && env::var_os("CARGO_FEATURE_GUARD").is_some()
+    {
+        println!("cargo:rustc-cfg=dunlin_native");
     }
 }

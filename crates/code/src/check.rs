@@ -105,6 +105,7 @@ fn leaves(kind: OpKind) -> bool {
                 | Throw
                 | ThrowRef
                 | ContReturn
+                | EnterNative
                 | Exit
         )
     )
@@ -288,6 +289,7 @@ impl Checker<'_> {
         let (a, b, c, d) = (field::a(word), field::b(word), field::c(word), field::d(word));
         let (lo, hi) = (field::lo(word), field::hi(word));
         match op {
+            EnterNative => self.fail("native code is entered in published code only".into()),
             Trap | Fuel | DataDrop | ElemDrop | AtomicFence | Exit | ContReturn => {}
             GlobalGetInt | GlobalGetF32 | GlobalGetF64 | CanonF32 | CanonF64 => {}
             GlobalSetInt | GlobalSetF32 | GlobalSetF64 => {}

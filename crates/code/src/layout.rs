@@ -6,7 +6,7 @@
 use dunlin_module::{CompositeType, Module};
 
 /// `VmCtx`, what the first parameter of every function points to. Nothing of it changes while the
-/// instance lives, but for `CALLEE`.
+/// instance lives, but for `CALLEE` and `CALLER`.
 pub mod vmctx {
     /// Address of `Rt`.
     pub const RT: i32 = 0;
@@ -27,8 +27,10 @@ pub mod vmctx {
     /// Address of [`POLL_BYTES`](super::POLL_BYTES) bytes, loads of which trap when the guest shall
     /// stop.
     pub const POLL: i32 = 64;
+    /// Address of the context of the caller: see [`crate::native`]. Written by native code.
+    pub const CALLER: i32 = 72;
     /// Bytes of a context: its arrays follow.
-    pub const SIZE: usize = 128;
+    pub const SIZE: usize = 136;
 }
 
 /// How many bytes code may load to see whether it shall stop: each place that looks takes another, so
@@ -99,6 +101,9 @@ pub const NURSERY_BYTES: u32 = 1 << 20;
 
 /// The bits of the first word of an object that are the number of its type.
 pub const TYPE_NUMBER_MASK: u32 = (1 << 30) - 1;
+
+/// The bit of the first word of an object that says that it is remembered.
+pub const REMEMBERED: u32 = 1 << 30;
 
 /// `FuncRecord`, what a function reference is the address of.
 pub mod func_record {

@@ -19,8 +19,8 @@
 //!
 //! A function is entered with the context of its instance. Whoever calls a function that may not be
 //! native yet, which is every call but those of [`RelocTarget::Func`], first writes to `VmCtx::callee`
-//! *of the callee's context* which it is: the address of its `FuncRecord`. For [`RelocTarget::Func`] the
-//! runtime sees to it.
+//! *of the callee's context* which it is, the address of its `FuncRecord`, and to `VmCtx::caller` of that
+//! context its own context. For [`RelocTarget::Func`] the runtime sees to it.
 //!
 //! # OSR ABI
 //!

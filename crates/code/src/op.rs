@@ -38,12 +38,14 @@
 mod lists;
 mod nan;
 mod plain;
+mod simd;
 
 pub use lists::{
     AtomicOp, AtomicShape, BinOp, BrOp, FieldOp, FieldSetOp, FusedOp, LoadOp, SimdOp, SimdShape,
     StoreOp, UnOp,
 };
 pub use plain::{CastTarget, PlainOp};
+pub use simd::SimdImmediate;
 
 /// Which accumulator and which slot width a value uses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -11,8 +11,8 @@ use std::fmt::Write;
 pub struct Instruction {
     /// Its name.
     pub name: String,
-    params: Vec<&'static str>,
-    result: &'static str,
+    pub(crate) params: Vec<&'static str>,
+    pub(crate) result: &'static str,
 }
 
 /// Where the values a function works with lie in its frame.

@@ -7,6 +7,7 @@
 //! - **Start reading at:** [`suite`], then [`oracle`].
 #![forbid(unsafe_code)]
 
+pub mod artifacts;
 pub mod campaign;
 pub mod failing;
 pub mod forms;
@@ -16,6 +17,7 @@ pub mod matrix;
 pub mod oracle;
 pub mod snapshot;
 pub mod suite;
+pub mod vectors;
 
 use std::path::{Path, PathBuf};
 

@@ -10,7 +10,7 @@ use dunlin_code::LowerError;
 use dunlin_module::{DefinedFuncIndex, FuncIndex, Module, Proposal, escape};
 
 pub use self::dwarf::Location;
-use crate::frames::{Place, Walk};
+use crate::frames::{Activation, Place, Walk};
 use crate::module_code::ModuleCode;
 use crate::store::Store;
 
@@ -79,27 +79,44 @@ impl Backtrace {
         let mut words = Vec::new();
         let mut next = Some(exit);
         while let Some(place) = next {
-            let Some(found) = walk.function(place) else { break };
-            if backtrace.frames.len() < FRAMES_MAX {
-                let frame = Frame { code: found.code.clone(), func: found.func, offset: 0 };
-                backtrace.frames.push(frame);
-                words.push(found.word);
-            } else {
-                backtrace.omitted += 1;
+            let Some(activation) = walk.activation(place) else { break };
+            match &activation {
+                Activation::Interpreted(found) => {
+                    if backtrace.add(found.code, found.func, 0) {
+                        words.push((backtrace.frames.len() - 1, found.word));
+                    }
+                }
+                Activation::Native(func) => {
+                    let Some(code) = func.module.upgrade() else { break };
+                    for (inlined, offset) in func.positions_at(place.ip.addr()) {
+                        backtrace.add(&code, inlined, offset);
+                    }
+                }
             }
-            next = walk.caller(&found, place);
+            next = walk.outwards(&activation, place);
         }
         backtrace.find_offsets(&words);
         backtrace
     }
 
-    /// Fills in the offsets of the frames, given the words of their code. Finding them means lowering
-    /// the function again, which is done once for each function there is.
-    fn find_offsets(&mut self, words: &[usize]) {
+    /// Adds a frame, if there is room.
+    fn add(&mut self, code: &Arc<ModuleCode>, func: DefinedFuncIndex, offset: u64) -> bool {
+        let room = self.frames.len() < FRAMES_MAX;
+        match room {
+            true => self.frames.push(Frame { code: code.clone(), func, offset }),
+            false => self.omitted += 1,
+        }
+        room
+    }
+
+    /// Fills in the offsets of frames of the interpreter, given the words of their code. Finding them
+    /// means lowering the function again, which is done once for each function there is.
+    fn find_offsets(&mut self, words: &[(usize, usize)]) {
         let mut by_function: HashMap<_, Vec<(usize, usize)>> = HashMap::new();
-        for (at, (frame, word)) in self.frames.iter().zip(words).enumerate() {
+        for &(at, word) in words {
+            let frame = &self.frames[at];
             let function = (Arc::as_ptr(&frame.code), frame.func);
-            by_function.entry(function).or_default().push((*word, at));
+            by_function.entry(function).or_default().push((word, at));
         }
         for mut places in by_function.into_values() {
             places.sort_unstable();

@@ -8,6 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -33,14 +34,14 @@ pub(crate) const FUEL_BYTES: u64 = 64;
 /// What growing gives when it fails: -1 to the guest.
 const NOT_GROWN: u64 = u64::MAX;
 /// What growing gives when the guest must stop instead, because only this host is short of memory.
-pub(crate) const GROW_TRAPS: u64 = u64::MAX - 1;
+const GROW_TRAPS: u64 = u64::MAX - 1;
 
 /// The store of a context.
 ///
 /// # Safety
 ///
 /// `vmctx` is the context of running code. The reference is gone before that code goes on.
-unsafe fn store<'a>(vmctx: *mut VmCtx) -> &'a mut Store {
+pub(crate) unsafe fn store<'a>(vmctx: *mut VmCtx) -> &'a mut Store {
     // SAFETY: V2: while guest code runs, its store is reached through `rt.store` alone.
     unsafe { &mut *(*(*vmctx).rt).store }
 }
@@ -101,6 +102,16 @@ fn grown(store: &mut Store, result: Result<u64, LimitError>) -> u64 {
         store.refused = stops.then_some(error);
         if stops { GROW_TRAPS } else { NOT_GROWN }
     })
+}
+
+/// What growing leaves as its result, of 64 bits if `wide`; `None` if the guest must stop.
+#[inline(always)]
+pub(crate) fn grow_result(grown: u64, wide: bool) -> Option<u64> {
+    match grown {
+        GROW_TRAPS => None,
+        old if wide => Some(old),
+        old => Some(u64::from(old as u32)),
+    }
 }
 
 /// Grows memory `memory` by `delta` pages: the old size in pages, `u64::MAX` on failure, or
@@ -580,6 +591,19 @@ pub(crate) unsafe fn is_func_subtype(vmctx: *mut VmCtx, found: u32, expected: u3
 pub(crate) unsafe fn result_slots(func: *const FuncRecord) -> u32 {
     // SAFETY: V4 (caller); V2: host functions stay.
     unsafe { (&*host_func(store((*func).vmctx), func)).signature.result_slots }
+}
+
+/// The type of the host function of a record.
+///
+/// # Safety
+///
+/// `func` is the record of a host function of `store`.
+pub(crate) unsafe fn host_type(
+    store: &Store,
+    func: *const FuncRecord,
+) -> *const dunlin_module::FuncType {
+    // SAFETY: V4 (caller); V2: host functions stay.
+    unsafe { Arc::as_ptr((&*host_func(store, func)).signature.ty()) }
 }
 
 /// The host function of a record.

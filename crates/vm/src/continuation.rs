@@ -299,6 +299,22 @@ pub(crate) unsafe fn set_running(rt: *mut Rt, fiber: FiberId) {
     }
 }
 
+/// Leaves all continuations that run, because what native code called in the interpreter stopped.
+///
+/// # Safety
+///
+/// V2: `rt` is the record of the store whose code stopped.
+pub(crate) unsafe fn leave_all(rt: *mut Rt) {
+    // SAFETY: V2 (caller).
+    unsafe {
+        if (*rt).fiber != 0 {
+            let store = &mut *(*rt).store;
+            store.fibers.free_until((*rt).fiber, 0, &mut store.budget);
+            set_running(rt, 0);
+        }
+    }
+}
+
 /// Goes on with a continuation that was just linked and has all its arguments.
 unsafe fn go_on(rt: *mut Rt, fiber: FiberId) -> Result<(), Trap> {
     // SAFETY: V2, V4, V6: a frame is entered only after its slots were provided.

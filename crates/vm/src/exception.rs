@@ -17,16 +17,49 @@ use dunlin_code::{Clause, Trap};
 
 use crate::bug::bug;
 use crate::continuation;
-use crate::frames::{Place, Walk};
+use crate::frames::{Activation, Place, Walk};
 use crate::func::HostError;
 use crate::gc::access::{read_field, write_fields, write_header};
 use crate::gc::heap::NURSERY_BYTES;
 use crate::gc::types::{Shape, TypeInfo};
+use crate::native;
 use crate::store::{CallError, Store};
-use crate::vmctx::Rt;
+use crate::vmctx::{Rt, VmCtx};
 
 /// Frames between two looks for interruption: some tens of microseconds.
 const STEP_FRAMES: usize = 1 << 10;
+
+/// Who catches an exception.
+#[derive(Debug)]
+pub(crate) enum Catcher {
+    /// A frame of the interpreter.
+    Interpreted(Caught),
+    /// A frame of native code: registers to go on with.
+    Native {
+        /// The instruction.
+        pc: usize,
+        /// The stack pointer.
+        sp: usize,
+        /// The frame pointer.
+        fp: usize,
+    },
+}
+
+/// A handler, the place of its frame, and the first word of its function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caught {
+    clause: Clause,
+    place: Place,
+    start: *const u64,
+}
+
+/// An exception on its way to who catches it, through calls between native code and the interpreter.
+#[derive(Debug)]
+pub(crate) struct Catch {
+    pub(crate) catcher: Catcher,
+    /// How many calls of native code into the interpreter are around the catcher.
+    pub(crate) depth: u32,
+}
 
 /// The exception at `at`: its type, and the number of its tag.
 fn parts(store: &Store, at: u32) -> Option<(&TypeInfo, u32)> {
@@ -159,7 +192,55 @@ pub(crate) unsafe fn throw(rt: *mut Rt, exception: u32) -> Result<(), Trap> {
     unsafe {
         (*rt).exception = exception;
         let store = &mut *(*rt).store;
-        let (clause, place, start) = find(store, Place::exit(rt), exception)?;
+        let (catcher, boundaries) = find(store, Place::exit(rt), exception)?;
+        match catcher {
+            Catcher::Interpreted(caught) if boundaries == 0 => land(rt, &caught),
+            _ => {
+                store.catch = Some(Catch { catcher, depth: store.native_depth - boundaries });
+                Err(Trap::Exception)
+            }
+        }
+    }
+}
+
+/// Throws an exception from native code, whose place is in the exit fields; what native code stops
+/// with. Who catches it is then on record.
+///
+/// # Safety
+///
+/// As for [`throw`], but that the place is of native code.
+pub(crate) unsafe fn throw_from(rt: *mut Rt, exception: u32) -> Trap {
+    // SAFETY: the caller's promise.
+    unsafe { throw(rt, exception) }.err().unwrap_or_else(|| bug!("native code went on by itself"))
+}
+
+/// Lets the interpreter go on at who catches the exception that native code stopped with, if that is
+/// among the frames that called it; then the exit fields say where.
+///
+/// # Safety
+///
+/// Native code that the interpreter entered just stopped with an exception.
+pub(crate) unsafe fn land_here(rt: *mut Rt) -> bool {
+    // SAFETY: V2.
+    unsafe {
+        let store = &mut *(*rt).store;
+        let here = |catch: &mut Catch| {
+            catch.depth == store.native_depth && matches!(catch.catcher, Catcher::Interpreted(_))
+        };
+        match store.catch.take_if(here).map(|catch| catch.catcher) {
+            Some(Catcher::Interpreted(caught)) => land(rt, &caught).is_ok(),
+            _ => false,
+        }
+    }
+}
+
+/// Goes on at a handler of the interpreter with the exception `rt.exception`.
+unsafe fn land(rt: *mut Rt, caught: &Caught) -> Result<(), Trap> {
+    // SAFETY: V2; V6: slots that a clause names are in the frame it is for, as the checker proves.
+    unsafe {
+        let exception = (*rt).exception;
+        let store = &mut *(*rt).store;
+        let Caught { clause, place, start } = *caught;
         let mut to = place.fp.add(clause.payload as usize);
         let end = to.add(clause.payload_slots as usize);
         if to < end {
@@ -181,41 +262,51 @@ pub(crate) unsafe fn throw(rt: *mut Rt, exception: u32) -> Result<(), Trap> {
     }
 }
 
-/// The clause that catches an exception thrown at `place`, the place of its frame, and the first
-/// word of its function.
+/// Who catches an exception thrown at `place`, and how many calls of native code into the interpreter
+/// are between.
 ///
 /// # Safety
 ///
 /// Guest code of the store is at `place`.
-unsafe fn find(
-    store: &Store,
-    place: Place,
-    exception: u32,
-) -> Result<(Clause, Place, *const u64), Trap> {
+unsafe fn find(store: &Store, place: Place, exception: u32) -> Result<(Catcher, u32), Trap> {
     let tag = tag_of(store, exception)?;
     let mut walk = Walk::new(store).ok_or_else(|| bug!("something is thrown outside of a call"))?;
     let mut next = Some(place);
     let mut step = 0;
+    let mut boundaries = 0;
     while let Some(place) = next {
         step += 1;
         if step % STEP_FRAMES == 0 && store.is_interrupted() {
             return Err(Trap::Interrupted);
         }
-        let Some(found) = walk.function(place) else {
+        let Some(activation) = walk.activation(place) else {
             return Err(bug!("a frame of no function at {:?}", place.ip));
         };
-        // SAFETY: V3: the context of an instance.
-        let instance = unsafe { (*place.vmctx).instance };
-        let tags = &store.instances[instance as usize].tags;
-        let wants = |wanted: u32| tags[wanted as usize] == tag;
-        if let Some(clause) = find_clause(found.handlers, found.word as u32, wants) {
+        let wants = |vmctx: *const VmCtx, wanted: u32| {
+            // SAFETY: V3: the context of an instance.
+            let instance = unsafe { (*vmctx).instance };
+            store.instances[instance as usize].tags[wanted as usize] == tag
+        };
+        let catcher = match &activation {
+            Activation::Interpreted(found) => {
+                let wants = |wanted| wants(place.vmctx, wanted);
+                let clause = find_clause(found.handlers, found.word as u32, wants);
+                clause.map(|clause| {
+                    let (clause, start) = (*clause, found.start);
+                    Catcher::Interpreted(Caught { clause, place, start })
+                })
+            }
+            Activation::Native(func) => native::find_handler(func, place, wants),
+        };
+        if let Some(catcher) = catcher {
             // A loop that throws and catches stops here.
             return match store.is_interrupted() {
                 true => Err(Trap::Interrupted),
-                false => Ok((*clause, place, found.start)),
+                false => Ok((catcher, boundaries)),
             };
         }
-        next = walk.caller(&found, place);
+        next = walk.outwards(&activation, place);
+        boundaries += u32::from(!place.is_native() && next.is_some_and(|next| next.is_native()));
     }
     Err(Trap::Exception)
 }
@@ -236,9 +327,24 @@ pub(crate) unsafe fn throw_out(rt: *mut Rt) -> Result<(), Trap> {
         let mut walk = Walk::new(store).ok_or(Trap::Exception)?;
         let found = walk.function(place).ok_or(Trap::Exception)?;
         let caller = walk.caller(&found, place).ok_or(Trap::Exception)?;
+        if caller.is_native() {
+            return throw_outwards(rt, caller);
+        }
         store.fibers.free_until(place.fiber, caller.fiber, &mut store.budget);
         continuation::set_running(rt, caller.fiber);
         caller.set_exit(rt);
         throw(rt, (*rt).exception)
+    }
+}
+
+/// Throws out of a frame of the interpreter that native code, which is at `caller`, called.
+unsafe fn throw_outwards(rt: *mut Rt, caller: Place) -> Result<(), Trap> {
+    // SAFETY: V2.
+    unsafe {
+        let store = &mut *(*rt).store;
+        let (catcher, boundaries) = find(store, caller, (*rt).exception)?;
+        let depth = store.native_depth - boundaries - 1;
+        store.catch = Some(Catch { catcher, depth });
+        Err(Trap::Exception)
     }
 }

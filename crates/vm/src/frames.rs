@@ -11,10 +11,12 @@ use crate::fiber::{FiberId, Fibers};
 use crate::instance::Instance;
 use crate::interp;
 use crate::module_code::ModuleCode;
+use crate::native;
 use crate::store::Store;
 use crate::vmctx::{FrameHeader, Rt, VmCtx};
 
-/// Where guest code is: an instruction, the frame it works on, the context it runs in.
+/// Where guest code is: an instruction, the frame it works on, the context it runs in. In native code
+/// the frame is the native one, and the context is null.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     /// A word of the instruction.
@@ -26,6 +28,17 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// A place in native code: an address in the instruction, or in the call, and the frame pointer.
+    pub(crate) fn native(pc: usize, fp: *mut u64) -> Place {
+        let ip = std::ptr::without_provenance(pc);
+        Place { ip, fp, vmctx: std::ptr::null_mut(), fiber: 0 }
+    }
+
+    /// Whether this is a place in native code, which has its context elsewhere.
+    pub(crate) fn is_native(&self) -> bool {
+        self.vmctx.is_null() && !self.ip.is_null()
+    }
+
     /// No place.
     pub(crate) const NOWHERE: Place = Place {
         ip: std::ptr::null(),
@@ -73,6 +86,14 @@ pub(crate) struct Found<'s> {
     pub(crate) handlers: &'s [Handler],
 }
 
+/// A function that runs.
+pub(crate) enum Activation<'s> {
+    /// In the interpreter.
+    Interpreted(Found<'s>),
+    /// As native code.
+    Native(Arc<native::NativeFunc>),
+}
+
 /// A walk over frames of the value stack and of fibers.
 pub(crate) struct Walk<'s> {
     instances: &'s [Instance],
@@ -107,7 +128,29 @@ impl<'s> Walk<'s> {
         self.fibers.get(self.fibers.get(last).innermost).place()
     }
 
-    /// The function that is at `place`.
+    /// What runs at `place`.
+    pub(crate) fn activation(&mut self, place: Place) -> Option<Activation<'s>> {
+        if place.is_native() {
+            return native::function(place).map(Activation::Native);
+        }
+        self.function(place).map(Activation::Interpreted)
+    }
+
+    /// Where the caller of the activation at `place` is; `None` if that is the host.
+    pub(crate) fn outwards(&self, activation: &Activation<'_>, place: Place) -> Option<Place> {
+        match activation {
+            Activation::Interpreted(found) => self.caller(found, place),
+            // SAFETY: V13: a place that guest code left in the runtime record, or that a walk gave.
+            Activation::Native(_) => match unsafe { native::caller(place) } {
+                native::Caller::Native(place) => Some(place),
+                native::Caller::Header(header) if header.is_null() => None,
+                // SAFETY: V6, V13: the header of the frame that native code replaced.
+                native::Caller::Header(header) => self.behind(unsafe { header.read() }, 0),
+            },
+        }
+    }
+
+    /// The function that is at `place` of the interpreter.
     pub(crate) fn function(&mut self, place: Place) -> Option<Found<'s>> {
         // SAFETY: V3, V7: the context of an instance of the store, saved by its code.
         let instance = unsafe { place.vmctx.as_ref() }?.instance;
@@ -147,11 +190,23 @@ impl<'s> Walk<'s> {
             return (self.last != Some(fiber)).then_some(resumer);
         }
         // Frames of callers are below, so that every walk ends.
-        if header.ip == interp::exit_code() || header.fp.is_null() || header.fp >= fp {
+        if header.ip != interp::exit_code() && header.fp >= fp {
             return None;
         }
-        // The header says where to go on, which is behind the call.
+        self.behind(header, fiber)
+    }
+
+    /// Where `header` leads to.
+    fn behind(&self, header: FrameHeader, fiber: FiberId) -> Option<Place> {
         let FrameHeader { ip, fp, vmctx } = header;
+        if fp.is_null() {
+            return None;
+        }
+        if ip == interp::exit_code() {
+            // SAFETY: V13: native code that called the interpreter waits for it.
+            return Some(unsafe { fp.cast::<native::Link>().read() }.place);
+        }
+        // The header says where to go on, which is behind the call.
         Some(Place { ip: ip.wrapping_sub(1), fp, vmctx, fiber })
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32};
 use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry};
 
 use crate::interp;
+use crate::native;
 use crate::store::{InstanceHandle, Store};
 use crate::vmctx::{CodeEntry, FuncRecord, HeapDef, VmCtx};
 
@@ -165,7 +166,7 @@ pub(crate) fn record(
     host: bool,
 ) -> FuncRecord {
     FuncRecord {
-        native: AtomicPtr::new(ptr::null_mut()),
+        native: AtomicPtr::new(native::bridge().cast_mut()),
         vmctx,
         type_id: type_id.0,
         number: 0,

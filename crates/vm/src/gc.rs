@@ -22,16 +22,19 @@
 //! | [`types`] | what the collector and casts know of a type |
 //! | [`heap`] | memory, allocation, the write barrier |
 //! | [`collect`] | the two collections |
-//! | [`slow`] | slow paths of instructions |
-//! | [`frames`] | roots in frames |
+//! | [`arrays`] | instructions that make and change whole arrays |
+//! | [`slow`] | slow paths of the interpreter's instructions |
+//! | [`frames`] [`operands`] | roots in frames, and outside of them |
 //! | [`roots`] | references and values that the host holds |
 //! | [`access`] | fields and elements as the host sees them |
 //! | [`stats`] | counts and pauses |
 
 pub(crate) mod access;
+pub(crate) mod arrays;
 mod collect;
 mod frames;
 pub(crate) mod heap;
+pub(crate) mod operands;
 pub(crate) mod roots;
 pub(crate) mod slow;
 mod stats;

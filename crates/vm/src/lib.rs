@@ -19,8 +19,8 @@
 //! This crate is the home of `unsafe`. Its safety comments cite these facts:
 //!
 //! - **V1, one thread.** A store and all it owns are used by whoever holds a reference to it, under
-//!   Rust's rules. Other threads touch only `Rt::interrupt`, which is an atomic, through `Shared`, and
-//!   shared memories (V12).
+//!   Rust's rules. Other threads touch only `Rt::interrupt` and `Rt::native_limit`, which are atomics,
+//!   through `Shared`, and shared memories (V12).
 //! - **V2, everything stays.** Contexts, function records, definitions of memories and tables,
 //!   storage of globals, host functions, entry tables and published code keep their address and live
 //!   until the store is dropped; so does the runtime record. While guest code runs, the store is
@@ -58,6 +58,12 @@
 //!   make it larger, at any time. So no Rust reference to its bytes is ever made, apart from atomics;
 //!   they are accessed by the instructions of `interp::access`, by atomics, and by `memory::racy`. It
 //!   never moves and never shrinks, and every store that uses it keeps it alive.
+//! - **V13, native code.** Code memory holds what a `Compiler` made for this module and these settings,
+//!   is never changed once it can be executed, and lives as long as the module's code. It keeps the
+//!   contract of `dunlin_code::native`. Every frame begins with the caller's frame pointer and return
+//!   address, and the outermost of a stretch is called by `native::asm::call`. It is left only by
+//!   returning, by calling the bridge or a builtin, or by a fault at a place that its table lists, and no
+//!   frame of Rust's is ever skipped.
 
 mod backtrace;
 mod budget;
@@ -74,6 +80,8 @@ mod instance;
 mod interp;
 mod memory;
 mod module_code;
+#[cfg(target_arch = "x86_64")]
+mod native;
 mod store;
 mod sys;
 mod table;
@@ -87,7 +95,9 @@ pub use self::func::{HostCall, HostError, HostFn, Signature};
 pub use self::gc::{GcStats, ObjectKind, Pauses, Root};
 pub use self::instance::{InstantiateError, LinkError, LinkErrorKind};
 pub use self::memory::{SharedMemory, Woken, is_guarded};
-pub use self::module_code::ModuleCode;
+pub use self::module_code::{ModuleCode, NoRoom};
+pub use self::native::AVAILABLE as NATIVE;
+pub use self::native::Batch;
 pub use self::store::{
     CallError, ExceptionReport, Extern, Func, Global, InstanceHandle, InterruptHandle, Memory,
     Misuse, Store, StoreError, StoreId, Table, Tag, TrapReport,

@@ -10,16 +10,18 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use dunlin_code::bytecode::field;
 use dunlin_code::lower::{Observer, lower_observed};
+use dunlin_code::native::Entry;
 use dunlin_code::op::{Op, PlainOp};
 use dunlin_code::roots::Roots;
 use dunlin_code::{Bytecode, Handler, LowerError, Settings, Trap, lower};
 use dunlin_module::{DefinedFuncIndex, Module};
 
 use crate::interp;
+use crate::native::{Batch, EnterCode, NativeModule};
 use crate::vmctx::CodeEntry;
 
 /// A module, what its code is made for, and the code made so far.
@@ -29,6 +31,7 @@ pub struct ModuleCode {
     settings: Settings,
     entries: Entries,
     published: Mutex<Published>,
+    me: Weak<ModuleCode>,
 }
 
 /// Published code, by the address of its first word, so that an instruction's function is found.
@@ -38,6 +41,10 @@ struct Published {
     errors: BTreeMap<u32, Arc<LowerError>>,
     /// Root maps of the functions that were found on a stack.
     roots: BTreeMap<u32, Arc<Roots>>,
+    /// Native code, once there is some.
+    native: Option<NativeModule>,
+    /// What the entries of native functions hold, as far as the interpreter calls them.
+    entered: Vec<Box<EnterCode>>,
 }
 
 #[derive(Debug)]
@@ -46,6 +53,10 @@ struct Body {
     words: Box<[u64]>,
     handlers: Box<[Handler]>,
 }
+
+/// There is no native code in this build, or no room for more of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoRoom;
 
 /// The function that an instruction belongs to.
 #[derive(Clone, Debug)]
@@ -60,7 +71,13 @@ impl ModuleCode {
     /// The code of `module`, none of it made yet.
     pub fn new(module: Arc<Module>, settings: Settings) -> Arc<ModuleCode> {
         let entries = Entries::new(module.bodies.len());
-        Arc::new(ModuleCode { module, settings, entries, published: Mutex::default() })
+        Arc::new_cyclic(|me| ModuleCode {
+            module,
+            settings,
+            entries,
+            published: Mutex::default(),
+            me: me.clone(),
+        })
     }
 
     /// The module.
@@ -132,8 +149,85 @@ impl ModuleCode {
         entry.frame_slots.store(code.frame_slots, Ordering::Relaxed);
         entry.header_slot.store(code.header_slot, Ordering::Relaxed);
         entry.zero_slots.store(code.zero_slots, Ordering::Relaxed);
+        let native = entry.native.load(Ordering::Acquire).cast_const();
+        let ip = match native.is_null() {
+            true => ip,
+            false => self.entering(&mut published, func, native, ip),
+        };
         entry.ip.store(ip.cast_mut(), Ordering::Release);
         Ok(ip)
+    }
+
+    /// Code that enters the native code `code` of `func`, whose code for the interpreter is at
+    /// `interpreted`.
+    fn entering(
+        &self,
+        published: &mut Published,
+        func: DefinedFuncIndex,
+        code: *const u8,
+        interpreted: *const u64,
+    ) -> *const u64 {
+        let ty = self.module.func_type(self.module.func_index(func));
+        let mut enter = Box::new(EnterCode {
+            words: [0; 2],
+            code,
+            interpreted,
+            header_slot: self.header_slot(func),
+            ty: Arc::as_ptr(ty),
+        });
+        let op = Op::plain(PlainOp::EnterNative);
+        enter.words = [interp::handler(op), (&raw const *enter).expose_provenance() as u64];
+        let words = enter.words.as_ptr();
+        published.entered.push(enter);
+        words
+    }
+
+    /// Installs native code: from now on functions in `batch` are native wherever they are called, and
+    /// loops can be entered.
+    ///
+    /// # Errors
+    ///
+    /// If this build has no native code, or there is no room for more.
+    pub fn install(&self, batch: Batch<'_>) -> Result<(), NoRoom> {
+        let mut published = self.lock();
+        if published.native.is_none() {
+            let bodies = self.module.bodies.iter().map(|body| body.len()).sum();
+            let native = NativeModule::new(self.module.bodies.len(), bodies).map_err(|_| NoRoom)?;
+            published.native = Some(native);
+        }
+        let Some(native) = &mut published.native else { return Err(NoRoom) };
+        let installed = native.install(batch, &self.me).map_err(|_| NoRoom)?;
+        for func in installed.iter().filter(|func| func.entry == Entry::Function) {
+            // SAFETY: V2: a defined function's index is inside the table, which lives as long as `self`.
+            let entry = unsafe { &*self.entries().add(func.func.index()) };
+            entry.native.store(func.code().cast_mut(), Ordering::Release);
+            let ip = entry.ip.load(Ordering::Acquire).cast_const();
+            // One that is native already keeps what enters the older code.
+            if published.by_address.contains_key(&ip.addr()) {
+                let ip = self.entering(&mut published, func.func, func.code(), ip);
+                entry.ip.store(ip.cast_mut(), Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `func` is native.
+    pub fn is_native(&self, func: DefinedFuncIndex) -> bool {
+        // SAFETY: V2: as above.
+        func.index() < self.entries.count
+            && unsafe {
+                !(*self.entries().add(func.index())).native.load(Ordering::Acquire).is_null()
+            }
+    }
+
+    /// The native code for the loop of `func` at `offset` in the module's binary, if there is any.
+    pub(crate) fn native_loop(&self, func: DefinedFuncIndex, offset: u32) -> Option<*const u8> {
+        Some(self.lock().native.as_ref()?.loop_at(func, offset)?.code())
+    }
+
+    /// Bytes of native code, in whole pages.
+    pub fn native_bytes(&self) -> usize {
+        self.lock().native.as_ref().map_or(0, NativeModule::bytes)
     }
 
     /// Code that traps, for a function that cannot be lowered.

@@ -28,18 +28,22 @@ pub(crate) use self::handle::ExternTypeText;
 pub use self::handle::{Extern, Func, Global, InstanceHandle, Memory, Misuse, StoreId, Table, Tag};
 pub(crate) use self::stack::abort;
 use self::stack::{Active, ValueStack};
+use crate::backtrace::Backtrace;
 use crate::budget::{Budget, LimitError, Limits, Resource};
 use crate::deadline::Deadline;
+use crate::exception::Catch;
 use crate::fiber::Fibers;
 use crate::frames::Place;
 use crate::func::{self, HostError, HostFn, HostFunc, RecordArena, Signature};
 use crate::gc::heap::Heap;
+use crate::gc::operands::OperandRoots;
 use crate::gc::roots::{HostValues, RootTable};
 use crate::instance::Instance;
 use crate::memory::{self, MemoryInstance};
+use crate::native::{self, PollPage};
 use crate::sys;
 use crate::table::TableInstance;
-use crate::vmctx::{FuncRecord, HeapDef, MemoryDef, Rt, VmCtx};
+use crate::vmctx::{FuncRecord, HeapDef, MemoryDef, Resume, Rt, VmCtx};
 
 /// Everything that lives together: instances, what they share, and data of the host. Nothing is
 /// freed before the store is dropped.
@@ -72,6 +76,16 @@ pub struct Store {
     pub(crate) fibers: Fibers,
     pub(crate) heap: Heap,
     pub(crate) roots: RootTable,
+    /// The exception that is on its way to who catches it, through native code.
+    pub(crate) catch: Option<Catch>,
+    /// Where guest code was when native code stopped, between that and the end of the call.
+    pub(crate) backtrace: Option<Backtrace>,
+    /// Calls of native code into the interpreter that are going on.
+    pub(crate) native_depth: u32,
+    /// See [`Store::spill_area`].
+    spill: Box<[u128]>,
+    /// References among the operands of the builtin that runs.
+    pub(crate) operand_roots: OperandRoots,
     pub(crate) host_values: HostValues,
     /// Storage of the globals that hold traced references.
     pub(crate) traced_globals: Vec<*mut u128>,
@@ -124,14 +138,20 @@ struct GlobalPlace {
     ty: GlobalType,
 }
 
+/// The most parameters or results a function has (wasm JavaScript interface, implementation limits).
+const SPILL_VALUES: usize = 1000;
+
 /// The runtime record, kept alive by interrupt handles as well.
 pub(crate) struct Shared {
     rt: UnsafeCell<Rt>,
+    /// What loops of native code read; none if they do not.
+    poll: Option<PollPage>,
     /// The thread that waits in a shared memory for this store, to be woken if it shall stop.
     sleeper: Mutex<Option<Thread>>,
 }
 
-// SAFETY: V1: of the record, threads other than the store's touch only `interrupt`, an atomic.
+// SAFETY: V1: of the record, threads other than the store's touch only `interrupt` and `native_limit`,
+// atomics.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
@@ -141,6 +161,9 @@ impl Shared {
     const REQUESTED: u32 = 1;
     /// Bit of `Rt::interrupt`: the deadline has passed, until another is set.
     const DEADLINE: u32 = 2;
+
+    /// The bits that mean that guests shall stop.
+    const STOPS: u32 = Self::REQUESTED | Self::DEADLINE;
 
     fn interrupt(&self) -> &AtomicU32 {
         // SAFETY: in bounds, and V1: the field is only ever used as an atomic.
@@ -152,12 +175,45 @@ impl Shared {
         self.ask_to_stop(Self::DEADLINE);
     }
 
-    /// Sets a bit of `Rt::interrupt`, and wakes a guest that waits so that it sees the bit.
+    /// Sets a bit of `Rt::interrupt`, stops native code, and wakes a guest that waits so that it sees
+    /// the bit.
     fn ask_to_stop(&self, bit: u32) {
-        self.interrupt().fetch_or(bit, Ordering::Relaxed);
-        if let Some(thread) = &*self.sleeper() {
+        let sleeper = self.sleeper();
+        self.interrupt().fetch_or(bit, Ordering::SeqCst);
+        if let Some(poll) = &self.poll {
+            self.native_limit().store(usize::MAX, Ordering::SeqCst);
+            poll.set_open(false);
+        }
+        if let Some(thread) = &*sleeper {
             thread.unpark();
         }
+    }
+
+    /// Clears a bit of `Rt::interrupt`; native code may run again if it was the last.
+    fn clear(&self, bit: u32) {
+        let _ordered = self.sleeper();
+        let before = self.interrupt().fetch_and(!bit, Ordering::SeqCst);
+        if before & bit != 0
+            && before & Self::STOPS & !bit == 0
+            && let Some(poll) = &self.poll
+        {
+            self.native_limit().store(0, Ordering::SeqCst);
+            poll.set_open(true);
+        }
+    }
+
+    /// Sets the limit of the native stack for the thread that calls guest code now, unless guest code
+    /// shall stop.
+    pub(crate) fn set_native_limit(&self, limit: usize) {
+        let _ordered = self.sleeper();
+        if !self.is_interrupted() {
+            self.native_limit().store(limit, Ordering::SeqCst);
+        }
+    }
+
+    fn native_limit(&self) -> &AtomicUsize {
+        // SAFETY: in bounds, and V1: the field is only ever used as an atomic.
+        unsafe { &(*self.rt.get()).native_limit }
     }
 
     fn sleeper(&self) -> MutexGuard<'_, Option<Thread>> {
@@ -167,7 +223,7 @@ impl Shared {
 
     /// Whether somebody wants the store's guests to stop.
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.interrupt().load(Ordering::Relaxed) != 0
+        self.interrupt().load(Ordering::Relaxed) & Self::STOPS != 0
     }
 
     /// Runs `wait`, in which this thread parks itself until [`Shared::is_interrupted`] or until what
@@ -276,13 +332,17 @@ impl Store {
         if !memory::supports(settings.memory_kind) {
             return Err(Misuse::NoGuardMemories.into());
         }
-        if settings.memory_kind == MemoryKind::Guard {
-            let refused = LimitError::system(Resource::Memories, 1);
+        let refused = LimitError::system(Resource::Memories, 1);
+        if settings.memory_kind == MemoryKind::Guard || native::AVAILABLE {
             sys::install_fault_handler().map_err(|_| refused)?;
         }
+        let poll = match native::AVAILABLE && settings.interruptible {
+            true => Some(PollPage::new().map_err(|_| refused)?),
+            false => None,
+        };
         let rt = UnsafeCell::new(Rt {
             fuel: 0,
-            native_limit: AtomicUsize::new(usize::MAX),
+            native_limit: AtomicUsize::new(0),
             native_top: ptr::null_mut(),
             stack_end: ptr::null_mut(),
             spill: ptr::null_mut(),
@@ -290,6 +350,9 @@ impl Store {
             interrupt: AtomicU32::new(0),
             trap: Trap::Bug,
             entry_sp: ptr::null_mut(),
+            native_sp: ptr::null_mut(),
+            poll: poll.as_ref().map_or(ptr::null(), PollPage::address),
+            resume: Resume::default(),
             exit_ip: ptr::null(),
             exit_fp: ptr::null_mut(),
             exit_vmctx: ptr::null_mut(),
@@ -300,7 +363,7 @@ impl Store {
             stack_top: ptr::null_mut(),
             store: ptr::null_mut(),
         });
-        let shared = Arc::new(Shared { rt, sleeper: Mutex::new(None) });
+        let shared = Arc::new(Shared { rt, poll, sleeper: Mutex::new(None) });
         let empty_memory = Fixed::new(memory::empty_def());
         let host_vmctx = Fixed::new(VmCtx {
             rt: shared.rt.get(),
@@ -317,6 +380,7 @@ impl Store {
             bridge: 0,
             callee: 0,
             poll: ptr::null(),
+            caller: ptr::null_mut(),
             module: ptr::null(),
             instance: u32::MAX,
         });
@@ -343,6 +407,11 @@ impl Store {
             fibers: Fibers::default(),
             heap: Heap::default(),
             roots: RootTable::default(),
+            catch: None,
+            backtrace: None,
+            native_depth: 0,
+            spill: Box::default(),
+            operand_roots: OperandRoots::None,
             host_values: HostValues::default(),
             traced_globals: Vec::new(),
             typed_modules: Vec::new(),
@@ -443,6 +512,14 @@ impl Store {
         self.shared.is_interrupted()
     }
 
+    /// Where native code passes what does not fit into registers, made when first asked for.
+    pub(crate) fn spill_area(&mut self) -> *mut u128 {
+        if self.spill.is_empty() {
+            self.spill = vec![0; SPILL_VALUES].into();
+        }
+        self.spill.as_mut_ptr()
+    }
+
     /// What other threads see of the store.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
@@ -457,7 +534,7 @@ impl Store {
     pub fn set_deadline(&mut self, deadline: Option<Instant>) -> Result<(), StoreError> {
         self.deadline = None;
         // The old deadline cannot pass any more, so the bit stays clear.
-        self.shared.interrupt().fetch_and(!Shared::DEADLINE, Ordering::Relaxed);
+        self.shared.clear(Shared::DEADLINE);
         if let Some(time) = deadline {
             if !self.settings.interruptible {
                 return Err(Misuse::InterruptionOff.into());

@@ -17,10 +17,12 @@ mod signals;
 
 mod pages;
 mod reservation;
+mod stack;
 
 pub(crate) use pages::Pages;
 pub(crate) use reservation::Reservation;
 pub(crate) use signals::install as install_fault_handler;
+pub(crate) use stack::lowest_stack_address;
 
 /// Whether address space can be reserved without being used.
 pub(crate) const RESERVATIONS: bool = map::AVAILABLE;
@@ -31,6 +33,19 @@ pub(crate) const FAULTS_TRAP: bool = map::AVAILABLE && signals::AVAILABLE;
 /// The system gave no memory, address space or mapping.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NoMemory;
+
+/// What may be done with pages of a reservation, besides reading and writing what was committed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    None,
+    Read,
+    Execute,
+}
+
+/// Bytes of a page of the host.
+pub(crate) fn page_size() -> usize {
+    map::page_size()
+}
 
 /// `size` rounded up to whole pages of the host, unless that exceeds what one object may have.
 fn page_rounded(size: usize) -> Result<usize, NoMemory> {

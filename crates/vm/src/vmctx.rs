@@ -43,6 +43,8 @@ pub struct VmCtx {
     pub callee: u64,
     /// A byte that can be read unless native code shall stop.
     pub poll: *const u8,
+    /// The context of the native code that calls `callee` through its record.
+    pub caller: *mut VmCtx,
     /// Imported function index → its record. Never null.
     pub imported_funcs: *const *const FuncRecord,
     /// Function index → its record, null until somebody takes the reference.
@@ -171,7 +173,8 @@ impl HeapDef {
     };
 }
 
-/// The frame header, at `CodeEntry::header_slot` of every interpreter frame.
+/// The frame header, at `CodeEntry::header_slot` of every interpreter frame. That of the outermost frame
+/// of what native code called leads to a `native::Link` instead of a frame.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct FrameHeader {
@@ -181,6 +184,20 @@ pub struct FrameHeader {
     pub fp: *mut u64,
     /// The caller's context.
     pub vmctx: *mut VmCtx,
+}
+
+/// A place in native code to go on at: registers.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Resume {
+    /// The instruction.
+    pub pc: usize,
+    /// The stack pointer.
+    pub sp: usize,
+    /// The frame pointer.
+    pub fp: usize,
+    /// What is in the first register for payloads of exceptions.
+    pub payload: u64,
 }
 
 /// The runtime record of a store: what every handler may need besides its instance.
@@ -207,6 +224,12 @@ pub struct Rt {
     pub trap: Trap,
     /// Native stack pointer to restore when a guard page stops guest code.
     pub entry_sp: *mut u8,
+    /// Native stack pointer to restore when native code stops.
+    pub native_sp: *mut u8,
+    /// A byte that can be read unless native code shall stop.
+    pub poll: *const u8,
+    /// Where to go on when native code was stopped.
+    pub resume: Resume,
     /// Instruction at which guest code stopped.
     pub exit_ip: *const u64,
     /// Frame in which guest code stopped.
@@ -221,10 +244,11 @@ pub struct Rt {
     pub main_end: *mut u64,
     /// First slot free on that stack while a fiber runs.
     pub main_top: *mut u64,
-    /// First slot free for a nested call while a host function runs.
-    pub stack_top: *mut u64,
     /// The store that owns this record, valid while guest code runs.
     pub store: *mut crate::store::Store,
+    /// First slot free for a nested call while a host function runs. Not beside another field that is
+    /// read together with it: two words are read as one, which waits for a write of only one of them.
+    pub stack_top: *mut u64,
 }
 
 /// Checks that fields are where native code expects them.
@@ -237,7 +261,7 @@ macro_rules! fields_at {
 fields_at! {
     VmCtx vmctx {
         rt RT, mem0 MEM0, code CODE, types TYPES, type_infos TYPE_INFOS, builtins BUILTINS,
-        bridge BRIDGE, callee CALLEE, poll POLL,
+        bridge BRIDGE, callee CALLEE, poll POLL, caller CALLER,
     }
     Rt rt {
         fuel FUEL, native_limit NATIVE_LIMIT, native_top NATIVE_TOP, stack_end STACK_END,

@@ -3,129 +3,10 @@
 use dunlin_module::op::Operator;
 
 use crate::bytecode::field;
-use crate::op::{Class, Op, PlainOp, Scalar, SimdOp, SimdShape};
+use crate::op::{Class, Op, PlainOp, Scalar, SimdImmediate, SimdOp, SimdShape};
 
 use super::Lower;
 use super::memory::Address;
-
-enum Simd {
-    Plain,
-    Lane(u8),
-    Lanes([u8; 16]),
-    Memory(Address),
-    MemoryLane(Address, u8),
-}
-
-macro_rules! simd_op {
-    ($($name:ident $fun:ident $shape:ident,)*) => {
-        fn simd_op(op: &Operator<'_>) -> Option<(SimdOp, Simd)> {
-            use SimdShape as S;
-            // Rows are matched by name only; the immediates are read by shape.
-            let simd = match op {
-                $(Operator::$name { .. } => SimdOp::$name,)*
-                _ => relaxed_op(op)?,
-            };
-            Some((simd, match simd.shape() {
-                S::Shuffle => Simd::Lanes(shuffle_lanes(op)),
-                S::Load | S::Store => Simd::Memory(address(op)?),
-                S::LoadLane | S::StoreLane => Simd::MemoryLane(address(op)?, lane(op)),
-                S::ExtractU32 | S::ExtractU64 | S::ExtractF32 | S::ExtractF64
-                | S::ReplaceU32 | S::ReplaceU64 | S::ReplaceF32 | S::ReplaceF64 => {
-                    Simd::Lane(lane(op))
-                }
-                _ => Simd::Plain,
-            }))
-        }
-    };
-}
-crate::for_each_simd_op!(simd_op);
-
-/// The instruction that does what a relaxed one does in the deterministic profile, if there is one;
-/// the others are in the list themselves.
-fn relaxed_op(op: &Operator<'_>) -> Option<SimdOp> {
-    Some(match op {
-        Operator::I8x16RelaxedSwizzle => SimdOp::I8x16Swizzle,
-        Operator::I32x4RelaxedTruncF32x4S => SimdOp::I32x4TruncSatF32x4S,
-        Operator::I32x4RelaxedTruncF32x4U => SimdOp::I32x4TruncSatF32x4U,
-        Operator::I32x4RelaxedTruncF64x2SZero => SimdOp::I32x4TruncSatF64x2SZero,
-        Operator::I32x4RelaxedTruncF64x2UZero => SimdOp::I32x4TruncSatF64x2UZero,
-        Operator::I8x16RelaxedLaneselect
-        | Operator::I16x8RelaxedLaneselect
-        | Operator::I32x4RelaxedLaneselect
-        | Operator::I64x2RelaxedLaneselect => SimdOp::V128Bitselect,
-        Operator::F32x4RelaxedMin => SimdOp::F32x4Min,
-        Operator::F32x4RelaxedMax => SimdOp::F32x4Max,
-        Operator::F64x2RelaxedMin => SimdOp::F64x2Min,
-        Operator::F64x2RelaxedMax => SimdOp::F64x2Max,
-        Operator::I16x8RelaxedQ15mulrS => SimdOp::I16x8Q15MulrSatS,
-        _ => return None,
-    })
-}
-
-fn shuffle_lanes(op: &Operator<'_>) -> [u8; 16] {
-    match op {
-        Operator::I8x16Shuffle { lanes } => *lanes,
-        _ => [0; 16],
-    }
-}
-
-fn address(op: &Operator<'_>) -> Option<Address> {
-    use Operator::*;
-    match op {
-        V128Load { memarg }
-        | V128Load8x8S { memarg }
-        | V128Load8x8U { memarg }
-        | V128Load16x4S { memarg }
-        | V128Load16x4U { memarg }
-        | V128Load32x2S { memarg }
-        | V128Load32x2U { memarg }
-        | V128Load8Splat { memarg }
-        | V128Load16Splat { memarg }
-        | V128Load32Splat { memarg }
-        | V128Load64Splat { memarg }
-        | V128Load32Zero { memarg }
-        | V128Load64Zero { memarg }
-        | V128Store { memarg }
-        | V128Load8Lane { memarg, .. }
-        | V128Load16Lane { memarg, .. }
-        | V128Load32Lane { memarg, .. }
-        | V128Load64Lane { memarg, .. }
-        | V128Store8Lane { memarg, .. }
-        | V128Store16Lane { memarg, .. }
-        | V128Store32Lane { memarg, .. }
-        | V128Store64Lane { memarg, .. } => Address::new(memarg),
-        _ => None,
-    }
-}
-
-fn lane(op: &Operator<'_>) -> u8 {
-    use Operator::*;
-    match op {
-        I8x16ExtractLaneS { lane }
-        | I8x16ExtractLaneU { lane }
-        | I16x8ExtractLaneS { lane }
-        | I16x8ExtractLaneU { lane }
-        | I32x4ExtractLane { lane }
-        | I64x2ExtractLane { lane }
-        | F32x4ExtractLane { lane }
-        | F64x2ExtractLane { lane }
-        | I8x16ReplaceLane { lane }
-        | I16x8ReplaceLane { lane }
-        | I32x4ReplaceLane { lane }
-        | I64x2ReplaceLane { lane }
-        | F32x4ReplaceLane { lane }
-        | F64x2ReplaceLane { lane }
-        | V128Load8Lane { lane, .. }
-        | V128Load16Lane { lane, .. }
-        | V128Load32Lane { lane, .. }
-        | V128Load64Lane { lane, .. }
-        | V128Store8Lane { lane, .. }
-        | V128Store16Lane { lane, .. }
-        | V128Store32Lane { lane, .. }
-        | V128Store64Lane { lane, .. } => *lane,
-        _ => 0,
-    }
-}
 
 impl Lower<'_> {
     /// Lowers a vector instruction; false if `op` is none.
@@ -138,8 +19,10 @@ impl Lower<'_> {
             });
             return true;
         }
-        let Some((op, immediate)) = simd_op(op) else { return false };
-        self.vector(op, immediate);
+        let Some((op, immediate)) = SimdOp::decode(op) else { return false };
+        if self.vector(op, immediate).is_none() {
+            return false;
+        }
         match op.nan_lanes() {
             Some(Scalar::F32) => self.canonical_lanes(PlainOp::CanonF32x4),
             Some(_) => self.canonical_lanes(PlainOp::CanonF64x2),
@@ -167,7 +50,9 @@ impl Lower<'_> {
         self.code.read(slot, entry.slots())
     }
 
-    fn vector(&mut self, op: SimdOp, immediate: Simd) {
+    /// `None`, and nothing done, if it names what is no memory.
+    fn vector(&mut self, op: SimdOp, immediate: SimdImmediate) -> Option<()> {
+        use SimdImmediate as I;
         use SimdShape as S;
         let code = Op::simd(op);
         let shape = op.shape();
@@ -189,39 +74,46 @@ impl Lower<'_> {
                 c = self.pop_near();
                 b = self.pop_near();
             }
-            (S::Shuffle, Simd::Lanes(lanes)) => {
+            (S::Shuffle, I::Lanes(lanes)) => {
                 c = self.pop_near();
                 b = self.pop_near();
                 let lanes = u128::from_le_bytes(lanes);
                 words = [lanes as u64, (lanes >> 64) as u64];
             }
-            (S::ReplaceU32 | S::ReplaceU64 | S::ReplaceF32 | S::ReplaceF64, Simd::Lane(lane)) => {
+            (S::ReplaceU32 | S::ReplaceU64 | S::ReplaceF32 | S::ReplaceF64, I::Lane(lane)) => {
                 c = self.pop_near();
                 b = self.pop_near();
                 d = u16::from(lane);
             }
-            (S::Load, Simd::Memory(at)) => {
+            (S::Load, I::Memory(memarg)) => {
+                let at = Address::new(&memarg)?;
                 b = self.pop_near();
                 c = at.memory;
                 words = [at.offset, 0];
             }
-            (S::LoadLane, Simd::MemoryLane(at, lane)) => {
+            (S::LoadLane, I::MemoryLane(memarg, lane)) => {
+                let at = Address::new(&memarg)?;
                 d = self.pop_near();
                 b = self.pop_near();
                 c = at.memory;
                 words = [at.offset, u64::from(lane)];
             }
-            (S::Store, Simd::Memory(at)) => return self.vector_store(code, at, 0),
-            (S::StoreLane, Simd::MemoryLane(at, lane)) => {
-                return self.vector_store(code, at, lane);
+            (S::Store, I::Memory(memarg)) => {
+                self.vector_store(code, Address::new(&memarg)?, 0);
+                return Some(());
             }
-            (_, Simd::Lane(lane)) => {
+            (S::StoreLane, I::MemoryLane(memarg, lane)) => {
+                self.vector_store(code, Address::new(&memarg)?, lane);
+                return Some(());
+            }
+            (_, I::Lane(lane)) => {
                 b = self.pop_near();
                 c = u16::from(lane);
             }
             _ => b = self.pop_near(),
         }
         self.slot_result(result, |a| (code, [field::abcd(a, b, c, d), words[0], words[1]]));
+        Some(())
     }
 
     fn vector_store(&mut self, code: Op, at: Address, lane: u8) {

@@ -130,6 +130,8 @@ plain! {
     ReturnF64S 2,
     /// Return hi slots from slot lo; second word: lo = header slot.
     ReturnSpan 3,
+    /// Enter native code; the operand word is an address. Only in published code.
+    EnterNative 2,
     /// Leave the interpreter: where the outermost frame returns to.
     Exit 1,
     /// Throw an exception with tag lo and the payload from slot hi on; second word: lo = slots of

@@ -270,6 +270,8 @@ impl Store {
             }
         }
         self.roots.each(|bits| collector.forward(bits));
+        // SAFETY: `with_operands`: slots that hold traced references.
+        self.operand_roots.each(|slot| unsafe { collector.slot(slot) });
         let mut trap = Ok(());
         if let Some(bounds) = bounds {
             let mut walk = Walk::within(&self.instances, &self.fibers, bounds);

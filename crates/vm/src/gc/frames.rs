@@ -4,7 +4,7 @@ use dunlin_code::Trap;
 
 use crate::bug::bug;
 use crate::fiber::{FiberId, Fibers};
-use crate::frames::{Place, Walk};
+use crate::frames::{Activation, Place, Walk};
 
 /// Calls `visit` with every slot that holds a traced reference, in the frames from the one at `place`
 /// outwards to the host.
@@ -52,8 +52,20 @@ fn frame(
     place: Place,
     mut visit: impl FnMut(*mut u64),
 ) -> Result<Option<Place>, Trap> {
-    let Some(found) = walk.function(place) else {
-        return Err(bug!("a frame of no function at {:?}", place.ip));
+    let activation = walk.activation(place);
+    let found = match &activation {
+        Some(Activation::Interpreted(found)) => found,
+        Some(Activation::Native(func)) => {
+            let Some(call) = func.call_at(place.ip.addr() + 1) else {
+                return Err(bug!("no call of native code at {:?}", place.ip));
+            };
+            let sp = place.fp.wrapping_byte_sub(call.frame as usize);
+            for root in &call.roots {
+                visit(sp.wrapping_byte_add(*root as usize));
+            }
+            return Ok(walk.outwards(&Activation::Native(func.clone()), place));
+        }
+        None => return Err(bug!("a frame of no function at {:?}", place.ip)),
     };
     let Some(roots) = found.code.roots(found.func) else {
         return Err(bug!("function {} is no function of its module", found.func.0));
@@ -64,5 +76,5 @@ fn frame(
     for slot in roots.locals().chain(operands) {
         visit(place.fp.wrapping_add(slot as usize));
     }
-    Ok(walk.caller(&found, place))
+    Ok(walk.caller(found, place))
 }

@@ -17,6 +17,7 @@ use dunlin_module::TypeId;
 use crate::budget::{LimitError, Resource};
 use crate::gc::types::TypeInfo;
 use crate::module_code::ModuleCode;
+use crate::native;
 use crate::sys::Pages;
 use crate::vmctx::{FuncRecord, MemoryDef, Rt, TableDef, VmCtx};
 
@@ -95,10 +96,11 @@ impl Block {
                 globals: globs,
                 types: module.types.as_ptr().cast(),
                 type_infos: infos,
-                builtins: std::ptr::null(),
-                bridge: 0,
+                builtins: native::builtin_stubs(),
+                bridge: native::bridge().expose_provenance(),
                 callee: 0,
                 poll: std::ptr::null(),
+                caller: std::ptr::null_mut(),
                 module: Arc::as_ptr(code),
                 instance: u32::MAX,
             });
@@ -112,6 +114,8 @@ impl Block {
         let vmctx = unsafe { &mut *self.vmctx() };
         vmctx.rt = rt;
         vmctx.instance = instance;
+        // SAFETY: the record is alive; V1.
+        vmctx.poll = unsafe { (*rt).poll };
         if vmctx.mem0.is_null() {
             vmctx.mem0 = empty_memory;
         }

@@ -8,7 +8,8 @@ use dunlin_code::op::{Op, PlainOp};
 use super::dispatch::{DONE, start};
 use super::table;
 use crate::builtins;
-use crate::vmctx::{FrameHeader, FuncRecord, Rt, VmCtx};
+use crate::native;
+use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, Rt, VmCtx};
 
 /// How guest code ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +65,31 @@ pub(crate) unsafe fn run(rt: *mut Rt, func: *const FuncRecord, fp: *mut u64) -> 
             };
         }
         let entry = (*func).code;
+        let code = (*entry).native.load(Ordering::Acquire);
+        if !code.is_null()
+            && let Some(returned) = native::call_record(rt, func, code, fp)
+        {
+            return if returned { Exit::Done } else { Exit::Trap };
+        }
+        run_linked(rt, entry, cx, fp, std::ptr::null())
+    }
+}
+
+/// Calls the function of `entry` in the interpreter, with its arguments at `fp`, where the results are
+/// left; from native code at `link`, or from the host if that is null.
+///
+/// # Safety
+///
+/// As for [`run`], for an entry of the module of `cx`.
+pub(crate) unsafe fn run_linked(
+    rt: *mut Rt,
+    entry: *const CodeEntry,
+    cx: *mut VmCtx,
+    fp: *mut u64,
+    link: *const native::Link,
+) -> Exit {
+    // SAFETY: V2, V4: records and contexts live as long as the store.
+    unsafe {
         let mut ip = (*entry).ip.load(Ordering::Acquire).cast_const();
         if ip.is_null() {
             ip = match (*(*cx).module).lower_entry(entry) {
@@ -78,9 +104,12 @@ pub(crate) unsafe fn run(rt: *mut Rt, func: *const FuncRecord, fp: *mut u64) -> 
         }
         let header_slot = (*entry).header_slot.load(Ordering::Relaxed) as usize;
         let header = fp.add(header_slot).cast::<FrameHeader>();
-        header.write(FrameHeader { ip: exit_code(), fp: std::ptr::null_mut(), vmctx: cx });
+        header.write(FrameHeader { ip: exit_code(), fp: link.cast_mut().cast(), vmctx: cx });
         let zero = (*entry).zero_slots.load(Ordering::Relaxed) as usize;
-        header.add(1).cast::<u64>().write_bytes(0, zero);
+        let locals = header.add(1).cast::<u64>();
+        for local in 0..zero {
+            locals.add(local).write(0);
+        }
         match enter(ip, fp, cx, (*(*cx).mem0).base, 0, rt) {
             DONE => Exit::Done,
             _ => Exit::Trap,

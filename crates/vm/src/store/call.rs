@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
 
@@ -15,6 +14,7 @@ use crate::frames::Place;
 use crate::func::HostError;
 use crate::gc::Root;
 use crate::interp::{self, Exit};
+use crate::native;
 use crate::sys;
 use crate::vmctx::FuncRecord;
 
@@ -134,44 +134,69 @@ impl Store {
     ) -> Result<(), CallError> {
         self.check_usable()?;
         let here = sys::stack_pointer();
-        let outermost = self.active.0.is_none();
-        if outermost {
-            self.begin(here)?;
-        } else {
-            self.check_nesting(here)?;
-            self.nested_calls += 1;
+        if self.active.0.is_some() {
+            // SAFETY: as for this function.
+            return unsafe { self.call_inside(here, record, values, params, results) };
         }
+        self.begin(here)?;
+        // SAFETY: as for this function; a value stack is in place.
+        match unsafe { self.enter(record, values, params, results) } {
+            Exit::Done => {
+                self.end(true);
+                Ok(())
+            }
+            Exit::Trap => Err(self.fail()),
+        }
+    }
+
+    /// Calls the function of `record` for a host function that a guest called.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Store::call_record`].
+    #[inline(never)]
+    unsafe fn call_inside(
+        &mut self,
+        here: usize,
+        record: *const FuncRecord,
+        values: &mut [u64],
+        params: usize,
+        results: usize,
+    ) -> Result<(), CallError> {
+        self.check_nesting(here)?;
+        self.nested_calls += 1;
         let rt = self.rt();
-        // SAFETY: the record is alive; V1. A guest that is inside a call to the host is somewhere
-        // that the collector must find, and that is forgotten while another call goes on.
+        // SAFETY: the record is alive; V1. The guest that called the host is somewhere that the
+        // collector must find, and that is forgotten while another call goes on.
         let outer = unsafe { Place::exit(rt) };
-        if !outermost {
-            self.suspended.push(outer);
-        }
+        self.suspended.push(outer);
         let fiber = self.leave_fiber();
         // SAFETY: as for this function; a value stack is in place.
         let exit = unsafe { self.enter(record, values, params, results) };
-        if !outermost {
-            self.nested_calls -= 1;
-        }
-        let outcome = match exit {
-            Exit::Done => Ok(()),
-            Exit::Trap => Err(self.failure()),
-        };
-        if !outermost {
-            self.suspended.pop();
-        }
+        self.nested_calls -= 1;
+        let failure = (exit == Exit::Trap).then(|| self.failure());
+        self.suspended.pop();
         self.return_to_fiber(fiber);
         // SAFETY: as above.
+        unsafe { outer.set_exit(rt) };
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Why the outermost call failed, which is over then.
+    #[cold]
+    fn fail(&mut self) -> CallError {
+        let failure = self.failure();
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
         unsafe {
-            (*rt).exit_ip = outer.ip;
-            (*rt).exit_fp = outer.fp;
-            (*rt).exit_vmctx = outer.vmctx;
+            self.fibers.free_until((*rt).fiber, 0, &mut self.budget);
+            (*rt).fiber = 0;
         }
-        if outermost {
-            self.end(&outcome);
-        }
-        outcome
+        // A stack that was used to its end is not worth keeping: all its pages are committed.
+        let overflowed =
+            matches!(&failure, CallError::Trap(report) if report.trap == Trap::StackOverflow);
+        self.end(!overflowed);
+        failure
     }
 
     /// Whether one more call fits inside those that are going on; `here` is the native stack pointer.
@@ -179,7 +204,7 @@ impl Store {
         let limits = self.budget.limits();
         let (trap, detail) = if self.nested_calls >= limits.nested_calls {
             (Trap::StackOverflow, "too many calls between guest and host inside one another")
-        } else if self.native_base.abs_diff(here) <= limits.native_stack_bytes {
+        } else if self.has_native_room(here, limits.native_stack_bytes) {
             return Ok(());
         } else if self.settings().deterministic {
             // No result of the guest's: another host might have gone on.
@@ -190,7 +215,16 @@ impl Store {
         Err(CallError::Trap(TrapReport::outside(trap, Some(detail.into()))))
     }
 
+    /// Whether there is native stack for a host function that calls a guest. Native code, which goes on
+    /// in the interpreter when it has used up its share, does not count.
+    fn has_native_room(&self, here: usize, bytes: usize) -> bool {
+        // SAFETY: the record is alive; V1.
+        let native = unsafe { !(*self.rt()).native_sp.is_null() };
+        self.native_base.abs_diff(here) <= bytes || (native && native::stack_end() <= here)
+    }
+
     /// Provides for an outermost call.
+    #[inline]
     fn begin(&mut self, native_base: usize) -> Result<(), LimitError> {
         let slots = self.budget.limits().value_stack_slots;
         let refused = LimitError::system(Resource::Bytes, (slots as u64).saturating_mul(8));
@@ -202,6 +236,7 @@ impl Store {
             (*rt).stack_top = stack.base();
             (*rt).stack_end = stack.base().add(slots);
             (*rt).main_end = (*rt).stack_end;
+            (*rt).native_top = (*rt).stack_top;
         }
         self.native_base = native_base;
         self.active.0 = Some(stack);
@@ -242,12 +277,14 @@ impl Store {
         }
     }
 
-    /// Cleans up after an outermost call.
-    fn end(&mut self, outcome: &Result<(), CallError>) {
+    /// Cleans up after an outermost call. `keep`: whether its value stack is worth keeping.
+    #[inline]
+    fn end(&mut self, keep: bool) {
         // A request that stopped something has done its work; one that came too late means the
         // next call.
-        if std::mem::take(&mut self.was_interrupted) {
-            self.shared.interrupt().fetch_and(!Shared::REQUESTED, Ordering::Relaxed);
+        if self.was_interrupted {
+            self.was_interrupted = false;
+            self.shared.clear(Shared::REQUESTED);
         }
         let rt = self.rt();
         // SAFETY: the record is alive; V1.
@@ -256,9 +293,9 @@ impl Store {
             (*rt).stack_end = ptr::null_mut();
             (*rt).main_end = ptr::null_mut();
         }
-        let Some(stack) = self.active.0.take() else { return };
-        // One that was used to its end is not worth keeping: all its pages are committed.
-        if !matches!(outcome, Err(CallError::Trap(TrapReport { trap: Trap::StackOverflow, .. }))) {
+        if let Some(stack) = self.active.0.take()
+            && keep
+        {
             stack.give_back();
         }
     }
@@ -283,10 +320,10 @@ impl Store {
         unsafe {
             let fp = (*rt).stack_top;
             let free = (*rt).stack_end.offset_from_unsigned(fp);
-            let stopped = match (*rt).interrupt.load(Ordering::Relaxed) {
+            let stopped = match self.is_interrupted() {
                 _ if free < params.max(results) => Some(Trap::StackOverflow),
-                0 => None,
-                _ => Some(Trap::Interrupted),
+                false => None,
+                true => Some(Trap::Interrupted),
             };
             if let Some(trap) = stopped {
                 (*rt).trap = trap;
@@ -320,7 +357,7 @@ impl Store {
         // SAFETY: the record is alive; V1.
         let (trap, exception) = unsafe { ((*rt).trap, (*rt).exception) };
         self.was_interrupted |= trap == Trap::Interrupted;
-        let backtrace = Backtrace::capture(self);
+        let backtrace = self.backtrace.take().unwrap_or_else(|| Backtrace::capture(self));
         match (trap, self.pending_error.take()) {
             (Trap::Host, Some(error)) => CallError::Host(error, backtrace),
             (Trap::Exception, error) => match self.root(exception.into()) {

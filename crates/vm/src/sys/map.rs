@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
-use super::NoMemory;
+use super::{Access, NoMemory};
 
 pub(super) const AVAILABLE: bool = true;
 
@@ -37,6 +37,22 @@ pub(super) fn map(size: usize, accessible: bool) -> Result<NonNull<u8>, NoMemory
 pub(super) unsafe fn commit(start: *mut u8, size: usize) -> Result<(), NoMemory> {
     let access = MprotectFlags::READ | MprotectFlags::WRITE;
     // SAFETY: the pages are ours (caller), and gaining access invalidates nothing.
+    unsafe { rustix::mm::mprotect(start.cast::<c_void>(), size, access) }.map_err(|_| NoMemory)
+}
+
+/// Changes what may be done with pages.
+///
+/// # Safety
+///
+/// `start .. start + size` are whole pages of one mapping made by [`map`], and nobody does with them
+/// what is not allowed any more, but for who wants the fault.
+pub(super) unsafe fn protect(start: *mut u8, size: usize, access: Access) -> Result<(), NoMemory> {
+    let access = match access {
+        Access::None => MprotectFlags::empty(),
+        Access::Read => MprotectFlags::READ,
+        Access::Execute => MprotectFlags::READ | MprotectFlags::EXEC,
+    };
+    // SAFETY: as for this function.
     unsafe { rustix::mm::mprotect(start.cast::<c_void>(), size, access) }.map_err(|_| NoMemory)
 }
 

@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use super::NoMemory;
+use super::{Access, NoMemory};
 
 pub(super) const AVAILABLE: bool = false;
 
@@ -21,6 +21,17 @@ pub(super) fn map(_size: usize, _accessible: bool) -> Result<NonNull<u8>, NoMemo
 ///
 /// None needed.
 pub(super) unsafe fn commit(_start: *mut u8, _size: usize) -> Result<(), NoMemory> {
+    Err(NoMemory)
+}
+
+/// # Safety
+///
+/// None needed.
+pub(super) unsafe fn protect(
+    _start: *mut u8,
+    _size: usize,
+    _access: Access,
+) -> Result<(), NoMemory> {
     Err(NoMemory)
 }
 

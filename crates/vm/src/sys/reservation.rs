@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use super::{NoMemory, map, page_rounded};
+use super::{Access, NoMemory, map, page_rounded};
 
 /// An owned range of addresses, inaccessible except for what was committed.
 #[derive(Debug)]
@@ -39,6 +39,26 @@ impl Reservation {
         }
         // SAFETY: whole pages inside the mapping, checked above.
         unsafe { map::commit(self.base().add(offset), size) }
+    }
+
+    /// Makes `size` bytes from `offset` on, which were committed, executable and read-only, for good.
+    pub(crate) fn make_executable(&mut self, offset: usize, size: usize) -> Result<(), NoMemory> {
+        self.protect(offset, size, Access::Execute)
+    }
+
+    /// Makes `size` bytes from `offset` on readable, or inaccessible.
+    pub(crate) fn protect(
+        &mut self,
+        offset: usize,
+        size: usize,
+        access: Access,
+    ) -> Result<(), NoMemory> {
+        let inside = offset.checked_add(size).is_some_and(|end| end <= self.size);
+        if !inside || !offset.is_multiple_of(map::page_size()) {
+            return Err(NoMemory);
+        }
+        // SAFETY: whole pages inside the mapping, checked above.
+        unsafe { map::protect(self.base().add(offset), size, access) }
     }
 }
 

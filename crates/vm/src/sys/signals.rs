@@ -1,9 +1,10 @@
-//! Faults of guest accesses: the handler of SIGSEGV and SIGBUS, for x86-64 Linux.
+//! Faults of guests: the handler of SIGSEGV, SIGBUS, SIGILL and SIGFPE, for x86-64 Linux.
 //!
 //! A fault is the guest's if the instruction is one of those that access guest memory, and the
 //! address is one that memory 0 of the running instance has reserved. Then the handler moves the
-//! instruction pointer to the interpreter's landing pad, and nothing else. Every other fault goes to
-//! whoever handled them before.
+//! instruction pointer to the interpreter's landing pad, and nothing else. A fault in native code is the
+//! guest's too: it goes on at the landing of `native`, which looks for the meaning. Every other fault
+//! goes to whoever handled them before.
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
@@ -14,19 +15,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::NoMemory;
 use crate::interp;
+#[cfg(dunlin_native)]
+use crate::native;
 use crate::vmctx::VmCtx;
 
 pub(super) const AVAILABLE: bool = true;
 
-/// The handlers that were there before, for SIGSEGV and SIGBUS.
-static PREVIOUS: [Previous; 2] = [const { Previous(UnsafeCell::new(MaybeUninit::zeroed())) }; 2];
+/// The handlers that were there before, for each of [`SIGNALS`].
+static PREVIOUS: [Previous; 4] = [const { Previous(UnsafeCell::new(MaybeUninit::zeroed())) }; 4];
 
 struct Previous(UnsafeCell<MaybeUninit<libc::sigaction>>);
 
 // SAFETY: written once, before the handler that reads it is installed.
 unsafe impl Sync for Previous {}
 
-const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 
 /// Installs the handler, once per process.
 pub(crate) fn install() -> Result<(), NoMemory> {
@@ -69,6 +72,15 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
             registers[libc::REG_RIP as usize] = interp::landing_pad() as i64;
             return;
         }
+        #[cfg(dunlin_native)]
+        if native::is_native(pc) {
+            let fp = registers[libc::REG_RBP as usize];
+            registers[libc::REG_RDI as usize] = pc as i64;
+            registers[libc::REG_RSI as usize] = fp;
+            registers[libc::REG_RSP as usize] &= !15;
+            registers[libc::REG_RIP as usize] = native::fault_landing() as i64;
+            return;
+        }
         chain(signal, info, context);
     }
 }
@@ -94,7 +106,7 @@ unsafe fn is_reserved(vmctx: *const VmCtx, address: usize) -> bool {
 ///
 /// The arguments are those of the handler.
 unsafe fn chain(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    let which = usize::from(signal == libc::SIGBUS);
+    let which = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
     // SAFETY: written before the handler was installed, never after.
     let previous = unsafe { (*PREVIOUS[which].0.get()).assume_init_ref() };
     match previous.sa_sigaction {

@@ -125,7 +125,7 @@ unsafe fn call_host(r: &mut Regs, func: *const FuncRecord, fp: *mut u64) -> Resu
 
 /// Puts the first result slot in all accumulators: which one is read depends on its type.
 #[inline(always)]
-unsafe fn take_result(r: &mut Regs, fp: *mut u64) {
+pub(super) unsafe fn take_result(r: &mut Regs, fp: *mut u64) {
     // SAFETY: V6: `fp` is inside the value stack.
     let bits = unsafe { *fp };
     r.acc = bits;

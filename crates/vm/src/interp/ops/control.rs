@@ -8,6 +8,7 @@ use dunlin_code::{Trap, sem};
 use super::numeric::plain;
 use crate::builtins;
 use crate::interp::regs::{Exec, Flow, Regs, Value};
+use crate::native::{self, EnterCode, Entered};
 use crate::vmctx::FrameHeader;
 
 /// A comparison that decides a branch.
@@ -201,6 +202,20 @@ plain! {
             return r.trap(Trap::OutOfFuel);
         }
         r.next(2)
+    }
+    EnterNative(r) {
+        match native::enter(r.rt, r.ip, r.fp, r.cx) {
+            Entered::Returned => {
+                super::call::take_result(r, r.fp);
+                leave_frame(r, (*(r.word(1) as *const EnterCode)).header_slot)
+            }
+            Entered::Interpret => {
+                r.ip = (*(r.word(1) as *const EnterCode)).interpreted;
+                Flow::Next
+            }
+            Entered::Landed => super::exception::land(r, Ok(())),
+            Entered::Stopped => Flow::Stop,
+        }
     }
     Exit(_r) { Flow::Done }
 }

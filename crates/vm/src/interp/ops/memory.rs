@@ -180,11 +180,11 @@ plain! {
     }
     MemoryGrow(r) {
         let at = r.slot(r.a());
-        let old = builtins::memory_grow(r.cx, u32::from(r.b()), *at);
-        if old == builtins::GROW_TRAPS {
+        let grown = builtins::memory_grow(r.cx, u32::from(r.b()), *at);
+        let Some(old) = builtins::grow_result(grown, r.c() == 1) else {
             return r.trap(Trap::LimitExceeded);
-        }
-        at.write(if r.c() == 1 { old } else { u64::from(old as u32) });
+        };
+        at.write(old);
         r.reload_memory();
         r.next(2)
     }

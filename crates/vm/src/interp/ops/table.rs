@@ -86,11 +86,11 @@ plain! {
     }
     TableGrow(r) {
         let at = r.slot(r.a());
-        let old = builtins::table_grow(r.cx, u32::from(r.b()), *at, *at.add(1));
-        if old == builtins::GROW_TRAPS {
+        let grown = builtins::table_grow(r.cx, u32::from(r.b()), *at, *at.add(1));
+        let Some(old) = builtins::grow_result(grown, r.c() == 1) else {
             return r.trap(Trap::LimitExceeded);
-        }
-        at.write(if r.c() == 1 { old } else { u64::from(old as u32) });
+        };
+        at.write(old);
         r.next(2)
     }
     TableFill(r) {

@@ -1,0 +1,220 @@
+//! Into native code: arguments from slots to registers, results back.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+
+use dunlin_code::Trap;
+use dunlin_module::FuncType;
+
+use super::asm::{self, RETURNED};
+use super::registers::{Registers, Which, to_registers, to_slots};
+use crate::exception;
+use crate::sys;
+use crate::vmctx::{FrameHeader, FuncRecord, Rt, VmCtx};
+
+/// What published code of a function is once it is native: one instruction, which enters it.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct EnterCode {
+    /// The instruction: its handler, and the address of this.
+    pub(crate) words: [u64; 2],
+    /// The native code.
+    pub(crate) code: *const u8,
+    /// The code for the interpreter.
+    pub(crate) interpreted: *const u64,
+    pub(crate) header_slot: u32,
+    pub(crate) ty: *const FuncType,
+}
+
+// SAFETY: what the addresses lead to never changes, and lives as long as the module's code.
+unsafe impl Send for EnterCode {}
+// SAFETY: as above.
+unsafe impl Sync for EnterCode {}
+
+/// What came of entering native code from the interpreter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(crate) enum Entered {
+    /// Guest code stopped.
+    Stopped,
+    /// It returned: results are in slots, from the first of the frame on.
+    Returned,
+    /// It was not entered: the frame is for the interpreter to go on with.
+    Interpret,
+    /// A frame further out caught an exception: the exit fields of the runtime record say where to go
+    /// on.
+    Landed,
+}
+
+/// Native stack that is kept free for the host and for what native code calls of the runtime.
+const RESERVE_BYTES: usize = 256 << 10;
+
+thread_local! {
+    /// The address below which native code does not go; 0 if nobody asked yet.
+    static STACK_END: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The address below which native code does not go on this thread.
+pub(crate) fn stack_end() -> usize {
+    match STACK_END.try_with(Cell::get) {
+        Ok(0) => find_stack_end(),
+        Ok(end) => end,
+        // The thread is ending.
+        Err(_) => usize::MAX,
+    }
+}
+
+#[cold]
+fn find_stack_end() -> usize {
+    let here = sys::stack_pointer();
+    let end = match sys::lowest_stack_address() {
+        Some(lowest) => lowest.saturating_add(RESERVE_BYTES.min(here.saturating_sub(lowest) / 2)),
+        // Then little is taken for granted.
+        None => here.saturating_sub(RESERVE_BYTES / 4),
+    };
+    let _ = STACK_END.try_with(|known| known.set(end));
+    end
+}
+
+/// Whether native code can be entered now: it uses the native stack, and continuations have none.
+unsafe fn has_room(rt: *mut Rt) -> bool {
+    // SAFETY: V2.
+    unsafe {
+        let end = stack_end();
+        if (*rt).native_limit.load(Ordering::Relaxed) != end {
+            settle_limit(rt, end);
+        }
+        let limit = (*rt).native_limit.load(Ordering::Relaxed);
+        (*rt).fiber == 0 && sys::stack_pointer() >= limit
+    }
+}
+
+/// Tells native code where its stack ends, on a thread where it did not run last.
+#[cold]
+unsafe fn settle_limit(rt: *mut Rt, end: usize) {
+    // SAFETY: V2.
+    unsafe {
+        let store = &mut *(*rt).store;
+        store.shared().set_native_limit(end);
+        if (*rt).spill.is_null() {
+            (*rt).spill = store.spill_area();
+        }
+    }
+}
+
+/// Enters the function whose [`EnterCode`] the instruction at `ip` is in, with its frame at `fp`.
+///
+/// # Safety
+///
+/// V7 for the registers of the interpreter.
+#[inline(never)]
+pub(crate) unsafe extern "C" fn enter(
+    rt: *mut Rt,
+    ip: *const u64,
+    fp: *mut u64,
+    cx: *mut VmCtx,
+) -> Entered {
+    // SAFETY: V7, V8: the word behind the handler is the address of the code to enter, which lives as
+    // long as the module's code; V6: the frame has a header.
+    unsafe {
+        if !has_room(rt) {
+            return Entered::Interpret;
+        }
+        let code = &*(*ip.add(1) as *const EnterCode);
+        let ty = &*code.ty;
+        let header = fp.add(code.header_slot as usize).cast::<FrameHeader>();
+        let mut registers = Registers::ZERO;
+        to_registers(ty, Which::Params, fp, &mut registers, (*rt).spill);
+        match run(rt, &mut registers, code.code, cx, header) {
+            Entered::Returned => {
+                to_slots(ty, Which::Results, fp, &registers, (*rt).spill);
+                Entered::Returned
+            }
+            other => other,
+        }
+    }
+}
+
+/// Enters native code for a loop, `code`, with the canonical frame at `fp` whose header is at slot
+/// `header_slot`.
+///
+/// # Safety
+///
+/// V7 for the registers of the interpreter; the code is of the loop that it is at the beginning of.
+#[inline(never)]
+pub(crate) unsafe fn enter_loop(
+    rt: *mut Rt,
+    code: *const u8,
+    fp: *mut u64,
+    cx: *mut VmCtx,
+    header_slot: u32,
+) -> Entered {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !has_room(rt) {
+            return Entered::Interpret;
+        }
+        let mut registers = Registers::ZERO;
+        registers.ints[0] = fp.expose_provenance() as u64;
+        let header = fp.add(header_slot as usize).cast::<FrameHeader>();
+        run(rt, &mut registers, code, cx, header)
+    }
+}
+
+/// Runs native code that replaces the frame of `header`.
+unsafe fn run(
+    rt: *mut Rt,
+    registers: &mut Registers,
+    code: *const u8,
+    cx: *mut VmCtx,
+    header: *mut FrameHeader,
+) -> Entered {
+    // SAFETY: V2; V13: `code` is installed native code with the register ABI, or for a loop that the
+    // caller's frame is at.
+    unsafe {
+        let top = (*rt).native_top;
+        (*rt).native_top = header.add(1).cast();
+        let ended = asm::call(registers, rt, code, cx, header);
+        (*rt).native_top = top;
+        match ended {
+            RETURNED => Entered::Returned,
+            _ if (*rt).trap == Trap::Exception && exception::land_here(rt) => Entered::Landed,
+            _ => Entered::Stopped,
+        }
+    }
+}
+
+/// Calls the native code `code` of `func` with arguments at `fp`, where the results are left, from the
+/// host; false if it stopped, `None` if it cannot be entered now.
+///
+/// # Safety
+///
+/// As for [`crate::interp::run`].
+pub(crate) unsafe fn call_record(
+    rt: *mut Rt,
+    func: *const FuncRecord,
+    code: *const u8,
+    fp: *mut u64,
+) -> Option<bool> {
+    // SAFETY: V2, V3, V4: as above.
+    unsafe {
+        if !has_room(rt) {
+            return None;
+        }
+        let cx = (*func).vmctx;
+        let module = (*(*cx).module).module();
+        let ty = module.func_type(dunlin_module::FuncIndex((*func).index));
+        let slots = ty.param_slots().max(ty.result_slots()) as usize;
+        let mut registers = Registers::ZERO;
+        to_registers(ty, Which::Params, fp, &mut registers, (*rt).spill);
+        let top = (*rt).native_top;
+        (*rt).native_top = fp.add(slots);
+        let ended = asm::call(&mut registers, rt, code, cx, std::ptr::null());
+        (*rt).native_top = top;
+        if ended != RETURNED {
+            return Some(false);
+        }
+        to_slots(ty, Which::Results, fp, &registers, (*rt).spill);
+        Some(true)
+    }
+}

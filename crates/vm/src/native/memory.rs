@@ -1,0 +1,87 @@
+//! Code memory of one module: address space set aside, of which pages become first writable, then
+//! executable, and never change again.
+//!
+//! ```text
+//!  │ slots: one address for each function, writable │ code, read and execute only ... │ not used yet │
+//! ```
+//!
+//! All code of a module is near its other code and the slots, so that distances fit into 32 bits.
+
+use crate::sys::{self, NoMemory, Reservation};
+
+/// Code begins at multiples of this: a line of the cache.
+const CODE_ALIGN: usize = 64;
+
+/// No area is larger, so that any distance in it fits into 32 bits.
+const AREA_BYTES_MAX: usize = 1 << 30;
+
+/// Pages of the smallest host, and a multiple of those of others.
+const PAGE_BYTES: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct CodeMemory {
+    reservation: Reservation,
+    slots: usize,
+    /// Bytes in use, whole pages.
+    used: usize,
+    size: usize,
+    page: usize,
+}
+
+impl CodeMemory {
+    /// Memory for `slots` slots and at least `code` bytes of code.
+    pub(super) fn new(slots: usize, code: usize) -> Result<CodeMemory, NoMemory> {
+        let page = sys::page_size();
+        let table = (slots * 8).next_multiple_of(page);
+        let size = table.saturating_add(code).min(AREA_BYTES_MAX).next_multiple_of(PAGE_BYTES);
+        let mut reservation = Reservation::new(size)?;
+        reservation.commit(0, table)?;
+        Ok(CodeMemory { reservation, slots, used: table, size, page })
+    }
+
+    /// The first address, and the one behind the last.
+    pub(super) fn range(&self) -> (usize, usize) {
+        let start = self.reservation.base().addr();
+        (start, start + self.size)
+    }
+
+    /// The slot of a function: an address that stubs jump to.
+    pub(super) fn slot(&self, func: u32) -> *mut usize {
+        assert!((func as usize) < self.slots, "a function of another module");
+        // SAFETY: inside the table.
+        unsafe { self.reservation.base().cast::<usize>().add(func as usize) }
+    }
+
+    /// Where the next code will be.
+    pub(super) fn next(&self) -> usize {
+        self.reservation.base().addr() + self.used
+    }
+
+    /// Puts `bytes` where the next code is to be, and makes it executable.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<*const u8, NoMemory> {
+        let size = bytes.len().checked_next_multiple_of(self.page).ok_or(NoMemory)?;
+        if size > self.size - self.used {
+            return Err(NoMemory);
+        }
+        self.reservation.commit(self.used, size)?;
+        // SAFETY: just committed, and nobody uses it yet.
+        let start = unsafe {
+            let start = self.reservation.base().add(self.used);
+            start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            start
+        };
+        self.reservation.make_executable(self.used, size)?;
+        self.used += size;
+        Ok(start)
+    }
+
+    /// Bytes of code.
+    pub(super) fn used(&self) -> usize {
+        self.used - (self.slots * 8).next_multiple_of(self.page)
+    }
+}
+
+/// The next place for code from `at` on.
+pub(super) fn align_code(at: usize) -> usize {
+    at.next_multiple_of(CODE_ALIGN)
+}

@@ -1,0 +1,195 @@
+//! Native code beside the interpreter, with machine code written by hand: what a compiler can rely on.
+
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(dunlin_portable)))]
+
+mod world;
+
+use dunlin_code::native::{
+    CallSite, Entry, NativeCode, NativeHandler, Position, Reloc, RelocTarget, TrapCause, TrapSite,
+};
+use dunlin_module::{DefinedFuncIndex, ValType};
+use dunlin_vm::{CallError, MemoryKind, ModuleCode, Trap};
+
+use crate::world::World;
+
+const OUTER: DefinedFuncIndex = DefinedFuncIndex(0);
+const INNER: DefinedFuncIndex = DefinedFuncIndex(1);
+
+/// `push rbp; mov rbp, rsp; lea esi, [rsi + 1]; call inner; lea eax, [rax + 1]; mov rsp, rbp; pop rbp;
+/// ret`: one more than what `inner` makes of one more.
+fn outer() -> NativeCode {
+    NativeCode {
+        bytes: vec![
+            0x55, 0x48, 0x89, 0xe5, 0x8d, 0x76, 1, 0xe8, 0, 0, 0, 0, 0x8d, 0x40, 1, 0x48, 0x89,
+            0xec, 0x5d, 0xc3,
+        ],
+        align: 16,
+        relocs: vec![Reloc { offset: 8, target: RelocTarget::Func(INNER) }],
+        calls: vec![CallSite {
+            ret: 12,
+            frame: 0,
+            roots: Box::default(),
+            handlers: Box::default(),
+        }],
+        positions: vec![(0, Position { offset: 77, inlined: 0 })],
+        ..NativeCode::default()
+    }
+}
+
+/// `push rbp; mov rbp, rsp; ud2`.
+fn trap(trap: Trap) -> NativeCode {
+    NativeCode {
+        bytes: vec![0x55, 0x48, 0x89, 0xe5, 0x0f, 0x0b],
+        align: 1,
+        traps: vec![TrapSite { offset: 4, cause: TrapCause::Trap(trap) }],
+        positions: vec![(0, Position { offset: 99, inlined: 0 })],
+        ..NativeCode::default()
+    }
+}
+
+fn install(code: &ModuleCode, func: DefinedFuncIndex, native: &NativeCode) {
+    code.install(&[(func, Entry::Function, native)]).unwrap();
+    assert!(code.is_native(func));
+}
+
+const TWICE: &str = r#"(module
+    (func $outer (export "outer") (param i32) (result i32)
+        (i32.add (i32.const 1) (call $inner (i32.add (local.get 0) (i32.const 1)))))
+    (func $inner (param i32) (result i32)
+        (if (result i32) (i32.eq (local.get 0) (i32.const 13))
+            (then (unreachable))
+            (else (i32.mul (local.get 0) (i32.const 2)))))
+    (func (export "around") (param i32) (result i32) (call $outer (local.get 0))))"#;
+
+#[test]
+fn native_code_and_the_interpreter_call_each_other() {
+    let mut w = World::new(MemoryKind::Compact);
+    let code = w.code(TWICE);
+    let i = w.store.instantiate(&code, &[]).unwrap();
+    assert_eq!(w.run(i, "around", &[4]), 11, "interpreted");
+    install(&code, OUTER, &outer());
+    for name in ["outer", "around"] {
+        assert_eq!(w.run(i, name, &[4]), 11, "{name}");
+        assert_eq!(w.trap(i, name, &[12]), Trap::Unreachable);
+        assert_eq!(w.run(i, name, &[u32::MAX.into()]), 1, "results are zero-extended");
+    }
+}
+
+#[test]
+fn a_trap_in_native_code_tells_where_it_was() {
+    let mut w = World::new(MemoryKind::Compact);
+    let code = w.code(TWICE);
+    let i = w.store.instantiate(&code, &[]).unwrap();
+    install(&code, OUTER, &outer());
+    install(&code, INNER, &trap(Trap::CastFailure));
+    for _ in 0..3 {
+        match w.call(i, "around", &[4]) {
+            Err(CallError::Trap(report)) => {
+                assert_eq!(report.trap, Trap::CastFailure);
+                let frames: Vec<_> =
+                    report.backtrace.frames.iter().map(|f| (f.func().0, f.offset())).collect();
+                assert_eq!(frames[..2], [(1, 99), (0, 77)]);
+                assert_eq!(frames[2].0, 2);
+                assert_eq!(frames.len(), 3);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // What the interpreter calls for native code stops too, and both kinds of frames are told.
+    let code = w.code(TWICE);
+    let i = w.store.instantiate(&code, &[]).unwrap();
+    install(&code, OUTER, &outer());
+    match w.call(i, "around", &[12]) {
+        Err(CallError::Trap(report)) => {
+            let frames: Vec<_> = report.backtrace.frames.iter().map(|f| f.func().0).collect();
+            assert_eq!(frames, [1, 0, 2]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn host_functions_are_called_and_call_back() {
+    let mut w = World::new(MemoryKind::Compact);
+    let ty = [ValType::I32];
+    let host = w.host(&ty, &ty, |call| {
+        match call.args[0] {
+            0 => return Err("no".into()),
+            n => call.args[0] = n * 10,
+        }
+        Ok(())
+    });
+    let code = w.code(
+        r#"(module (import "" "" (func $host (param i32) (result i32)))
+            (func $outer (export "outer") (param i32) (result i32) (unreachable))
+            (func $inner (param i32) (result i32)
+                (call $host (i32.sub (local.get 0) (i32.const 1)))))"#,
+    );
+    let i = w.store.instantiate(&code, &[host]).unwrap();
+    install(&code, OUTER, &outer());
+    assert_eq!(w.run(i, "outer", &[4]), 41);
+    assert!(matches!(w.call(i, "outer", &[0]), Err(CallError::Host(..))));
+    assert_eq!(w.run(i, "outer", &[5]), 51);
+}
+
+#[test]
+fn exceptions_pass_native_frames() {
+    let mut w = World::new(MemoryKind::Compact);
+    let code = w.code(
+        r#"(module (tag $t (param i32))
+            (func $outer (export "outer") (param i32) (result i32) (unreachable))
+            (func $inner (param i32) (result i32) (throw $t (local.get 0)))
+            (func (export "catch") (param i32) (result i32)
+                (block $caught (result i32)
+                    (try_table (catch $t $caught)
+                        (return (call $outer (local.get 0))))
+                    (unreachable))))"#,
+    );
+    let i = w.store.instantiate(&code, &[]).unwrap();
+    assert_eq!(w.trap(i, "catch", &[4]), Trap::Unreachable);
+    install(&code, OUTER, &outer());
+    for _ in 0..3 {
+        assert_eq!(w.run(i, "catch", &[4]), 5, "the interpreter catches what went through");
+        assert!(matches!(w.call(i, "outer", &[4]), Err(CallError::Exception(_))));
+    }
+}
+
+#[test]
+fn native_code_catches() {
+    let mut w = World::new(MemoryKind::Compact);
+    let code = w.code(
+        r#"(module (tag $t (param i32)) (tag $other)
+            (func $outer (export "outer") (param i32) (result i32) (unreachable))
+            (func $inner (param i32) (result i32)
+                (if (i32.eq (local.get 0) (i32.const 9)) (then (throw $other)))
+                (throw $t (local.get 0))))"#,
+    );
+    let i = w.store.instantiate(&code, &[]).unwrap();
+    // With the context kept in its frame, and a handler that returns whether there was an exception.
+    let catching = NativeCode {
+        bytes: vec![
+            0x55, 0x48, 0x89, 0xe5, // push rbp; mov rbp, rsp
+            0x57, 0x57, // push rdi, twice
+            0xe8, 0, 0, 0, 0, // call inner
+            0xb8, 0, 0, 0, 0, // mov eax, 0
+            0x48, 0x89, 0xec, 0x5d, 0xc3, // mov rsp, rbp; pop rbp; ret
+            0x85, 0xc0, 0x0f, 0x95, 0xc0, 0x0f, 0xb6, 0xc0, // test, setne, movzx eax
+            0x48, 0x89, 0xec, 0x5d, 0xc3,
+        ],
+        align: 16,
+        relocs: vec![Reloc { offset: 7, target: RelocTarget::Func(INNER) }],
+        calls: vec![CallSite {
+            ret: 11,
+            frame: 16,
+            roots: Box::default(),
+            handlers: [NativeHandler { context: 0, tag: Some(0), landing: 21 }].into(),
+        }],
+        positions: vec![(0, Position { offset: 77, inlined: 0 })],
+        ..NativeCode::default()
+    };
+    install(&code, OUTER, &catching);
+    for _ in 0..3 {
+        assert_eq!(w.run(i, "outer", &[4]), 1);
+        assert!(matches!(w.call(i, "outer", &[9]), Err(CallError::Exception(_))));
+    }
+}
