@@ -15,6 +15,13 @@ fn main() {
         println!("usage: sweep [accesses] [first round]");
         std::process::exit(2);
     };
+    match sweep::widening(&configurations(), 0, 1) {
+        Ok(tally) => println!("{} loads of last bytes in instructions", tally.accesses),
+        Err(wrong) => {
+            println!("{wrong}");
+            std::process::exit(1);
+        }
+    }
     let (mut accesses, mut trapped) = (0, 0);
     for round in first.. {
         match sweep::round(&configurations(), round, 1) {

@@ -7,6 +7,7 @@
 
 mod accesses;
 mod shapes;
+mod widening;
 
 use dunlin_engine::{Engine, Extern, Instance, Memory, Module, Store, Trap, TypedFunc};
 use dunlin_script::wat_to_wasm;
@@ -15,6 +16,7 @@ use crate::matrix::Configuration;
 use crate::random::Random;
 use accesses::Case;
 use shapes::Shape;
+pub use widening::widening;
 
 /// What a sweep did.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -193,16 +193,6 @@ impl Case {
             _ => "(i64x2.splat (local.get $value))",
         };
         let at = format!("{name} $m offset={offset}");
-        let digest = |ty: &str, text: String| match ty {
-            "i32" => format!("(i64.extend_i32_u {text})"),
-            "i64" => text,
-            "f32" => format!("(i64.extend_i32_u (i32.reinterpret_f32 {text}))"),
-            "f64" => format!("(i64.reinterpret_f64 {text})"),
-            _ => format!(
-                "(i64.xor (i64x2.extract_lane 0 (local.tee $v {text}))
-                 (i64.rotl (i64x2.extract_lane 1 (local.get $v)) (i64.const 1)))"
-            ),
-        };
         // A block makes one expression of a store and what stands for its result.
         let nothing = |text: String| format!("(block (result i64) {text} (i64.const 0))");
         match *does {
@@ -322,6 +312,20 @@ impl Case {
             (Some(first), Some(last)) => first..last + self.access.width as usize,
             _ => 0..0,
         }
+    }
+}
+
+/// An `i64` made of all bits of what `text` gives; there is a local `$v` of type `v128`.
+pub(super) fn digest(ty: &str, text: String) -> String {
+    match ty {
+        "i32" => format!("(i64.extend_i32_u {text})"),
+        "i64" => text,
+        "f32" => format!("(i64.extend_i32_u (i32.reinterpret_f32 {text}))"),
+        "f64" => format!("(i64.reinterpret_f64 {text})"),
+        _ => format!(
+            "(i64.xor (i64x2.extract_lane 0 (local.tee $v {text}))
+             (i64.rotl (i64x2.extract_lane 1 (local.get $v)) (i64.const 1)))"
+        ),
     }
 }
 
