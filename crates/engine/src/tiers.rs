@@ -46,7 +46,18 @@ impl Compiler for NoCompiler {
 }
 
 /// The compiler of this build, if it has one for this processor.
-pub(crate) fn compiler(_settings: &Settings) -> Option<Arc<dyn Compiler>> {
+#[cfg(feature = "jit")]
+pub(crate) fn compiler() -> Option<Arc<dyn Compiler>> {
+    if !dunlin_vm::NATIVE {
+        return None;
+    }
+    let jit = dunlin_jit::Jit::new().ok()?;
+    Some(Arc::new(jit))
+}
+
+/// None.
+#[cfg(not(feature = "jit"))]
+pub(crate) fn compiler() -> Option<Arc<dyn Compiler>> {
     None
 }
 

@@ -1,6 +1,6 @@
 //! The configurations that everything is tested in.
 
-use dunlin_engine::{Config, Features, MemoryConfig, MemoryKind};
+use dunlin_engine::{Config, Engine, Features, MemoryConfig, MemoryKind, Tier};
 use dunlin_script::PrintOptions;
 
 /// One way to run a module.
@@ -90,8 +90,37 @@ pub fn zealous() -> Vec<Configuration> {
     ]
 }
 
+/// The configurations with native code: every function compiled before its first call; and every function
+/// at its second call with every loop entered while it runs. None where there is no compiler.
+pub fn tiered() -> Vec<Configuration> {
+    if !Engine::new(&Config::default()).is_ok_and(|engine| engine.has_tiers()) {
+        return Vec::new();
+    }
+    let tiered = |name, tier, kind, metered| {
+        let mut configuration = configuration(name, kind, metered);
+        configuration.config.execution.tier = tier;
+        configuration
+    };
+    let (guard, compact) = (MemoryKind::Guard, MemoryKind::Compact);
+    vec![
+        tiered("opt-guard", Tier::Opt, guard, false),
+        tiered("opt-compact-metered-deterministic", Tier::Opt, compact, true).deterministic(),
+        tiered("eager-guard-metered", Tier::Eager, guard, true),
+        tiered("eager-compact-deterministic", Tier::Eager, compact, false).deterministic(),
+        zealous_from(tiered("opt-guard-zeal-1", Tier::Opt, guard, false), 1),
+        zealous_from(tiered("eager-compact-zeal-3", Tier::Eager, compact, false), 3),
+    ]
+}
+
+/// The same with a collection at every so many allocations.
+fn zealous_from(mut configuration: Configuration, zeal: u32) -> Configuration {
+    configuration.config.execution.gc_zeal = Some(zeal);
+    configuration
+}
+
 fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configuration {
     let mut config = Config::default();
+    config.execution.tier = Tier::Interp;
     config.memory.kind = kind;
     config.execution.fuel = metered;
     config.execution.interruptible = metered;
