@@ -35,8 +35,7 @@ impl Engine {
     ///
     /// Lists everything in the configuration that cannot work.
     pub fn new(config: &Config) -> Result<Engine> {
-        let settings = config.settings()?;
-        Engine::with_compiler(config, tiers::compiler(&settings))
+        Engine::with_compiler(config, tiers::compiler())
     }
 
     /// As [`Engine::new`], with another compiler than that of the build, or none.

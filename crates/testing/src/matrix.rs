@@ -1,6 +1,6 @@
 //! The configurations that everything is tested in.
 
-use dunlin_engine::{Config, Features, MemoryConfig, MemoryKind};
+use dunlin_engine::{Config, Engine, Features, MemoryConfig, MemoryKind, Tier};
 use dunlin_script::PrintOptions;
 
 /// One way to run a module.
@@ -73,6 +73,35 @@ pub fn reprinted() -> Vec<Configuration> {
     vec![reprinted("interp-reprinted", false), reprinted("interp-reprinted-folded", true)]
 }
 
+/// The configuration in which every branch back and every call stops to look whether something should
+/// be compiled, which changes nothing.
+pub fn looking() -> Vec<Configuration> {
+    let mut looking = configuration("interp-looking", MemoryConfig::default().kind, true);
+    looking.config.execution.tier = Tier::Looking;
+    vec![looking]
+}
+
+/// The configurations with native code, if this build has any: all of it from the start, and in the
+/// middle of what runs. With and without the checks for fuel and interruption.
+pub fn native() -> Vec<Configuration> {
+    let native = |name, kind, metered, tier| {
+        let mut configuration = configuration(name, kind, metered);
+        configuration.config.execution.tier = tier;
+        configuration.lists = &["interp", "native"];
+        configuration
+    };
+    if Engine::default().has_tiers() {
+        vec![
+            native("opt-guard", MemoryKind::Guard, false, Tier::Opt),
+            native("opt-compact-metered", MemoryKind::Compact, true, Tier::Opt),
+            native("eager-guard-metered", MemoryKind::Guard, true, Tier::Eager),
+            native("eager-compact", MemoryKind::Compact, false, Tier::Eager),
+        ]
+    } else {
+        Vec::new()
+    }
+}
+
 /// The configurations with a collector that leaves nothing where it was: it runs at every allocation,
 /// or at every third.
 pub fn zealous() -> Vec<Configuration> {
@@ -95,5 +124,6 @@ fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configu
     config.memory.kind = kind;
     config.execution.fuel = metered;
     config.execution.interruptible = metered;
+    config.execution.tier = Tier::Interp;
     Configuration { name, lists: &["interp"], config, reprint: None }
 }
