@@ -87,7 +87,6 @@ pub fn native() -> Vec<Configuration> {
     let native = |name, kind, metered, tier| {
         let mut configuration = configuration(name, kind, metered);
         configuration.config.execution.tier = tier;
-        configuration.lists = &["interp", "native"];
         configuration
     };
     if Engine::default().has_tiers() {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use dunlin_testing::matrix::{Configuration, configurations, reprinted, zealous};
+use dunlin_testing::matrix::{Configuration, configurations, looking, native, reprinted, zealous};
 use dunlin_testing::suite::{self, SuiteFile};
 
 #[track_caller]
@@ -35,7 +35,8 @@ fn check_suite(name: &str, read: impl Fn(&Path) -> Result<Vec<SuiteFile>, String
 
 /// Every way there is to run a script.
 fn all() -> Vec<Configuration> {
-    configurations().into_iter().chain(reprinted()).chain(zealous()).collect()
+    let all = configurations().into_iter().chain(reprinted()).chain(zealous());
+    all.chain(looking()).chain(native()).collect()
 }
 
 #[test]
