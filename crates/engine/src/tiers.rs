@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use dunlin_code::Settings;
 use dunlin_code::native::{CompileError, Compiler, NativeCode, Request};
 use dunlin_vm::{TierMode, TierPolicy, Tiers};
 
@@ -51,8 +50,7 @@ pub(crate) fn compiler() -> Option<Arc<dyn Compiler>> {
     if !dunlin_vm::NATIVE {
         return None;
     }
-    let jit = dunlin_jit::Jit::new().ok()?;
-    Some(Arc::new(jit))
+    Some(Arc::new(dunlin_jit::Jit::new().ok()?))
 }
 
 /// None.

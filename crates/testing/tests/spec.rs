@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use dunlin_testing::matrix::{Configuration, configurations, reprinted, tiered, zealous};
+use dunlin_testing::matrix::{Configuration, configurations, looking, native, reprinted, zealous};
 use dunlin_testing::suite::{self, SuiteFile};
 
 #[track_caller]
@@ -41,7 +41,7 @@ fn all() -> Vec<Configuration> {
     let wanted = |configuration: &Configuration| {
         words.is_empty() || words.split(',').any(|word| configuration.name.contains(word))
     };
-    interpreted.chain(tiered()).filter(wanted).collect()
+    interpreted.chain(looking()).chain(native()).filter(wanted).collect()
 }
 
 #[test]
