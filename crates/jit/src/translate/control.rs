@@ -127,7 +127,7 @@ impl<'m> Translator<'_, 'm> {
         let params = self.module.block_type(ty).params().to_vec();
         let header = self.block_for(&params)?;
         if self.is_entered_loop() {
-            self.enter_loop(header, params.len());
+            self.enter_loop(header, params.len())?;
         } else {
             self.jump_with_top(header, params.len());
             self.b.switch_to_block(header);

@@ -11,11 +11,12 @@
 //! As all that runs comes from the header, whatever follows may use their values there.
 
 use cranelift_codegen::ir::{Block, InstBuilder, Value};
-use dunlin_code::native::Entry;
+use dunlin_code::native::{CompileError, Entry};
 
-use super::Translator;
 use super::access::Region;
+use super::control::Kind;
 use super::stack::{clif_type, slots};
+use super::{Result, Translator};
 
 impl Translator<'_, '_> {
     /// Reads the locals from the frame at `fp` and goes on as at the beginning of the function.
@@ -48,8 +49,15 @@ impl Translator<'_, '_> {
     /// Enters the loop whose header is `header` with the top `params` operands, from the code before
     /// it and from the frame. Then the header is the current block, and the operands below its
     /// parameters are what they are there.
-    pub(super) fn enter_loop(&mut self, header: Block, params: usize) {
+    pub(super) fn enter_loop(&mut self, header: Block, params: usize) -> Result {
         let below = self.stack.len() - params;
+        // What such a loop pushed may be used behind a branch, or where an exception lands, that does
+        // not come past the header again.
+        let outer = self.control.iter().find(|block| matches!(block.kind, Kind::Loop));
+        if outer.is_some_and(|outer| outer.height < below) {
+            let what = "entry at a loop with operands of another loop around it";
+            return Err(CompileError::Unsupported(what.to_owned()));
+        }
         let mut vars = Vec::with_capacity(below);
         for at in 0..below {
             let operand = self.stack[at];
@@ -61,10 +69,10 @@ impl Translator<'_, '_> {
             vars.push(var);
         }
         self.jump_with_top(header, params);
-        let Some(operands) = self.osr_operands.take() else { return };
+        let Some(operands) = self.osr_operands.take() else { return Ok(()) };
         self.b.switch_to_block(operands);
         self.osr_reached = true;
-        let (Some(fp), Some(frame)) = (self.frame_base, &self.frame) else { return };
+        let (Some(fp), Some(frame)) = (self.frame_base, &self.frame) else { return Ok(()) };
         let first = frame.operands;
         for at in 0..self.stack.len() {
             let operand = self.stack[at];
@@ -82,5 +90,6 @@ impl Translator<'_, '_> {
         for (at, var) in vars.into_iter().enumerate() {
             self.stack[at].value = self.b.use_var(var);
         }
+        Ok(())
     }
 }
