@@ -95,7 +95,7 @@ pub(crate) fn translate(
         locals: Vec::new(),
         unreachable: false,
         skipped: 0,
-        operator_at: 0,
+        operator_at: module.bodies[request.func.index()].start,
         positions: Vec::new(),
         inlined: Vec::new(),
         work,

@@ -244,10 +244,11 @@ pub struct Rt {
     pub main_end: *mut u64,
     /// First slot free on that stack while a fiber runs.
     pub main_top: *mut u64,
-    /// First slot free for a nested call while a host function runs.
-    pub stack_top: *mut u64,
     /// The store that owns this record, valid while guest code runs.
     pub store: *mut crate::store::Store,
+    /// First slot free for a nested call while a host function runs. Not beside another field that is
+    /// read together with it: two words are read as one, which waits for a write of only one of them.
+    pub stack_top: *mut u64,
 }
 
 /// Checks that fields are where native code expects them.

@@ -106,7 +106,10 @@ pub(crate) unsafe fn run_linked(
         let header = fp.add(header_slot).cast::<FrameHeader>();
         header.write(FrameHeader { ip: exit_code(), fp: link.cast_mut().cast(), vmctx: cx });
         let zero = (*entry).zero_slots.load(Ordering::Relaxed) as usize;
-        header.add(1).cast::<u64>().write_bytes(0, zero);
+        let locals = header.add(1).cast::<u64>();
+        for local in 0..zero {
+            locals.add(local).write(0);
+        }
         match enter(ip, fp, cx, (*(*cx).mem0).base, 0, rt) {
             DONE => Exit::Done,
             _ => Exit::Trap,
