@@ -16,6 +16,7 @@ use crate::gc::Root;
 use crate::interp::{self, Exit};
 use crate::native;
 use crate::sys;
+use crate::tiers::{TierMode, ticker};
 use crate::vmctx::FuncRecord;
 
 /// Why guest code stopped, and where.
@@ -240,6 +241,9 @@ impl Store {
         }
         self.native_base = native_base;
         self.active.0 = Some(stack);
+        if self.shared.tiers().is_some_and(|tiers| tiers.policy().mode == TierMode::Auto) {
+            self.running = Some(ticker::begin(&self.shared));
+        }
         Ok(())
     }
 
@@ -280,6 +284,7 @@ impl Store {
     /// Cleans up after an outermost call. `keep`: whether its value stack is worth keeping.
     #[inline]
     fn end(&mut self, keep: bool) {
+        self.running = None;
         // A request that stopped something has done its work; one that came too late means the
         // next call.
         if self.was_interrupted {
