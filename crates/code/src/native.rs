@@ -149,7 +149,7 @@ pub trait Compiler: fmt::Debug + Send + Sync {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// An instruction that is only interpreted, by name.
+    /// It has what is only interpreted: the name of an instruction, or what else.
     Unsupported(String),
     /// It is larger than what is worth compiling, or its frame would be too large: what, how much.
     TooLarge(&'static str, u64),
@@ -160,8 +160,8 @@ pub enum CompileError {
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CompileError::Unsupported(op) => {
-                write!(f, "the instruction `{op}` is only interpreted")
+            CompileError::Unsupported(what) => {
+                write!(f, "only interpreted: {what}")
             }
             CompileError::TooLarge(what, size) => write!(f, "too large: {size} {what}"),
             CompileError::Failed(why) => write!(f, "the code generator failed: {why}"),

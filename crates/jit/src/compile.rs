@@ -63,6 +63,17 @@ impl Jit {
         Ok(Listing { clif, assembly: code.unwrap_or_default() })
     }
 
+    /// Translates a function and shows what became of it, right or wrong.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Compiler::compile`].
+    pub fn clif(&self, request: &Request<'_>) -> Result<String, CompileError> {
+        let mut func = Function::new();
+        self.translate(request, &mut func, false)?;
+        Ok(func.display().to_string())
+    }
+
     fn translate(
         &self,
         request: &Request<'_>,
