@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use dunlin_code::Settings;
+use dunlin_code::native::Compiler;
 use dunlin_module::{Features, TypeRegistry};
 use dunlin_vm::Limits;
 
 use crate::config::Config;
 use crate::error::Result;
+#[cfg(feature = "storage")]
+use crate::storage::Storage;
 
 /// Settings and canonical types shared by modules and stores.
 ///
@@ -23,6 +26,9 @@ struct Shared {
     gc_zeal: Option<u32>,
     limits: Limits,
     types: TypeRegistry,
+    compiler: Option<Arc<dyn Compiler>>,
+    #[cfg(feature = "storage")]
+    storage: Storage,
 }
 
 impl Engine {
@@ -32,7 +38,19 @@ impl Engine {
     ///
     /// Lists everything in the configuration that cannot work.
     pub fn new(config: &Config) -> Result<Engine> {
+        Engine::with_compiler(config, crate::compiler::of_build())
+    }
+
+    /// As [`Engine::new`], with another compiler than that of the build, or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn with_compiler(config: &Config, compiler: Option<Arc<dyn Compiler>>) -> Result<Engine> {
         Ok(Engine(Arc::new(Shared {
+            compiler,
+            #[cfg(feature = "storage")]
+            storage: Storage::new(config.storage.clone()),
             settings: config.settings()?,
             features: config.features,
             gc_zeal: config.execution.gc_zeal,
@@ -54,6 +72,23 @@ impl Engine {
     /// The limits of stores that are not given their own.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// What of the [`StorageConfig`](crate::StorageConfig) could not be used so far, and why. Without
+    /// it everything works, only slower.
+    #[cfg(feature = "storage")]
+    pub fn storage_problems(&self) -> Vec<String> {
+        self.0.storage.problems()
+    }
+
+    #[cfg(feature = "storage")]
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    #[cfg_attr(not(feature = "storage"), expect(dead_code, reason = "what compiles now is stored"))]
+    pub(crate) fn compiler(&self) -> Option<&Arc<dyn Compiler>> {
+        self.0.compiler.as_ref()
     }
 
     pub(crate) fn settings(&self) -> Settings {
