@@ -122,7 +122,7 @@ pub(crate) fn decode(engine: &Engine, bytes: Arc<[u8]>) -> Result<(Decoded, Modu
 pub(crate) fn load(engine: &Engine, code: &ModuleCode, digest: ModuleDigest) -> Origin {
     let mut origin = Origin { digest, loaded: 0 };
     let storage = engine.storage();
-    let (Some(cache), Some(compiler)) = (storage.cache(), engine.compiler()) else {
+    let (Some(cache), Some(compiler)) = (storage.cache(), engine.native()) else {
         return origin;
     };
     let key = key(engine, compiler, digest);
@@ -170,7 +170,7 @@ pub(crate) fn install_artifact(
 /// was new.
 pub(crate) fn save(engine: &Engine, code: &ModuleCode, origin: &Origin) -> Result<bool, String> {
     let storage = engine.storage();
-    let (Some(cache), Some(compiler)) = (storage.cache(), engine.compiler()) else {
+    let (Some(cache), Some(compiler)) = (storage.cache(), engine.native()) else {
         return Ok(false);
     };
     if code.native_count() <= origin.loaded {

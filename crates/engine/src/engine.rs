@@ -6,12 +6,13 @@ use std::sync::Arc;
 use dunlin_code::Settings;
 use dunlin_code::native::Compiler;
 use dunlin_module::{Features, TypeRegistry};
-use dunlin_vm::Limits;
+use dunlin_vm::{Limits, Tiers};
 
 use crate::config::Config;
 use crate::error::Result;
 #[cfg(feature = "storage")]
 use crate::storage::Storage;
+use crate::tiers::{self, TierReport};
 
 /// Settings and canonical types shared by modules and stores.
 ///
@@ -29,6 +30,7 @@ struct Shared {
     compiler: Option<Arc<dyn Compiler>>,
     #[cfg(feature = "storage")]
     storage: Storage,
+    tiers: Option<Arc<Tiers>>,
 }
 
 impl Engine {
@@ -38,7 +40,7 @@ impl Engine {
     ///
     /// Lists everything in the configuration that cannot work.
     pub fn new(config: &Config) -> Result<Engine> {
-        Engine::with_compiler(config, crate::compiler::of_build())
+        Engine::with_compiler(config, tiers::compiler())
     }
 
     /// As [`Engine::new`], with another compiler than that of the build, or none.
@@ -47,11 +49,13 @@ impl Engine {
     ///
     /// As [`Engine::new`].
     pub fn with_compiler(config: &Config, compiler: Option<Arc<dyn Compiler>>) -> Result<Engine> {
+        let execution = &config.execution;
         Ok(Engine(Arc::new(Shared {
+            settings: config.settings()?,
+            tiers: tiers::tiers(execution.tier, execution.tier_report, compiler.clone())?,
             compiler,
             #[cfg(feature = "storage")]
             storage: Storage::new(config.storage.clone()),
-            settings: config.settings()?,
             features: config.features,
             gc_zeal: config.execution.gc_zeal,
             limits: config.limits.clone(),
@@ -89,6 +93,27 @@ impl Engine {
     #[cfg_attr(not(feature = "storage"), expect(dead_code, reason = "what compiles now is stored"))]
     pub(crate) fn compiler(&self) -> Option<&Arc<dyn Compiler>> {
         self.0.compiler.as_ref()
+    }
+
+    /// Whether anything is compiled to native code.
+    pub fn has_tiers(&self) -> bool {
+        self.0.tiers.is_some()
+    }
+
+    /// What was compiled to native code so far, and where the time of guests went. Single functions
+    /// are in it if [`ExecutionConfig::tier_report`](crate::ExecutionConfig::tier_report) is set.
+    pub fn tier_report(&self) -> TierReport {
+        self.0.tiers.as_ref().map_or_else(TierReport::default, |tiers| tiers.report())
+    }
+
+    /// The compiler, if anything may be native.
+    #[cfg(feature = "storage")]
+    pub(crate) fn native(&self) -> Option<&Arc<dyn Compiler>> {
+        self.compiler().filter(|_| self.has_tiers())
+    }
+
+    pub(crate) fn tiers(&self) -> Option<&Arc<Tiers>> {
+        self.0.tiers.as_ref()
     }
 
     pub(crate) fn settings(&self) -> Settings {

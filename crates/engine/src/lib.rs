@@ -25,7 +25,6 @@ mod buffer;
 #[cfg(feature = "storage")]
 mod cache;
 mod caller;
-mod compiler;
 mod config;
 mod context;
 mod engine;
@@ -49,6 +48,7 @@ mod storage;
 mod store;
 mod table;
 mod tag;
+mod tiers;
 mod value;
 
 pub use caller::Caller;
@@ -80,4 +80,5 @@ pub use storage::{
 pub use store::{InterruptHandle, Store};
 pub use table::Table;
 pub use tag::Tag;
+pub use tiers::{CompiledCode, Entry, Tier, TierReport};
 pub use value::{Ref, Val};

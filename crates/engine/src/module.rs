@@ -64,7 +64,7 @@ impl Module {
     }
 
     pub(crate) fn from_decoded(engine: &Engine, decoded: Decoded) -> Module {
-        let code = ModuleCode::new(Arc::new(decoded), engine.settings());
+        let code = ModuleCode::tiered(Arc::new(decoded), engine.settings(), engine.tiers());
         Module {
             engine: engine.clone(),
             code,

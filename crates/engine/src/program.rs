@@ -337,7 +337,7 @@ impl Work<'_> {
 
 /// Why code for `key` cannot be used by the engine, if it cannot.
 fn mismatch(engine: &Engine, key: &Key<'_>) -> Option<Mismatch> {
-    let Some(compiler) = engine.compiler() else { return Some(Mismatch::NoCompiler) };
+    let Some(compiler) = engine.native() else { return Some(Mismatch::NoCompiler) };
     let expected = cache::fingerprint(compiler);
     if expected != key.fingerprint {
         let (expected, found) = difference(&expected, &key.fingerprint);

@@ -218,8 +218,12 @@ pub struct Rt {
     pub spill: *mut u128,
     /// The heap of the store.
     pub heap: HeapDef,
-    /// Non-zero asks the guest to stop at its next back edge or call.
+    /// Non-zero asks the guest to stop at its next back edge or call, or to find out what is wanted:
+    /// bits of `store::Shared`.
     pub interrupt: AtomicU32,
+    /// Code to go on at after a branch back that found `interrupt` set. Such a branch says in the exit
+    /// fields where it is.
+    pub look: *const u64,
     /// Why guest code last stopped; meaningful after an exit with `Exit::Trap`.
     pub trap: Trap,
     /// Native stack pointer to restore when a guard page stops guest code.
@@ -244,10 +248,11 @@ pub struct Rt {
     pub main_end: *mut u64,
     /// First slot free on that stack while a fiber runs.
     pub main_top: *mut u64,
-    /// First slot free for a nested call while a host function runs.
-    pub stack_top: *mut u64,
     /// The store that owns this record, valid while guest code runs.
     pub store: *mut crate::store::Store,
+    /// First slot free for a nested call while a host function runs. Not beside another field that is
+    /// read together with it: two words are read as one, which waits for a write of only one of them.
+    pub stack_top: *mut u64,
 }
 
 /// Checks that fields are where native code expects them.

@@ -40,6 +40,14 @@ pub(crate) fn exit_code() -> *const u64 {
     })
 }
 
+/// The code that branches back go to when something is wanted of the guest: one `look` instruction.
+pub(crate) fn look_code() -> *const u64 {
+    static CODE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    CODE.get_or_init(|| {
+        table::handler_word(Op::plain(PlainOp::Look), dunlin_code::MemoryKind::Compact)
+    })
+}
+
 /// The code the outermost frame of a fiber returns to: one `cont.return` instruction.
 pub(crate) fn return_code() -> *const u64 {
     static CODE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
@@ -106,7 +114,10 @@ pub(crate) unsafe fn run_linked(
         let header = fp.add(header_slot).cast::<FrameHeader>();
         header.write(FrameHeader { ip: exit_code(), fp: link.cast_mut().cast(), vmctx: cx });
         let zero = (*entry).zero_slots.load(Ordering::Relaxed) as usize;
-        header.add(1).cast::<u64>().write_bytes(0, zero);
+        let locals = header.add(1).cast::<u64>();
+        for local in 0..zero {
+            locals.add(local).write(0);
+        }
         match enter(ip, fp, cx, (*(*cx).mem0).base, 0, rt) {
             DONE => Exit::Done,
             _ => Exit::Trap,

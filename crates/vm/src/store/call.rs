@@ -16,6 +16,7 @@ use crate::gc::Root;
 use crate::interp::{self, Exit};
 use crate::native;
 use crate::sys;
+use crate::tiers::{TierMode, ticker};
 use crate::vmctx::FuncRecord;
 
 /// Why guest code stopped, and where.
@@ -134,44 +135,69 @@ impl Store {
     ) -> Result<(), CallError> {
         self.check_usable()?;
         let here = sys::stack_pointer();
-        let outermost = self.active.0.is_none();
-        if outermost {
-            self.begin(here)?;
-        } else {
-            self.check_nesting(here)?;
-            self.nested_calls += 1;
+        if self.active.0.is_some() {
+            // SAFETY: as for this function.
+            return unsafe { self.call_inside(here, record, values, params, results) };
         }
+        self.begin(here)?;
+        // SAFETY: as for this function; a value stack is in place.
+        match unsafe { self.enter(record, values, params, results) } {
+            Exit::Done => {
+                self.end(true);
+                Ok(())
+            }
+            Exit::Trap => Err(self.fail()),
+        }
+    }
+
+    /// Calls the function of `record` for a host function that a guest called.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Store::call_record`].
+    #[inline(never)]
+    unsafe fn call_inside(
+        &mut self,
+        here: usize,
+        record: *const FuncRecord,
+        values: &mut [u64],
+        params: usize,
+        results: usize,
+    ) -> Result<(), CallError> {
+        self.check_nesting(here)?;
+        self.nested_calls += 1;
         let rt = self.rt();
-        // SAFETY: the record is alive; V1. A guest that is inside a call to the host is somewhere
-        // that the collector must find, and that is forgotten while another call goes on.
+        // SAFETY: the record is alive; V1. The guest that called the host is somewhere that the
+        // collector must find, and that is forgotten while another call goes on.
         let outer = unsafe { Place::exit(rt) };
-        if !outermost {
-            self.suspended.push(outer);
-        }
+        self.suspended.push(outer);
         let fiber = self.leave_fiber();
         // SAFETY: as for this function; a value stack is in place.
         let exit = unsafe { self.enter(record, values, params, results) };
-        if !outermost {
-            self.nested_calls -= 1;
-        }
-        let outcome = match exit {
-            Exit::Done => Ok(()),
-            Exit::Trap => Err(self.failure()),
-        };
-        if !outermost {
-            self.suspended.pop();
-        }
+        self.nested_calls -= 1;
+        let failure = (exit == Exit::Trap).then(|| self.failure());
+        self.suspended.pop();
         self.return_to_fiber(fiber);
         // SAFETY: as above.
+        unsafe { outer.set_exit(rt) };
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Why the outermost call failed, which is over then.
+    #[cold]
+    fn fail(&mut self) -> CallError {
+        let failure = self.failure();
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
         unsafe {
-            (*rt).exit_ip = outer.ip;
-            (*rt).exit_fp = outer.fp;
-            (*rt).exit_vmctx = outer.vmctx;
+            self.fibers.free_until((*rt).fiber, 0, &mut self.budget);
+            (*rt).fiber = 0;
         }
-        if outermost {
-            self.end(&outcome);
-        }
-        outcome
+        // A stack that was used to its end is not worth keeping: all its pages are committed.
+        let overflowed =
+            matches!(&failure, CallError::Trap(report) if report.trap == Trap::StackOverflow);
+        self.end(!overflowed);
+        failure
     }
 
     /// Whether one more call fits inside those that are going on; `here` is the native stack pointer.
@@ -199,6 +225,7 @@ impl Store {
     }
 
     /// Provides for an outermost call.
+    #[inline]
     fn begin(&mut self, native_base: usize) -> Result<(), LimitError> {
         let slots = self.budget.limits().value_stack_slots;
         let refused = LimitError::system(Resource::Bytes, (slots as u64).saturating_mul(8));
@@ -214,6 +241,9 @@ impl Store {
         }
         self.native_base = native_base;
         self.active.0 = Some(stack);
+        if self.shared.tiers().is_some_and(|tiers| tiers.policy().mode == TierMode::Auto) {
+            self.running = Some(ticker::begin(&self.shared));
+        }
         Ok(())
     }
 
@@ -251,11 +281,14 @@ impl Store {
         }
     }
 
-    /// Cleans up after an outermost call.
-    fn end(&mut self, outcome: &Result<(), CallError>) {
+    /// Cleans up after an outermost call. `keep`: whether its value stack is worth keeping.
+    #[inline]
+    fn end(&mut self, keep: bool) {
+        self.running = None;
         // A request that stopped something has done its work; one that came too late means the
         // next call.
-        if std::mem::take(&mut self.was_interrupted) {
+        if self.was_interrupted {
+            self.was_interrupted = false;
             self.shared.clear(Shared::REQUESTED);
         }
         let rt = self.rt();
@@ -265,9 +298,9 @@ impl Store {
             (*rt).stack_end = ptr::null_mut();
             (*rt).main_end = ptr::null_mut();
         }
-        let Some(stack) = self.active.0.take() else { return };
-        // One that was used to its end is not worth keeping: all its pages are committed.
-        if !matches!(outcome, Err(CallError::Trap(TrapReport { trap: Trap::StackOverflow, .. }))) {
+        if let Some(stack) = self.active.0.take()
+            && keep
+        {
             stack.give_back();
         }
     }

@@ -49,6 +49,7 @@ impl ValueStack {
     }
 
     /// The stack kept by this thread if it has `slots` slots, else a new one.
+    #[inline]
     pub(crate) fn take(slots: usize) -> Result<Box<ValueStack>, NoMemory> {
         match IDLE.try_with(Cell::take) {
             Ok(Some(stack)) if stack.slots >= slots => Ok(stack),
@@ -57,6 +58,7 @@ impl ValueStack {
     }
 
     /// Leaves the stack to the next call of this thread.
+    #[inline]
     pub(crate) fn give_back(self: Box<Self>) {
         // A thread that is ending keeps nothing.
         let _ = IDLE.try_with(|idle| idle.set(Some(self)));
