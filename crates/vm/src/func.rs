@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32};
 use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry};
 
 use crate::interp;
-use crate::native;
+use crate::native::{self, Ints};
 use crate::store::{InstanceHandle, Store};
 use crate::vmctx::{CodeEntry, FuncRecord, HeapDef, VmCtx};
 
@@ -52,6 +52,7 @@ pub struct Signature {
     pub(crate) param_slots: u32,
     pub(crate) result_slots: u32,
     pub(crate) result_refs: bool,
+    pub(crate) any_refs: bool,
 }
 
 impl Signature {
@@ -68,6 +69,7 @@ impl Signature {
             param_slots: ty.param_slots(),
             result_slots: ty.result_slots(),
             result_refs: ty.results.iter().any(|r| r.is_ref()),
+            any_refs: ty.params.iter().chain(&ty.results[..]).any(|value| value.is_ref()),
             ty: Arc::new(ty.clone()),
         })
     }
@@ -89,6 +91,12 @@ pub(crate) struct HostFunc {
     pub(crate) signature: Arc<Signature>,
     /// What the function's record names as its code.
     pub(crate) entry: CodeEntry,
+    /// Slots for the longer of parameters and results.
+    pub(crate) slots: u32,
+    /// Whether results are references, which are checked.
+    pub(crate) result_refs: bool,
+    /// Whether native code passes nothing but numbers in integer registers.
+    pub(crate) only_ints: bool,
 }
 
 impl HostFunc {
@@ -102,7 +110,9 @@ impl HostFunc {
             heat: AtomicU32::new(0),
             native: AtomicPtr::new(ptr::null_mut()),
         };
-        HostFunc { call, signature, entry }
+        let (slots, result_refs) = (signature.slots(), signature.result_refs);
+        let only_ints = Ints::of(&signature.ty) != Ints::No && !signature.any_refs;
+        HostFunc { call, signature, entry, slots, result_refs, only_ints }
     }
 }
 

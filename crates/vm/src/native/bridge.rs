@@ -98,6 +98,49 @@ pub(super) unsafe extern "C" fn call_out(
     }
 }
 
+/// As [`call_out`], for a host function that is passed integers alone: they are at `args`, where the one
+/// result is left.
+///
+/// # Safety
+///
+/// V13: called by the bridge to host functions.
+pub(super) unsafe extern "C" fn call_host(
+    cx: *mut VmCtx,
+    args: *mut u64,
+    ret: usize,
+    fp: *mut u64,
+) -> usize {
+    // SAFETY: V13; V2, V4: as for `call_out`. There is room for every integer that is passed, and the
+    // value stack is free from `native_top` on.
+    unsafe {
+        let rt = (*cx).rt;
+        let record = (*cx).callee as *const FuncRecord;
+        let place = Place::native(ret - 1, fp);
+        place.set_exit(rt);
+        let called = match (*(*rt).store).is_interrupted() {
+            true => Err(Trap::Interrupted),
+            false => builtins::host_call_from(rt, record, (*cx).caller, args, (*rt).native_top),
+        };
+        match called {
+            Ok(()) => DONE,
+            Err(trap) => host_failed(rt, place, trap),
+        }
+    }
+}
+
+#[cold]
+unsafe fn host_failed(rt: *mut Rt, place: Place, trap: Trap) -> usize {
+    // SAFETY: as for `call_host`.
+    unsafe {
+        place.set_exit(rt);
+        (*rt).trap = match trap {
+            Trap::Exception => exception::throw_from(rt, (*rt).exception),
+            trap => trap,
+        };
+        stop_running(rt).expose_provenance()
+    }
+}
+
 /// The call itself. On failure the exit fields say where guest code stopped.
 unsafe fn outside(
     rt: *mut Rt,
@@ -114,7 +157,7 @@ unsafe fn outside(
         }
         let ty: *const FuncType = match callee {
             Callee::Defined(_, func) => Arc::as_ptr((*(*cx).module).module().func_type(func)),
-            Callee::Host(record) => builtins::host_type(&*store, record),
+            Callee::Host(record) => builtins::host_type(record),
         };
         let ty = &*ty;
         let top = (*rt).native_top;
