@@ -15,14 +15,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dunlin_code::Trap;
+use dunlin_code::native::INT_PARAMS;
 use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId, ValType};
 
 use crate::budget::LimitError;
 use crate::exception;
-use crate::func::{HostCall, HostFunc};
+use crate::func::{HostCall, HostError, HostFunc};
 use crate::instance::element;
 use crate::memory::{SharedMemory, Woken, racy};
-use crate::store::{Misuse, Store, abort};
+use crate::store::{InstanceHandle, Misuse, Store, abort};
 use crate::vmctx::{FuncRecord, Rt, TableDef, VmCtx};
 
 /// Bytes of a bulk operation between two looks for interruption: some tens of microseconds.
@@ -638,15 +639,13 @@ pub(crate) unsafe fn host_call(
     }
 }
 
-/// Calls the host: parameters are at `args`, results are left there. This is the one place where
-/// guests leave the sandbox.
+/// As [`host_call`] with arguments anywhere that nothing else uses meanwhile: on the value stack below
+/// `top` if there may be references among them.
 ///
 /// # Safety
 ///
-/// As for [`host_call`], but for where arguments are: anywhere that nothing else uses meanwhile, on the
-/// value stack below `top` if there may be references among them. The value stack is free from `top` on.
-#[inline]
-pub(crate) unsafe fn host_call_from(
+/// As for [`host_call`]; the value stack is free from `top` on.
+unsafe fn host_call_from(
     rt: *mut Rt,
     func: *const FuncRecord,
     caller: *mut VmCtx,
@@ -656,11 +655,61 @@ pub(crate) unsafe fn host_call_from(
     // SAFETY: V2, V4 (caller). The host function stays where it is (V2), whatever is done to the
     // store meanwhile, and is only ever read. Nested calls leave `args` alone, which are initialised
     // (V6).
-    let (store, func, args) = unsafe {
-        let store = &mut *(*rt).store;
+    unsafe {
         let func = &*host_func(func);
+        let args = slice::from_raw_parts_mut(args, func.slots as usize);
+        leave(rt, caller, top, |store, caller| {
+            func.call.call(&mut HostCall { store, caller, args: &mut *args })
+        })?;
+        let store = &mut *(*rt).store;
+        if func.result_refs
+            && let Err(misuse) = store.check_values(args, &func.signature.ty.results)
+        {
+            return Err(wrong_result(store, misuse));
+        }
+        Ok(())
+    }
+}
+
+/// As [`host_call`] for a function that is passed integers alone, and gives one at most.
+///
+/// # Safety
+///
+/// As for [`host_call`]; the value stack is free from `top` on.
+#[inline]
+pub(crate) unsafe fn host_call_ints(
+    rt: *mut Rt,
+    func: *const FuncRecord,
+    caller: *mut VmCtx,
+    top: *mut u64,
+    [a, b, c, d, e]: [u64; INT_PARAMS],
+) -> Result<u64, Trap> {
+    // SAFETY: as for `host_call_from`.
+    unsafe {
+        let func = &*host_func(func);
+        leave(rt, caller, top, |store, caller| {
+            let mut call = HostCall { store, caller, args: &mut [] };
+            func.call.call_ints(&mut call, func.slots as usize, a, b, c, d, e)
+        })
+    }
+}
+
+/// The one place where guests leave the sandbox.
+///
+/// # Safety
+///
+/// As for [`host_call`]; the value stack is free from `top` on.
+#[inline(always)]
+unsafe fn leave<R>(
+    rt: *mut Rt,
+    caller: *mut VmCtx,
+    top: *mut u64,
+    call: impl FnOnce(&mut Store, Option<InstanceHandle>) -> Result<R, HostError>,
+) -> Result<R, Trap> {
+    // SAFETY: V2 (caller).
+    let store = unsafe {
         (*rt).stack_top = top;
-        (store, func, slice::from_raw_parts_mut(args, func.slots as usize))
+        &mut *(*rt).store
     };
     let caller = match caller.is_null() {
         true => None,
@@ -669,23 +718,23 @@ pub(crate) unsafe fn host_call_from(
     };
     // After a panic nothing runs in this store any more; what the closure saw half changed is of
     // the host alone, which may look at its own data.
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        (func.call)(&mut HostCall { store: &mut *store, caller, args: &mut *args })
-    }));
+    let result = catch_unwind(AssertUnwindSafe(|| call(&mut *store, caller)));
     if store.rt() != rt {
         abort("a host function replaced the store that called it");
     }
     match result {
         // Something it called panicked, and it chose to go on: the guest must not.
-        Ok(Ok(())) if store.is_poisoned() => Err(Trap::HostPanic),
-        Ok(Ok(())) if !func.result_refs => Ok(()),
-        Ok(Ok(())) => match store.check_values(args, &func.signature.ty.results) {
-            Ok(_) => Ok(()),
-            Err(misuse) => Err(wrong_result(store, misuse)),
-        },
-        Ok(Err(error)) => Err(exception::returned(store, error)),
+        Ok(Ok(_)) if store.is_poisoned() => Err(Trap::HostPanic),
+        Ok(Ok(results)) => Ok(results),
+        Ok(Err(error)) => Err(host_error(store, error)),
         Err(payload) => Err(panicked(store, payload)),
     }
+}
+
+/// A host function returned an error.
+#[cold]
+fn host_error(store: &mut Store, error: HostError) -> Trap {
+    exception::returned(store, error)
 }
 
 /// A host function panicked.

@@ -6,6 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
+use dunlin_code::native::INT_PARAMS;
 use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry};
 
 use crate::interp;
@@ -13,8 +14,53 @@ use crate::native::{self, Ints};
 use crate::store::{InstanceHandle, Store};
 use crate::vmctx::{CodeEntry, FuncRecord, HeapDef, VmCtx};
 
-/// A function of the host. Parameters are found in, and results left in, [`HostCall::args`].
-pub type HostFn = Box<dyn Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync>;
+/// A function of the host.
+pub type HostFn = Box<dyn HostFunction>;
+
+/// What a function of the host does: every fitting closure is one.
+pub trait HostFunction: Send + Sync {
+    /// Parameters are found in, and results left in, [`HostCall::args`].
+    ///
+    /// # Errors
+    ///
+    /// The host's own, which ends the guest's call and is handed on untouched.
+    fn call(&self, call: &mut HostCall<'_>) -> Result<(), HostError>;
+
+    /// As [`HostFunction::call`], for a function that is passed `ints` alone and gives one result at
+    /// most; `call` has no slots, the function has `slots`. Made anew for each closure, so that
+    /// parameters of one with static types never leave the registers.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostFunction::call`].
+    #[expect(clippy::too_many_arguments, reason = "in registers")]
+    #[inline]
+    fn call_ints(
+        &self,
+        call: &mut HostCall<'_>,
+        slots: usize,
+        a: u64,
+        b: u64,
+        c: u64,
+        d: u64,
+        e: u64,
+    ) -> Result<u64, HostError> {
+        let mut args: [u64; INT_PARAMS] = [a, b, c, d, e];
+        let used = &mut args[..slots.min(INT_PARAMS)];
+        self.call(&mut HostCall { store: &mut *call.store, caller: call.caller, args: used })?;
+        Ok(args[0])
+    }
+}
+
+impl<F> HostFunction for F
+where
+    F: Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync,
+{
+    #[inline]
+    fn call(&self, call: &mut HostCall<'_>) -> Result<(), HostError> {
+        self(call)
+    }
+}
 
 /// An error of a host function, which ends the guest's call and is handed on untouched.
 pub type HostError = Box<dyn std::error::Error + Send + Sync>;

@@ -171,7 +171,7 @@ impl Shared {
     const DEADLINE: u32 = 2;
 
     /// The bits that mean that guests shall stop.
-    const STOPS: u32 = Self::REQUESTED | Self::DEADLINE;
+    pub(crate) const STOPS: u32 = Self::REQUESTED | Self::DEADLINE;
 
     fn interrupt(&self) -> &AtomicU32 {
         // SAFETY: in bounds, and V1: the field is only ever used as an atomic.

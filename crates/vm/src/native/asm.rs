@@ -15,7 +15,7 @@ use std::arch::naked_asm;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dunlin_code::native::{Builtin, INT_PARAMS};
+use dunlin_code::native::Builtin;
 
 use super::bridge::{call_host, call_out, fault, thrown};
 use super::builtins;
@@ -239,25 +239,25 @@ pub(crate) fn bridge() -> *const u8 {
 #[unsafe(naked)]
 unsafe extern "C" fn host_code() {
     naked_asm!(
+        "mov rax, qword ptr [rdi + {rt}]",
+        "mov r10, qword ptr [rsp]",
+        "dec r10",
+        "mov qword ptr [rax + {exit_ip}], r10",
+        "mov qword ptr [rax + {exit_fp}], rbp",
+        "mov qword ptr [rax + {exit_vmctx}], 0",
         "push rbp",
         "mov rbp, rsp",
-        "sub rsp, {frame}",
-        "mov qword ptr [rsp], rsi",
-        "mov qword ptr [rsp + 8], rdx",
-        "mov qword ptr [rsp + 16], rcx",
-        "mov qword ptr [rsp + 24], r8",
-        "mov qword ptr [rsp + 32], r9",
-        "mov rsi, rsp",
-        "mov rdx, qword ptr [rbp + 8]",
-        "mov rcx, qword ptr [rbp]",
         "call {call_host}",
         // 0: it returned. Otherwise the record to resume with.
         "test rax, rax",
         "jnz {resume}",
-        "mov rax, qword ptr [rsp]",
-        "leave",
+        "mov rax, rdx",
+        "pop rbp",
         "ret",
-        frame = const (INT_PARAMS * 8).next_multiple_of(16),
+        rt = const offset_of!(VmCtx, rt),
+        exit_ip = const offset_of!(Rt, exit_ip),
+        exit_fp = const offset_of!(Rt, exit_fp),
+        exit_vmctx = const offset_of!(Rt, exit_vmctx),
         call_host = sym call_host,
         resume = sym resume,
     )

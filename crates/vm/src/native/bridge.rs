@@ -18,7 +18,7 @@ use crate::continuation;
 use crate::exception::{self, Catcher};
 use crate::frames::Place;
 use crate::interp::{self, Exit};
-use crate::store::abort;
+use crate::store::{Shared, abort};
 use crate::sys;
 use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, Rt, VmCtx};
 
@@ -98,41 +98,53 @@ pub(super) unsafe extern "C" fn call_out(
     }
 }
 
-/// As [`call_out`], for a host function that is passed integers alone: they are at `args`, where the one
-/// result is left.
+/// What a host function gave, or where to go on instead.
+#[repr(C)]
+pub(super) struct HostResult {
+    /// [`DONE`], or the runtime record to resume with.
+    resume: usize,
+    /// The one result.
+    int: u64,
+}
+
+/// As [`call_out`], for a host function that is passed integers alone. The exit fields say who calls.
 ///
 /// # Safety
 ///
 /// V13: called by the bridge to host functions.
 pub(super) unsafe extern "C" fn call_host(
     cx: *mut VmCtx,
-    args: *mut u64,
-    ret: usize,
-    fp: *mut u64,
-) -> usize {
-    // SAFETY: V13; V2, V4: as for `call_out`. There is room for every integer that is passed, and the
-    // value stack is free from `native_top` on.
+    a: u64,
+    b: u64,
+    c: u64,
+    d: u64,
+    e: u64,
+) -> HostResult {
+    // SAFETY: V13; V2, V4: as for `call_out`. The value stack is free from `native_top` on.
     unsafe {
         let rt = (*cx).rt;
         let record = (*cx).callee as *const FuncRecord;
-        let place = Place::native(ret - 1, fp);
-        place.set_exit(rt);
-        let called = match (*(*rt).store).is_interrupted() {
-            true => Err(Trap::Interrupted),
-            false => builtins::host_call_from(rt, record, (*cx).caller, args, (*rt).native_top),
+        let called = match (*rt).interrupt.load(Ordering::Relaxed) & Shared::STOPS {
+            0 => builtins::host_call_ints(
+                rt,
+                record,
+                (*cx).caller,
+                (*rt).native_top,
+                [a, b, c, d, e],
+            ),
+            _ => Err(Trap::Interrupted),
         };
         match called {
-            Ok(()) => DONE,
-            Err(trap) => host_failed(rt, place, trap),
+            Ok(int) => HostResult { resume: DONE, int },
+            Err(trap) => HostResult { resume: host_failed(rt, trap), int: 0 },
         }
     }
 }
 
 #[cold]
-unsafe fn host_failed(rt: *mut Rt, place: Place, trap: Trap) -> usize {
+unsafe fn host_failed(rt: *mut Rt, trap: Trap) -> usize {
     // SAFETY: as for `call_host`.
     unsafe {
-        place.set_exit(rt);
         (*rt).trap = match trap {
             Trap::Exception => exception::throw_from(rt, (*rt).exception),
             trap => trap,

@@ -191,15 +191,14 @@ unsafe fn run(
 ///
 /// # Safety
 ///
-/// As for [`crate::interp::run`], with parameters in `values` instead of at `fp`; `ints` is that of the
-/// function's type.
-#[inline]
+/// As for [`crate::interp::run`], with parameters in `values` instead of on the value stack, which is free
+/// from `Rt::stack_top` on; `ints` is that of the function's type.
+#[inline(always)]
 pub(crate) unsafe fn call_ints(
     rt: *mut Rt,
     func: *const FuncRecord,
     ints: Ints,
     values: &mut [u64],
-    fp: *mut u64,
 ) -> Option<Exit> {
     if ints == Ints::No || values.len() < INT_PARAMS {
         return None;
@@ -211,10 +210,12 @@ pub(crate) unsafe fn call_ints(
             return None;
         }
         let top = (*rt).native_top;
-        (*rt).native_top = fp;
+        let free = (*rt).stack_top;
+        (*rt).native_top = free;
         let registers = values.as_mut_ptr().cast();
         let ended = asm::call(registers, rt, code, (*func).vmctx, std::ptr::null(), false);
         (*rt).native_top = top;
+        (*rt).stack_top = free;
         if ended != RETURNED {
             return Some(Exit::Trap);
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ptr;
+use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
 
@@ -203,7 +204,9 @@ impl Store {
         // SAFETY: the record is alive; V1.
         unsafe {
             self.fibers.free_until((*rt).fiber, 0, &mut self.budget);
-            (*rt).fiber = 0;
+        }
+        if let Some(base) = self.active.base() {
+            self.rest(base);
         }
         // A stack that was used to its end is not worth keeping: all its pages are committed.
         let overflowed =
@@ -240,17 +243,28 @@ impl Store {
     #[inline]
     fn begin(&mut self, native_base: usize) -> Result<(), LimitError> {
         let slots = self.budget.limits().value_stack_slots;
-        let base = self.active.begin(slots).map_err(|_| no_stack(slots))?;
-        let rt = self.rt();
-        // SAFETY: the record is alive; V1. The stack has at least that many slots.
-        unsafe {
-            (*rt).stack_top = base;
-            (*rt).stack_end = base.add(slots);
-            (*rt).main_end = base.add(slots);
-            (*rt).native_top = base;
+        if let Some(base) = self.active.begin(slots).map_err(|_| no_stack(slots))? {
+            // SAFETY: the stack has at least that many slots.
+            let end = unsafe { base.add(slots) };
+            // SAFETY: the record is alive; V1.
+            unsafe { (*self.rt()).main_end = end };
+            self.rest(base);
         }
         self.native_base = native_base;
         Ok(())
+    }
+
+    /// Where the runtime record says that nothing is on the value stack, which begins at `base`: as every
+    /// call that returns leaves it.
+    fn rest(&mut self, base: *mut u64) {
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
+        unsafe {
+            (*rt).stack_top = base;
+            (*rt).native_top = base;
+            (*rt).stack_end = (*rt).main_end;
+            (*rt).fiber = 0;
+        }
     }
 
     /// Goes back to the value stack of the outermost call, if a host function that runs on a fiber
@@ -304,43 +318,23 @@ impl Store {
     /// # Safety
     ///
     /// As for [`Store::call_place`], and a value stack is in place.
-    #[inline]
+    #[inline(always)]
     unsafe fn enter(&mut self, place: FuncPlace, values: &mut [u64]) -> Exit {
-        let (params, results) = (place.param_slots as usize, place.result_slots as usize);
         let rt = self.rt();
         let store: *mut Store = self;
         // SAFETY: V2: from here on the store is reached through `rt.store` alone until guest code is
-        // left; V6: what is copied lies inside the value stack, as is checked first. A store that
-        // was being called already keeps its own idea of where it is.
+        // left. A store that was being called already keeps its own idea of where it is.
         unsafe {
-            let fp = (*rt).stack_top;
-            let free = (*rt).stack_end.offset_from_unsigned(fp);
-            (*rt).exit_ip = ptr::null();
-            if free < params.max(results) {
-                return refuse(rt, Trap::StackOverflow);
-            }
-            if self.is_interrupted() {
+            if (*rt).interrupt.load(Ordering::Relaxed) & Shared::STOPS != 0 {
                 return refuse(rt, Trap::Interrupted);
             }
             let outer = (*rt).store;
             (*rt).store = store;
-            let exit = match native::call_ints(rt, place.record, place.ints, values, fp) {
+            let exit = match native::call_ints(rt, place.record, place.ints, values) {
                 Some(exit) => exit,
-                None => {
-                    for (i, value) in values[..params].iter().enumerate() {
-                        fp.add(i).write(*value);
-                    }
-                    let exit = interp::run(rt, place.record, fp);
-                    if exit == Exit::Done {
-                        for (i, value) in values[..results].iter_mut().enumerate() {
-                            *value = *fp.add(i);
-                        }
-                    }
-                    exit
-                }
+                None => enter_slots(rt, place, values),
             };
             (*rt).store = outer;
-            (*rt).stack_top = fp;
             exit
         }
     }
@@ -412,6 +406,35 @@ impl Store {
 #[cold]
 fn no_stack(slots: usize) -> LimitError {
     LimitError::system(Resource::Bytes, (slots as u64).saturating_mul(8))
+}
+
+/// Runs the function at `place` with `values` on the value stack.
+///
+/// # Safety
+///
+/// As for [`Store::enter`], for the store of `rt`.
+#[inline(never)]
+unsafe fn enter_slots(rt: *mut Rt, place: FuncPlace, values: &mut [u64]) -> Exit {
+    let (params, results) = (place.param_slots as usize, place.result_slots as usize);
+    // SAFETY: V6: what is copied lies inside the value stack, as is checked first.
+    unsafe {
+        let fp = (*rt).stack_top;
+        (*rt).exit_ip = ptr::null();
+        if (*rt).stack_end.offset_from_unsigned(fp) < params.max(results) {
+            return refuse(rt, Trap::StackOverflow);
+        }
+        for (i, value) in values[..params].iter().enumerate() {
+            fp.add(i).write(*value);
+        }
+        let exit = interp::run(rt, place.record, fp);
+        (*rt).stack_top = fp;
+        if exit == Exit::Done {
+            for (i, value) in values[..results].iter_mut().enumerate() {
+                *value = *fp.add(i);
+            }
+        }
+        exit
+    }
 }
 
 /// A guest is not even entered.

@@ -100,15 +100,16 @@ impl Active {
         self.calling
     }
 
-    /// The first slot of its stack, of at least `slots` slots. Now a call is going on.
+    /// Now a call is going on, on a stack of at least `slots` slots: gives the first of them if it is
+    /// another stack than in the last call.
     #[inline]
-    pub(super) fn begin(&mut self, slots: usize) -> Result<*mut u64, NoMemory> {
-        let base = match &self.stack {
-            Some(stack) => stack.base(),
-            None => self.stack.insert(ValueStack::take(slots)?).base(),
+    pub(super) fn begin(&mut self, slots: usize) -> Result<Option<*mut u64>, NoMemory> {
+        let new = match &self.stack {
+            Some(_) => None,
+            None => Some(self.stack.insert(ValueStack::take(slots)?).base()),
         };
         self.calling = true;
-        Ok(base)
+        Ok(new)
     }
 
     /// The call is over, and the stack the store's, the thread's or, unless it is worth keeping, gone.

@@ -33,7 +33,7 @@ impl Store {
         Func { store: self.id, index }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn func_place(&self, func: Func) -> Result<FuncPlace, Misuse> {
         Ok(self.funcs[func.index_in(self.id)?])
     }
