@@ -106,6 +106,7 @@ fn leaves(kind: OpKind) -> bool {
                 | ThrowRef
                 | ContReturn
                 | EnterNative
+                | Look
                 | Exit
         )
     )
@@ -289,7 +290,7 @@ impl Checker<'_> {
         let (a, b, c, d) = (field::a(word), field::b(word), field::c(word), field::d(word));
         let (lo, hi) = (field::lo(word), field::hi(word));
         match op {
-            EnterNative => self.fail("native code is entered in published code only".into()),
+            EnterNative | Look => self.fail("this is in published code only".into()),
             Trap | Fuel | DataDrop | ElemDrop | AtomicFence | Exit | ContReturn => {}
             GlobalGetInt | GlobalGetF32 | GlobalGetF64 | CanonF32 | CanonF64 => {}
             GlobalSetInt | GlobalSetF32 | GlobalSetF64 => {}

@@ -102,6 +102,9 @@ pub const NURSERY_BYTES: u32 = 1 << 20;
 /// The bits of the first word of an object that are the number of its type.
 pub const TYPE_NUMBER_MASK: u32 = (1 << 30) - 1;
 
+/// The bit of the first word of an object that says that it is remembered.
+pub const REMEMBERED: u32 = 1 << 30;
+
 /// `FuncRecord`, what a function reference is the address of.
 pub mod func_record {
     /// Address of code with the register ABI: native, or the bridge. Changes at any time.

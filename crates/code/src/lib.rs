@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod artifact;
 pub mod bytecode;
 pub mod check;
 pub mod frame;

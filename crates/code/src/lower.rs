@@ -86,13 +86,16 @@ impl From<ReadError> for LowerError {
 /// Told where each wasm instruction begins in the bytecode.
 pub trait Observer {
     /// The instruction at byte `offset` of the module is lowered to words from `word` on.
-    fn instruction(&mut self, word: usize, offset: u64);
-}
-
-impl Observer for () {
     #[inline]
     fn instruction(&mut self, _word: usize, _offset: u64) {}
+
+    /// Branches to the `loop` at byte `offset` of the module go to `word`. There may be several loops
+    /// for one word, of which the last is the innermost.
+    #[inline]
+    fn loop_header(&mut self, _word: usize, _offset: u64) {}
 }
+
+impl Observer for () {}
 
 /// Lowers function `func` of `module`.
 pub fn lower(
@@ -187,6 +190,11 @@ fn lower_with<'m>(
         observer.instruction(lower.code.here(), offset);
         let op = reader.read()?;
         lower.operator(&op)?;
+        if let Operator::Loop { .. } = op
+            && let Some(word) = lower.loop_word()
+        {
+            observer.loop_header(word, offset);
+        }
     }
     lower.finish()
 }

@@ -7,6 +7,7 @@ pub use dunlin_code::MemoryKind;
 pub use dunlin_vm::Limits;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::tiers::Tier;
 
 /// How an [`Engine`](crate::Engine) behaves.
 ///
@@ -71,6 +72,11 @@ pub struct ExecutionConfig {
     /// limits on stacks are the same everywhere without this too. What host functions answer is up
     /// to them; see the WASI context for its clocks and random numbers.
     pub deterministic: bool,
+    /// What is compiled to native code.
+    pub tier: Tier,
+    /// Whether to remember each thing that is compiled, for
+    /// [`Engine::tier_report`](crate::Engine::tier_report).
+    pub tier_report: bool,
 }
 
 /// The smallest value stack with which a call of a small function succeeds.

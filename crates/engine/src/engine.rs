@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use dunlin_code::Settings;
+use dunlin_code::native::Compiler;
 use dunlin_module::{Features, TypeRegistry};
-use dunlin_vm::Limits;
+use dunlin_vm::{Limits, Tiers};
 
 use crate::config::Config;
 use crate::error::Result;
+use crate::tiers::{self, TierReport};
 
 /// Settings and canonical types shared by modules and stores.
 ///
@@ -23,6 +25,7 @@ struct Shared {
     gc_zeal: Option<u32>,
     limits: Limits,
     types: TypeRegistry,
+    tiers: Option<Arc<Tiers>>,
 }
 
 impl Engine {
@@ -32,8 +35,20 @@ impl Engine {
     ///
     /// Lists everything in the configuration that cannot work.
     pub fn new(config: &Config) -> Result<Engine> {
+        let settings = config.settings()?;
+        Engine::with_compiler(config, tiers::compiler(&settings))
+    }
+
+    /// As [`Engine::new`], with another compiler than that of the build, or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn with_compiler(config: &Config, compiler: Option<Arc<dyn Compiler>>) -> Result<Engine> {
+        let execution = &config.execution;
         Ok(Engine(Arc::new(Shared {
             settings: config.settings()?,
+            tiers: tiers::tiers(execution.tier, execution.tier_report, compiler)?,
             features: config.features,
             gc_zeal: config.execution.gc_zeal,
             limits: config.limits.clone(),
@@ -54,6 +69,21 @@ impl Engine {
     /// The limits of stores that are not given their own.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Whether anything is compiled to native code.
+    pub fn has_tiers(&self) -> bool {
+        self.0.tiers.is_some()
+    }
+
+    /// What was compiled to native code so far, and where the time of guests went. Single functions
+    /// are in it if [`ExecutionConfig::tier_report`](crate::ExecutionConfig::tier_report) is set.
+    pub fn tier_report(&self) -> TierReport {
+        self.0.tiers.as_ref().map_or_else(TierReport::default, |tiers| tiers.report())
+    }
+
+    pub(crate) fn tiers(&self) -> Option<&Arc<Tiers>> {
+        self.0.tiers.as_ref()
     }
 
     pub(crate) fn settings(&self) -> Settings {

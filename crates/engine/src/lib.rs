@@ -42,6 +42,7 @@ mod shared_memory;
 mod store;
 mod table;
 mod tag;
+mod tiers;
 mod value;
 
 pub use caller::Caller;
@@ -67,4 +68,5 @@ pub use shared_memory::{SharedMemory, Woken};
 pub use store::{InterruptHandle, Store};
 pub use table::Table;
 pub use tag::Tag;
+pub use tiers::{CompiledCode, Entry, Tier, TierReport};
 pub use value::{Ref, Val};

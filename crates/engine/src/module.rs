@@ -51,7 +51,7 @@ impl Module {
     /// Like [`Module::new`], for bytes that are shared already and need not be copied.
     pub fn from_shared(engine: &Engine, bytes: Arc<[u8]>) -> Result<Module> {
         let decoded = decode(engine, bytes)?;
-        let code = ModuleCode::new(Arc::new(decoded), engine.settings());
+        let code = ModuleCode::tiered(Arc::new(decoded), engine.settings(), engine.tiers());
         Ok(Module { engine: engine.clone(), code })
     }
 

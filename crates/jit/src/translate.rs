@@ -32,12 +32,14 @@ mod table;
 mod trap;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use cranelift_codegen::ir::{Block, FuncRef, Function, Inst, SigRef, SourceLoc, StackSlot, Value};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use dunlin_code::layout::ContextLayout;
 use dunlin_code::native::{CompileError, Entry, Inlined, Position, Request};
+use dunlin_code::object::Storage;
 use dunlin_code::{Settings, frame::FrameLayout};
 use dunlin_module::op::{Operator, ReadError};
 use dunlin_module::{DefinedFuncIndex, FuncType, Module};
@@ -98,10 +100,15 @@ pub(crate) fn translate(
         inlined: Vec::new(),
         work,
         fuel: None,
+        layouts: HashMap::new(),
         polls: 0,
         signatures: HashMap::new(),
         functions: HashMap::new(),
         builtin_signature: None,
+        throw_signature: None,
+        handlers: Vec::new(),
+        landings: Vec::new(),
+        try_parts: None,
         args: None,
         osr_operands: None,
         osr_reached: false,
@@ -143,12 +150,21 @@ struct Translator<'a, 'm> {
     work: Work,
     /// The constant that is the cost of the current stretch, and the cost so far.
     fuel: Option<(Inst, u32)>,
+    /// Module type index → offset and storage of the fields of a struct, once asked for.
+    layouts: HashMap<u32, Rc<[(u32, Storage)]>>,
     /// How many places look for interruption.
     polls: u32,
     /// Module type index → signature.
     signatures: HashMap<u32, SigRef>,
     functions: HashMap<DefinedFuncIndex, FuncRef>,
     builtin_signature: Option<SigRef>,
+    throw_signature: Option<SigRef>,
+    /// Of all blocks so far whose exceptions are caught.
+    handlers: Vec<exception::Handler>,
+    /// Blocks that exceptions lead to, once a call may throw one.
+    landings: Vec<Option<Block>>,
+    /// Where a `try` is → what follows its body; known once there is one.
+    try_parts: Option<HashMap<u32, exception::TryParts>>,
     /// Slots for operands and results of builtins, and how many.
     args: Option<(StackSlot, u32)>,
     /// Where operands are read when the loop that is entered was found.

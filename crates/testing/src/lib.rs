@@ -7,6 +7,7 @@
 //! - **Start reading at:** [`suite`], then [`oracle`].
 #![forbid(unsafe_code)]
 
+pub mod artifacts;
 pub mod campaign;
 pub mod failing;
 pub mod forms;

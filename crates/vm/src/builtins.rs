@@ -23,7 +23,7 @@ use crate::exception;
 use crate::func::{HostCall, HostError, HostFunc};
 use crate::instance::element;
 use crate::memory::{SharedMemory, Woken, racy};
-use crate::store::{InstanceHandle, Misuse, Store, abort};
+use crate::store::{InstanceHandle, Misuse, Shared, Store, abort};
 use crate::vmctx::{FuncRecord, Rt, TableDef, VmCtx};
 
 /// Bytes of a bulk operation between two looks for interruption: some tens of microseconds.
@@ -56,7 +56,7 @@ pub(crate) unsafe fn store<'a>(vmctx: *mut VmCtx) -> &'a mut Store {
 /// `vmctx` is the context of running code.
 pub(crate) unsafe fn check_interrupt(vmctx: *mut VmCtx) -> Result<(), Trap> {
     // SAFETY: V2.
-    match unsafe { (*(*vmctx).rt).interrupt.load(Ordering::Relaxed) } {
+    match unsafe { (*(*vmctx).rt).interrupt.load(Ordering::Relaxed) } & Shared::STOPS {
         0 => Ok(()),
         _ => Err(Trap::Interrupted),
     }

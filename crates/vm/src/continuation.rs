@@ -20,7 +20,7 @@ use crate::frames::Place;
 use crate::gc::access::write_header;
 use crate::gc::heap::Collection;
 use crate::gc::types::Shape;
-use crate::store::Store;
+use crate::store::{Shared, Store};
 use crate::vmctx::{FrameHeader, FuncRecord, Rt, VmCtx};
 use crate::{builtins, exception, interp};
 
@@ -330,7 +330,7 @@ unsafe fn go_on(rt: *mut Rt, fiber: FiberId) -> Result<(), Trap> {
         } else {
             start(rt, fiber)?;
         }
-        match (*rt).interrupt.load(Ordering::Relaxed) {
+        match (*rt).interrupt.load(Ordering::Relaxed) & Shared::STOPS {
             0 => Ok(()),
             _ => Err(Trap::Interrupted),
         }
@@ -352,7 +352,11 @@ unsafe fn start(rt: *mut Rt, fiber: FiberId) -> Result<(), Trap> {
         header.cast::<FrameHeader>().write(frame);
         let zero = (*entry).zero_slots.load(Ordering::Relaxed) as usize;
         header.cast::<FrameHeader>().add(1).cast::<u64>().write_bytes(0, zero);
-        let ip = (*entry).ip.load(Ordering::Acquire).cast_const();
+        let mut ip = (*entry).ip.load(Ordering::Acquire).cast_const();
+        if ip.is_null() {
+            // There was code, which another thread waits for a call of: see `tiers::module`.
+            ip = (*(*vmctx).module).lower_entry(entry)?;
+        }
         Place { ip, fp, vmctx, fiber }.set_exit(rt);
         Ok(())
     }
@@ -433,7 +437,9 @@ unsafe fn handler(rt: *mut Rt, tag: u32, switch: bool) -> Result<(FiberId, Words
             if id == 0 {
                 break;
             }
-            if step.is_multiple_of(STEP_FIBERS) && (*rt).interrupt.load(Ordering::Relaxed) != 0 {
+            if step.is_multiple_of(STEP_FIBERS)
+                && (*rt).interrupt.load(Ordering::Relaxed) & Shared::STOPS != 0
+            {
                 return Err(Trap::Interrupted);
             }
             let resumer = store.fibers.get(id).resumer;

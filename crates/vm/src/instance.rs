@@ -204,6 +204,9 @@ impl Store {
         if *code.settings() != self.settings() {
             return Err(Misuse::OtherSettings.into());
         }
+        if let Some(tiers) = code.tiers() {
+            self.shared().set_tiers(tiers.tiers());
+        }
         let imports = link::resolve(self, module, imports)?;
         let index = self.allocate_instance(code, imports)?;
         init::initialize(self, index)?;

@@ -24,7 +24,7 @@ mod table;
 pub(crate) use access::is_guest_access;
 #[cfg(all(feature = "guard", target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use entry::landing_pad;
-pub(crate) use entry::{Exit, exit_code, host_code, return_code, run, run_linked};
+pub(crate) use entry::{Exit, exit_code, host_code, look_code, return_code, run, run_linked};
 pub(crate) use table::publish;
 
 /// What the opcode word of `op`, which accesses no memory, holds in published code.

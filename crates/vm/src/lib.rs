@@ -8,7 +8,7 @@
 //!
 //! Order: `vmctx` → `sys` → `budget` → `memory`, `table`, `func` → `instance` → `store` → `builtins`
 //! ↔ `interp`, `exception`, `continuation`, `fiber`, `module_code`,
-//! `frames` → `backtrace`, `deadline`.
+//! `frames` → `backtrace`, `deadline`, `tiers`.
 //!
 //! Values cross the boundary as *slots*, raw `u64`: an `i32` zero-extended, floats by their bits, a
 //! `v128` as two slots with the low one first; a `funcref` is the address of a function record or 0,
@@ -43,7 +43,8 @@
 //!   published code that it is the handler of, `fp` the base of a frame (V6) of that function, `cx`
 //!   its context (V3), `rt` the runtime record (V2). Operands name slots of that frame.
 //! - **V8, publication.** The fields of a code entry and the words of its code are written before its
-//!   `ip`, with release ordering, and never change afterwards.
+//!   `ip`, with release ordering, and never change afterwards. The `ip` itself may be taken away, so that
+//!   the next call looks for the code again, and replaced: what it ever was stays valid.
 //! - **V9, no borrows across.** No Rust reference to anything guest code may change is alive while
 //!   guest code runs: slow paths get raw pointers, and end their references before they return.
 //! - **V10, no unwinding across.** A panic of a host function ends at `host_call`; nothing else that
@@ -85,6 +86,7 @@ mod native;
 mod store;
 mod sys;
 mod table;
+mod tiers;
 pub mod vmctx;
 
 pub use dunlin_code::{MemoryKind, Settings, Trap};
@@ -102,6 +104,7 @@ pub use self::store::{
     CallError, ExceptionReport, Extern, Func, Global, InstanceHandle, InterruptHandle, Memory,
     Misuse, Store, StoreError, StoreId, Table, Tag, TrapReport,
 };
+pub use self::tiers::{CompiledCode, TierMode, TierPolicy, TierReport, Tiers};
 
 /// Whether this build has memories of guard kind.
 pub const GUARD: bool = sys::FAULTS_TRAP;

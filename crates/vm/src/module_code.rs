@@ -22,6 +22,7 @@ use dunlin_module::{DefinedFuncIndex, Module};
 
 use crate::interp;
 use crate::native::{Batch, EnterCode, NativeModule};
+use crate::tiers::{ModuleTiers, Tiers};
 use crate::vmctx::CodeEntry;
 
 /// A module, what its code is made for, and the code made so far.
@@ -29,9 +30,13 @@ use crate::vmctx::CodeEntry;
 pub struct ModuleCode {
     module: Arc<Module>,
     settings: Settings,
+    /// What bytecode is lowered for.
+    lowering: Settings,
     entries: Entries,
     published: Mutex<Published>,
     me: Weak<ModuleCode>,
+    /// What is compiled; `None` if everything stays interpreted.
+    tiers: Option<ModuleTiers>,
 }
 
 /// Published code, by the address of its first word, so that an instruction's function is found.
@@ -68,15 +73,26 @@ pub(crate) struct Located<'c> {
 }
 
 impl ModuleCode {
-    /// The code of `module`, none of it made yet.
+    /// The code of `module`, none of it made yet. All of it is going to be interpreted.
     pub fn new(module: Arc<Module>, settings: Settings) -> Arc<ModuleCode> {
+        ModuleCode::tiered(module, settings, None)
+    }
+
+    /// The code of `module`, none of it made yet. With `tiers`, native code is made when these say.
+    pub fn tiered(
+        module: Arc<Module>,
+        settings: Settings,
+        tiers: Option<&Arc<Tiers>>,
+    ) -> Arc<ModuleCode> {
         let entries = Entries::new(module.bodies.len());
         Arc::new_cyclic(|me| ModuleCode {
             module,
             settings,
+            lowering: tiers.map_or(settings, |tiers| tiers.lowering(settings)),
             entries,
             published: Mutex::default(),
             me: me.clone(),
+            tiers: tiers.map(|tiers| ModuleTiers::new(tiers, me)),
         })
     }
 
@@ -88,6 +104,24 @@ impl ModuleCode {
     /// What the code is made for.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What is compiled of it, if anything ever is.
+    pub(crate) fn tiers(&self) -> Option<&ModuleTiers> {
+        self.tiers.as_ref()
+    }
+
+    /// The entry of a defined function.
+    pub(crate) fn entry(&self, func: DefinedFuncIndex) -> &CodeEntry {
+        assert!(func.index() < self.entries.count, "a function of another module");
+        // SAFETY: inside the table, which lives as long as `self` and is made of atomics.
+        unsafe { &*self.entries().add(func.index()) }
+    }
+
+    /// The function of an entry.
+    pub(crate) fn func_of(&self, entry: *const CodeEntry) -> DefinedFuncIndex {
+        let index = (entry.addr() - self.entries().addr()) / size_of::<CodeEntry>();
+        DefinedFuncIndex(index as u32)
     }
 
     /// The table of entries of the defined functions.
@@ -111,11 +145,12 @@ impl ModuleCode {
     ///
     /// `entry` is in the table of this module's entries.
     pub(crate) unsafe fn lower_entry(&self, entry: *const CodeEntry) -> Result<*const u64, Trap> {
-        // SAFETY: both pointers are into the one table.
-        let index = unsafe { entry.offset_from(self.entries()) };
-        let func = DefinedFuncIndex(u32::try_from(index).map_err(|_| Trap::Bug)?);
+        let func = self.func_of(entry);
+        if let Some(ip) = self.known_code(func) {
+            return Ok(ip);
+        }
         let mut error = None;
-        let mut code = match lower(&self.module, func, &self.settings) {
+        let mut code = match lower(&self.module, func, &self.lowering) {
             Ok(code) => code,
             Err(e) => {
                 let code = self.trapping(func, &e);
@@ -133,8 +168,7 @@ impl ModuleCode {
             return Err(Trap::Bug);
         }
         let mut published = self.lock();
-        // SAFETY: V2: the table lives as long as `self`.
-        let entry = unsafe { &*entry };
+        let entry = self.entry(func);
         let known = entry.ip.load(Ordering::Acquire);
         if !known.is_null() {
             return Ok(known);
@@ -155,7 +189,20 @@ impl ModuleCode {
             false => self.entering(&mut published, func, native, ip),
         };
         entry.ip.store(ip.cast_mut(), Ordering::Release);
-        Ok(ip)
+        drop(published);
+        let Some(tiers) = &self.tiers else { return Ok(ip) };
+        tiers.first_call(self, func);
+        Ok(self.known_code(func).unwrap_or(ip))
+    }
+
+    /// The code of `func`, also while it is not in its entry because the tiers wait for a call.
+    fn known_code(&self, func: DefinedFuncIndex) -> Option<*const u64> {
+        let entry = self.entry(func);
+        if let Some(tiers) = &self.tiers {
+            tiers.end_probe(entry, func);
+        }
+        let ip = entry.ip.load(Ordering::Acquire).cast_const();
+        (!ip.is_null()).then_some(ip)
     }
 
     /// Code that enters the native code `code` of `func`, whose code for the interpreter is at
@@ -262,7 +309,7 @@ impl ModuleCode {
         if let Some(roots) = self.lock().roots.get(&func.0) {
             return Some(roots.clone());
         }
-        let roots = Arc::new(Roots::find(&self.module, func, &self.settings).ok()?);
+        let roots = Arc::new(Roots::find(&self.module, func, &self.lowering).ok()?);
         self.lock().roots.insert(func.0, roots.clone());
         Some(roots)
     }
@@ -274,10 +321,17 @@ impl ModuleCode {
         let first = u64::from(self.module.bodies[func.index()].start);
         let mut find = FindOffsets { words, offsets: vec![first; words.len()] };
         // A function that cannot be lowered has trapping code, which stands for its beginning.
-        if lower_observed(&self.module, func, &self.settings, &mut find).is_err() {
+        if lower_observed(&self.module, func, &self.lowering, &mut find).is_err() {
             return vec![first; words.len()];
         }
         find.offsets
+    }
+
+    /// The offset in the module's binary of the loop that branches back to `word` go to.
+    pub(crate) fn loop_at(&self, func: DefinedFuncIndex, word: usize) -> Option<u32> {
+        let mut find = FindLoop { word, offset: None };
+        lower_observed(&self.module, func, &self.lowering, &mut find).ok()?;
+        find.offset
     }
 
     /// The slot of the frame header in frames of `func`; 0 if it never ran.
@@ -298,6 +352,20 @@ impl Observer for FindOffsets<'_> {
         // what is found for the words from its own on.
         let from = self.words.partition_point(|wanted| *wanted < word);
         self.offsets[from..].fill(offset);
+    }
+}
+
+struct FindLoop {
+    word: usize,
+    offset: Option<u32>,
+}
+
+impl Observer for FindLoop {
+    fn loop_header(&mut self, word: usize, offset: u64) {
+        // Of several loops that begin at the word the innermost.
+        if word == self.word {
+            self.offset = u32::try_from(offset).ok();
+        }
     }
 }
 

@@ -14,9 +14,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dunlin_code::{MemoryKind, Settings, Trap};
 use dunlin_module::{FuncType, GlobalType, Module, TagType, TypeHold, TypeRegistry};
@@ -39,10 +39,13 @@ use crate::gc::heap::Heap;
 use crate::gc::operands::OperandRoots;
 use crate::gc::roots::{HostValues, RootTable};
 use crate::instance::Instance;
+use crate::interp;
 use crate::memory::{self, MemoryInstance};
 use crate::native::{self, Ints, PollPage};
 use crate::sys;
 use crate::table::TableInstance;
+use crate::tiers::Tiers;
+use crate::tiers::ticker::Running;
 use crate::vmctx::{FuncRecord, HeapDef, MemoryDef, Resume, Rt, VmCtx};
 
 /// Everything that lives together: instances, what they share, and data of the host. Nothing is
@@ -113,6 +116,8 @@ pub struct Store {
     poisoned: bool,
     /// Whether the call that is going on was stopped from outside somewhere.
     was_interrupted: bool,
+    /// The outermost call that is going on, if its guests are sampled.
+    running: Option<Running>,
     deadline: Option<Deadline>,
 }
 
@@ -156,6 +161,7 @@ pub(crate) struct Shared {
     poll: Option<PollPage>,
     /// The thread that waits in a shared memory for this store, to be woken if it shall stop.
     sleeper: Mutex<Option<Thread>>,
+    tiers: OnceLock<Arc<Tiers>>,
 }
 
 // SAFETY: V1: of the record, threads other than the store's touch only `interrupt` and `native_limit`,
@@ -169,7 +175,10 @@ impl Shared {
     const REQUESTED: u32 = 1;
     /// Bit of `Rt::interrupt`: the deadline has passed, until another is set.
     const DEADLINE: u32 = 2;
-
+    /// Bit of `Rt::interrupt`: the ticker wants a sample, see `tiers`.
+    pub(crate) const TICK: u32 = 4;
+    /// Bit of `Rt::interrupt`: every look is a sample, for tests.
+    const ALWAYS_TICK: u32 = 8;
     /// The bits that mean that guests shall stop.
     pub(crate) const STOPS: u32 = Self::REQUESTED | Self::DEADLINE;
 
@@ -232,6 +241,30 @@ impl Shared {
     /// Whether somebody wants the store's guests to stop.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupt().load(Ordering::Relaxed) & Self::STOPS != 0
+    }
+
+    /// The tiers of the store's modules, if some of these may be compiled while they run.
+    pub(crate) fn tiers(&self) -> Option<&Arc<Tiers>> {
+        self.tiers.get()
+    }
+
+    /// From now on guests of the store are sampled for `tiers`.
+    pub(crate) fn set_tiers(&self, tiers: &Arc<Tiers>) {
+        if tiers.policy().mode.always_ticks() {
+            self.interrupt().fetch_or(Self::ALWAYS_TICK, Ordering::Relaxed);
+        }
+        self.tiers.get_or_init(|| tiers.clone());
+    }
+
+    /// Asks for a sample, `interval` after the last time. False if the last is still asked for.
+    pub(crate) fn tick(&self, interval: Duration) -> bool {
+        let taken = self.interrupt().fetch_or(Self::TICK, Ordering::Relaxed) & Self::TICK == 0;
+        if let Some(tiers) = self.tiers()
+            && !taken
+        {
+            tiers.tick_left(interval);
+        }
+        taken
     }
 
     /// Runs `wait`, in which this thread parks itself until [`Shared::is_interrupted`] or until what
@@ -356,6 +389,7 @@ impl Store {
             spill: ptr::null_mut(),
             heap: HeapDef::EMPTY,
             interrupt: AtomicU32::new(0),
+            look: interp::look_code(),
             trap: Trap::Bug,
             entry_sp: ptr::null_mut(),
             native_sp: ptr::null_mut(),
@@ -371,7 +405,8 @@ impl Store {
             stack_top: ptr::null_mut(),
             store: ptr::null_mut(),
         });
-        let shared = Arc::new(Shared { rt, poll, sleeper: Mutex::new(None) });
+        let (sleeper, tiers) = (Mutex::new(None), OnceLock::new());
+        let shared = Arc::new(Shared { rt, poll, sleeper, tiers });
         let empty_memory = Fixed::new(memory::empty_def());
         let host_vmctx = Fixed::new(VmCtx {
             rt: shared.rt.get(),
@@ -434,6 +469,7 @@ impl Store {
             panic_message: None,
             poisoned: false,
             was_interrupted: false,
+            running: None,
             deadline: None,
         })
     }

@@ -16,10 +16,12 @@ mod signals;
 mod signals;
 
 mod pages;
+mod priority;
 mod reservation;
 mod stack;
 
 pub(crate) use pages::Pages;
+pub(crate) use priority::lower_priority;
 pub(crate) use reservation::Reservation;
 pub(crate) use signals::install as install_fault_handler;
 pub(crate) use stack::lowest_stack_address;

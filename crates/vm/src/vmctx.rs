@@ -218,8 +218,12 @@ pub struct Rt {
     pub spill: *mut u128,
     /// The heap of the store.
     pub heap: HeapDef,
-    /// Non-zero asks the guest to stop at its next back edge or call.
+    /// Non-zero asks the guest to stop at its next back edge or call, or to find out what is wanted:
+    /// bits of `store::Shared`.
     pub interrupt: AtomicU32,
+    /// Code to go on at after a branch back that found `interrupt` set. Such a branch says in the exit
+    /// fields where it is.
+    pub look: *const u64,
     /// Why guest code last stopped; meaningful after an exit with `Exit::Trap`.
     pub trap: Trap,
     /// Native stack pointer to restore when a guard page stops guest code.

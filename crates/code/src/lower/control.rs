@@ -144,6 +144,12 @@ impl<'m> Lower<'m> {
         label
     }
 
+    /// Where branches to the loop go that was just opened; `None` if its code can never run.
+    pub(super) fn loop_word(&self) -> Option<usize> {
+        let block = self.control.last().filter(|_| !self.unreachable)?;
+        Some(self.code.word_of(block.label) as usize)
+    }
+
     fn open_if(&mut self, ty: BlockType) {
         let cond = self.pop_cond();
         self.settle_all();

@@ -132,6 +132,9 @@ plain! {
     ReturnSpan 3,
     /// Enter native code; the operand word is an address. Only in published code.
     EnterNative 2,
+    /// Find out what is wanted of a branch back that found the interrupt word set. Only in code of the
+    /// runtime.
+    Look 1,
     /// Leave the interpreter: where the outermost frame returns to.
     Exit 1,
     /// Throw an exception with tag lo and the payload from slot hi on; second word: lo = slots of

@@ -6,6 +6,7 @@ use cranelift_codegen::ir::{
     AliasRegion, AliasRegionData, InstBuilder, MemFlagsData, Type, Value, types,
 };
 use dunlin_code::layout::vmctx;
+use dunlin_code::object::Storage;
 
 use super::Translator;
 
@@ -32,8 +33,14 @@ pub(super) enum Region {
     Poll,
     /// `HeapDef`.
     HeapDef,
-    /// Objects: what does not change, and headers.
-    Heap,
+    /// Headers of objects.
+    Headers,
+    /// Fields of structs and exceptions that are stored in a way.
+    Fields(Storage),
+    /// Elements of arrays that are stored in a way.
+    Items(Storage),
+    /// What new objects are zeroed with: only read as another region.
+    Zeros,
     /// Bytes of imported memories, any two of which may be the same.
     ImportedMemories,
     /// Imported globals, as memories.
@@ -60,9 +67,12 @@ impl Region {
             Region::Elements => 7,
             Region::Poll => 8,
             Region::HeapDef => 9,
-            Region::Heap => 10,
+            Region::Headers => 10,
             Region::ImportedMemories => 11,
             Region::ImportedGlobals => 12,
+            Region::Zeros => 13,
+            Region::Fields(storage) => 20 + storage as u32,
+            Region::Items(storage) => 30 + storage as u32,
             Region::Memory(index) => 100 + index.min(REGIONS_EACH),
             Region::Global(index) => 200 + index.min(REGIONS_EACH),
         }

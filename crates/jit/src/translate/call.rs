@@ -39,16 +39,16 @@ impl Translator<'_, '_> {
         match *op {
             Operator::Call { function_index } => {
                 let (callee, context) = self.direct(function_index);
-                self.call_with(callee, context, self.module.funcs[function_index as usize]);
+                self.call_with(callee, context, self.module.funcs[function_index as usize])?;
             }
             Operator::CallIndirect { type_index, table_index } => {
                 let (callee, context) = self.indirect(table_index, type_index);
-                self.call_with(callee, context, type_index);
+                self.call_with(callee, context, type_index)?;
             }
             Operator::CallRef { type_index } => {
                 let record = self.pop();
                 let (callee, context) = self.enter_record(record, Null::Traps(Trap::NullFunction));
-                self.call_with(callee, context, type_index);
+                self.call_with(callee, context, type_index)?;
             }
             Operator::ReturnCall { function_index } => {
                 self.tail_calls_allowed(self.module.defined_func(FuncIndex(function_index)))?;
@@ -158,12 +158,12 @@ impl Translator<'_, '_> {
         registers
     }
 
-    fn call_with(&mut self, callee: Callee, context: Value, type_index: u32) {
+    fn call_with(&mut self, callee: Callee, context: Value, type_index: u32) -> Result {
         let ty = self.module.type_func(type_index);
         let signature = self.signature(type_index);
         let args = self.arguments(ty, context);
         self.place_callee(Some(self.top_slot()));
-        let given = self.invoke(callee, signature, &args);
+        let given = self.invoke(callee, signature, &args)?;
         let mut given = given.into_iter();
         for (ty, passed) in results(ty) {
             let value = match passed {
@@ -172,6 +172,7 @@ impl Translator<'_, '_> {
             };
             self.push_ty(value, ty);
         }
+        Ok(())
     }
 
     fn tail_call_with(&mut self, callee: Callee, context: Value, type_index: u32) {
@@ -192,14 +193,14 @@ impl Translator<'_, '_> {
         callee: Callee,
         signature: SigRef,
         args: &[Value],
-    ) -> Vec<Value> {
-        let handlers = self.handlers();
+    ) -> Result<Vec<Value>> {
+        let handlers = self.handlers()?;
         if handlers.is_empty() {
             let call = match callee {
                 Callee::Func(func) => self.b.ins().call(func, args),
                 Callee::Address(code) => self.b.ins().call_indirect(signature, code, args),
             };
-            return self.b.inst_results(call).to_vec();
+            return Ok(self.b.inst_results(call).to_vec());
         }
         let next = self.b.create_block();
         let returns = self.b.func.dfg.signatures[signature].returns.clone();
@@ -216,6 +217,6 @@ impl Translator<'_, '_> {
             Callee::Address(code) => self.b.ins().try_call_indirect(code, args, table),
         };
         self.go_on(next);
-        results
+        Ok(results)
     }
 }

@@ -17,6 +17,10 @@ pub(super) enum Kind {
     /// With the block where the `else` part begins, and the parameters for it.
     If(Block, Vec<Value>),
     Else,
+    /// The part of a `try` or `try_table` whose exceptions are caught.
+    Try,
+    /// A part of a `try` that catches, with the number of the handler.
+    Catch(usize),
 }
 
 /// An open block.
@@ -30,6 +34,8 @@ pub(super) struct Control {
     /// Operands below the block's parameters.
     pub(super) height: usize,
     pub(super) ty: BlockType,
+    /// The handler of exceptions thrown in the block, outside of blocks in it.
+    pub(super) handler: Option<usize>,
 }
 
 impl<'m> Translator<'_, 'm> {
@@ -40,6 +46,7 @@ impl<'m> Translator<'_, 'm> {
             used: false,
             height: 0,
             ty: BlockType::Empty,
+            handler: None,
         });
         self.begin_fuel();
         self.charge_for_locals();
@@ -111,7 +118,8 @@ impl<'m> Translator<'_, 'm> {
     pub(super) fn open(&mut self, kind: Kind, ty: BlockType) -> Result {
         let params = self.module.block_type(ty).params().len();
         let height = self.stack.len() - params;
-        self.control.push(Control { kind, label: None, used: false, height, ty });
+        let handler = self.control.last().and_then(|block| block.handler);
+        self.control.push(Control { kind, label: None, used: false, height, ty, handler });
         self.work.edge(0)
     }
 
@@ -190,7 +198,10 @@ impl<'m> Translator<'_, 'm> {
         }
     }
 
-    fn close(&mut self) -> Result {
+    pub(super) fn close(&mut self) -> Result {
+        if matches!(self.control.last(), Some(Control { kind: Kind::Try, .. })) {
+            self.end_try()?;
+        }
         let Some(mut block) = self.control.pop() else { return Ok(()) };
         let sig = self.module.block_type(block.ty);
         let results = sig.results();
@@ -218,7 +229,7 @@ impl<'m> Translator<'_, 'm> {
                 self.jump(label, &params);
                 self.unreachable = true;
             }
-            Kind::Block | Kind::Else => {}
+            Kind::Block | Kind::Else | Kind::Try | Kind::Catch(_) => {}
         }
         if block.used {
             self.finish_part(&mut block)?;
@@ -281,17 +292,6 @@ impl<'m> Translator<'_, 'm> {
         self.control[at].used = true;
         self.work.edge(target.1)?;
         Ok(Some(target))
-    }
-
-    /// The types of the values that a branch to `depth` carries.
-    pub(super) fn label_types(&self, depth: u32) -> Vec<ValType> {
-        let block = &self.control[self.control.len() - 1 - depth as usize];
-        let sig = self.module.block_type(block.ty);
-        match block.kind {
-            Kind::Func => self.ty.results.to_vec(),
-            Kind::Loop => sig.params().to_vec(),
-            _ => sig.results().to_vec(),
-        }
     }
 
     /// Branches to `depth` with the top operands, without changing the stack.

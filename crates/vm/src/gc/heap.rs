@@ -1,7 +1,7 @@
 //! The memory of the heap: allocation, growth, and the write barrier.
 
-use dunlin_code::Trap;
 use dunlin_code::object::{OBJECT_ALIGN, is_object};
+use dunlin_code::{Trap, layout};
 
 use super::stats::GcStats;
 use super::types::TypeTable;
@@ -11,7 +11,7 @@ use crate::sys::Pages;
 use crate::vmctx::{HeapDef, Rt};
 
 /// End of the nursery: objects at lower offsets are young.
-pub(crate) const NURSERY_BYTES: u32 = 1 << 20;
+pub(crate) const NURSERY_BYTES: u32 = layout::NURSERY_BYTES;
 
 /// Objects from this size on begin their life in the old part.
 pub(crate) const LARGE_BYTES: u64 = 32 << 10;
@@ -28,9 +28,9 @@ const MAJOR_BYTES_MIN: u64 = 4 << 20;
 /// In the type word of an object's header: it was copied, the next word says where to.
 pub(super) const FORWARDED: u32 = 1 << 31;
 /// In the type word of an object's header: it is in the remembered set.
-pub(super) const REMEMBERED: u32 = 1 << 30;
+pub(super) const REMEMBERED: u32 = layout::REMEMBERED;
 /// The rest of the type word.
-pub(crate) const NUMBER: u32 = REMEMBERED - 1;
+pub(crate) const NUMBER: u32 = layout::TYPE_NUMBER_MASK;
 
 /// The heap of a store. What code reads of it is in the runtime record ([`HeapDef`]).
 #[derive(Debug)]

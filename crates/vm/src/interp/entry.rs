@@ -40,6 +40,14 @@ pub(crate) fn exit_code() -> *const u64 {
     })
 }
 
+/// The code that branches back go to when something is wanted of the guest: one `look` instruction.
+pub(crate) fn look_code() -> *const u64 {
+    static CODE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    CODE.get_or_init(|| {
+        table::handler_word(Op::plain(PlainOp::Look), dunlin_code::MemoryKind::Compact)
+    })
+}
+
 /// The code the outermost frame of a fiber returns to: one `cont.return` instruction.
 pub(crate) fn return_code() -> *const u64 {
     static CODE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();

@@ -360,7 +360,7 @@ const fn of_plain(op: PlainOp) -> Handler {
     }
     rows! {
         control: Fuel BrFwd BrBack BrTableR BrTableS Return ReturnIntR ReturnIntS ReturnF32R
-            ReturnF32S ReturnF64R ReturnF64S ReturnSpan Exit EnterNative;
+            ReturnF32S ReturnF64R ReturnF64S ReturnSpan Exit EnterNative Look;
         numeric: Copy Copy2 CopyWide CopySpan Const32 Const64 ConstVec CanonF32 CanonF32Slot
             CanonF64 CanonF64Slot CanonF32x4 CanonF64x2 SpillInt SpillF32 SpillF64
             SelectVec I64Add128 I64Sub128 I64MulWideS I64MulWideU;

@@ -20,6 +20,7 @@ use crate::frames::Place;
 use crate::interp::{self, Exit};
 use crate::store::{Shared, abort};
 use crate::sys;
+use crate::tiers::sample;
 use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, Rt, VmCtx};
 
 /// Where native code called the interpreter: what the header of the interpreter's outermost frame leads
@@ -189,6 +190,8 @@ unsafe fn outside(
                 }
             }
             Callee::Defined(entry, _) => {
+                (*store).watch();
+                sample::crossed(cx, entry);
                 let link = Link { place };
                 (*store).native_depth += 1;
                 let exit = interp::run_linked(rt, entry, cx, top, &raw const link);

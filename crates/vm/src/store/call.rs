@@ -17,6 +17,7 @@ use crate::gc::Root;
 use crate::interp::{self, Exit};
 use crate::native;
 use crate::sys;
+use crate::tiers::{TierMode, ticker};
 use crate::vmctx::Rt;
 
 /// Why guest code stopped, and where.
@@ -168,26 +169,28 @@ impl Store {
         let outer = unsafe { Place::exit(rt) };
         self.suspended.push(outer);
         let fiber = self.leave_fiber();
+        let watched = self.running.is_some();
         // SAFETY: as for this function; a value stack is in place.
         let exit = unsafe { self.enter(place, values) };
         if exit == Exit::Trap {
-            return Err(self.fail_inside(outer, fiber));
+            return Err(self.fail_inside(outer, fiber, watched));
         }
-        self.leave_inside(outer, fiber);
+        self.leave_inside(outer, fiber, watched);
         Ok(())
     }
 
     /// Why a call inside another failed, which is over then.
     #[cold]
     #[inline(never)]
-    fn fail_inside(&mut self, outer: Place, fiber: RunningFiber) -> CallError {
+    fn fail_inside(&mut self, outer: Place, fiber: RunningFiber, watched: bool) -> CallError {
         let failure = self.failure();
-        self.leave_inside(outer, fiber);
+        self.leave_inside(outer, fiber, watched);
         failure
     }
 
     /// Goes back to where the guest called the host.
-    fn leave_inside(&mut self, outer: Place, fiber: RunningFiber) {
+    fn leave_inside(&mut self, outer: Place, fiber: RunningFiber, watched: bool) {
+        self.watched_until_here(watched);
         self.nested_calls -= 1;
         self.suspended.pop();
         self.return_to_fiber(fiber);
@@ -254,6 +257,26 @@ impl Store {
         Ok(())
     }
 
+    /// Lets the ticker see that code of this store is interpreted, until the call that goes on returns.
+    /// Calls that stay in native code never get here, as telling the ticker takes longer than they do.
+    #[inline]
+    pub(crate) fn watch(&mut self) {
+        if self.running.is_none()
+            && self.shared.tiers().is_some_and(|tiers| tiers.policy().mode == TierMode::Auto)
+        {
+            self.running = Some(ticker::begin(&self.shared));
+        }
+    }
+
+    /// A call returns that began when the ticker did, or did not, see the store: calls of other stores
+    /// may be around it, and each leaves what it found.
+    #[inline]
+    fn watched_until_here(&mut self, before: bool) {
+        if !before && self.running.is_some() {
+            self.running = None;
+        }
+    }
+
     /// Where the runtime record says that nothing is on the value stack, which begins at `base`: as every
     /// call that returns leaves it.
     fn rest(&mut self, base: *mut u64) {
@@ -304,6 +327,7 @@ impl Store {
     /// Cleans up after an outermost call. `keep`: whether its value stack is worth keeping.
     #[inline]
     fn end(&mut self, keep: bool) {
+        self.watched_until_here(false);
         // A request that stopped something has done its work; one that came too late means the
         // next call.
         if self.was_interrupted {
@@ -423,6 +447,7 @@ unsafe fn enter_slots(rt: *mut Rt, place: FuncPlace, values: &mut [u64]) -> Exit
         if (*rt).stack_end.offset_from_unsigned(fp) < params.max(results) {
             return refuse(rt, Trap::StackOverflow);
         }
+        (*(*rt).store).watch();
         for (i, value) in values[..params].iter().enumerate() {
             fp.add(i).write(*value);
         }

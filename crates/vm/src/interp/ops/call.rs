@@ -9,6 +9,7 @@ use super::numeric::plain;
 use crate::builtins;
 use crate::exception;
 use crate::interp::regs::{Exec, Flow, Regs};
+use crate::tiers::sample;
 use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, VmCtx};
 
 /// Makes sure that the function of `entry` has code and that its frame fits at `fp`; gives the code.
@@ -22,18 +23,15 @@ unsafe fn prepare(
     // SAFETY: V8: the fields of an entry are set before its `ip` is published.
     unsafe {
         let mut ip = (*entry).ip.load(Ordering::Acquire).cast_const();
-        if ip.is_null() {
-            ip = lower(cx, entry);
+        if ip.is_null() || (*r.rt).interrupt.load(Ordering::Relaxed) != 0 {
+            ip = sample::call(r.rt, r.ip, r.cx, entry, cx);
             if ip.is_null() {
-                return Err(Trap::Bug);
+                return Err((*r.rt).trap);
             }
         }
         let slots = (*entry).frame_slots.load(Ordering::Relaxed) as usize;
         if (fp as usize) + slots * size_of::<u64>() > (*r.rt).stack_end as usize {
             return Err(Trap::StackOverflow);
-        }
-        if (*r.rt).interrupt.load(Ordering::Relaxed) != 0 {
-            return Err(Trap::Interrupted);
         }
         Ok(ip)
     }
@@ -68,15 +66,6 @@ unsafe fn zero(at: *mut u64, count: u32) {
         unsafe { at.add(i).cast::<[u64; 2]>().write([0, 0]) };
         i += 2;
     }
-}
-
-/// Lowers a function; null if that failed in a way that cannot happen. Returns one word, so that
-/// handlers need no memory for the result.
-#[cold]
-#[inline(never)]
-unsafe fn lower(cx: *mut VmCtx, entry: *const CodeEntry) -> *const u64 {
-    // SAFETY: V3: a context names the code of its module, which the store keeps alive.
-    unsafe { (*(*cx).module).lower_entry(entry).unwrap_or(std::ptr::null()) }
 }
 
 /// Calls `func` with its frame at slot `base`, to go on `words` further.

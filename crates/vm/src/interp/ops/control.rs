@@ -5,10 +5,13 @@ use std::sync::atomic::Ordering;
 
 use dunlin_code::{Trap, sem};
 
+use super::call::take_result;
+use super::exception::{land, mark_place};
 use super::numeric::plain;
 use crate::builtins;
 use crate::interp::regs::{Exec, Flow, Regs, Value};
 use crate::native::{self, EnterCode, Entered};
+use crate::tiers::sample;
 use crate::vmctx::FrameHeader;
 
 /// A comparison that decides a branch.
@@ -81,7 +84,7 @@ compared! {
     Ri 3 (r) T::acc(r), T::from_slot(r.word(2));
 }
 
-/// Handler of a compare-and-branch; `BACK` looks for interruption when it is taken.
+/// Handler of a compare-and-branch; `BACK` looks at the interrupt word when it is taken.
 pub(in crate::interp) struct Branch<O, F, const BACK: bool>(PhantomData<(O, F)>);
 
 impl<O: Compare, F: Compared, const BACK: bool> Exec for Branch<O, F, BACK> {
@@ -93,11 +96,23 @@ impl<O: Compare, F: Compared, const BACK: bool> Exec for Branch<O, F, BACK> {
             if !O::taken(a, b) {
                 return r.next(F::WORDS);
             }
-            if BACK && (*r.rt).interrupt.load(Ordering::Relaxed) != 0 {
-                return r.trap(Trap::Interrupted);
-            }
-            r.jump(r.hi(1))
+            if BACK { jump_back(r) } else { r.jump(r.hi(1)) }
         }
+    }
+}
+
+/// Jumps back, unless the guest shall stop or go on in native code.
+#[inline(always)]
+unsafe fn jump_back(r: &mut Regs) -> Flow {
+    // SAFETY: V7.
+    unsafe {
+        if (*r.rt).interrupt.load(Ordering::Relaxed) != 0 {
+            // By an instruction of its own, so that branches need no native frame.
+            mark_place(r);
+            r.ip = (*r.rt).look;
+            return Flow::Next;
+        }
+        r.jump(r.hi(1))
     }
 }
 
@@ -117,10 +132,7 @@ impl<O: Compare<Operand = u32>, const IMMEDIATE: bool> Exec for Step<O, IMMEDIAT
             if !O::taken(sum, rhs) {
                 return r.next(3);
             }
-            if (*r.rt).interrupt.load(Ordering::Relaxed) != 0 {
-                return r.trap(Trap::Interrupted);
-            }
-            r.jump(r.hi(1))
+            jump_back(r)
         }
     }
 }
@@ -183,12 +195,7 @@ plain! {
         Flow::Next
     }
     BrFwd(r) { r.jump(r.hi(1)) }
-    BrBack(r) {
-        if (*r.rt).interrupt.load(Ordering::Relaxed) != 0 {
-            return r.trap(Trap::Interrupted);
-        }
-        r.jump(r.hi(1))
-    }
+    BrBack(r) { jump_back(r) }
     BrTableR(r) { jump_by_table(r, r.acc as u32) }
     BrTableS(r) { jump_by_table(r, r.get(r.a())) }
     TrapNow(r) {
@@ -206,16 +213,23 @@ plain! {
     EnterNative(r) {
         match native::enter(r.rt, r.ip, r.fp, r.cx) {
             Entered::Returned => {
-                super::call::take_result(r, r.fp);
+                take_result(r, r.fp);
                 leave_frame(r, (*(r.word(1) as *const EnterCode)).header_slot)
             }
             Entered::Interpret => {
                 r.ip = (*(r.word(1) as *const EnterCode)).interpreted;
                 Flow::Next
             }
-            Entered::Landed => super::exception::land(r, Ok(())),
+            Entered::Landed => land(r, Ok(())),
             Entered::Stopped => Flow::Stop,
         }
+    }
+    Look(r) {
+        let looked = sample::back_edge(r.rt);
+        // Native code may have run to the end of the function, and left its result in the frame. If it
+        // did not, nothing is in accumulators at the header of a loop.
+        take_result(r, r.fp);
+        land(r, looked)
     }
     Exit(_r) { Flow::Done }
 }
