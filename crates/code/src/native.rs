@@ -315,7 +315,7 @@ pub enum Builtin {
     Allocate,
     /// Object `a` is not young and refers to a young one now. Does not trap or collect.
     Remember,
-    /// `array.new`; `a` module type index. Leaves the array as the first result.
+    /// `array.new`; `a` module type index. Returns the array.
     ArrayNew,
     /// `array.new_default`; as [`Builtin::ArrayNew`].
     ArrayNewDefault,
@@ -333,15 +333,14 @@ pub enum Builtin {
     ArrayInitData,
     /// `array.init_elem`; `a` module type index, `b` element segment.
     ArrayInitElem,
-    /// `throw`; `a` tag. Returns only with a trap: a caught exception lands at its handler.
+    /// `throw`; `a` tag. Returns only with a trap: a caught exception lands at its handler. Called with
+    /// Cranelift's `tail` convention, the one that has handlers; what is passed where is the same.
     Throw,
     /// `throw_ref`. As [`Builtin::Throw`].
     ThrowRef,
-    /// The payload of the exception that is the first operand, as results.
-    ExceptionPayload,
 }
 
 impl Builtin {
     /// How many there are.
-    pub const COUNT: usize = Builtin::ExceptionPayload as usize + 1;
+    pub const COUNT: usize = Builtin::ThrowRef as usize + 1;
 }

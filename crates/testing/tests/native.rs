@@ -26,6 +26,7 @@ const REFUSED: &[&str] = &[
     "only interpreted: Switch",
     // A loop that never runs is never entered.
     "only interpreted: a loop that never runs",
+    "only interpreted: entry at a loop with operands of a loop around it",
     "only interpreted: tail call",
     "too large",
 ];

@@ -13,9 +13,10 @@
 
 use cranelift_codegen::ir::{Block, InstBuilder, Value};
 use cranelift_frontend::Variable;
-use dunlin_code::native::Entry;
+use dunlin_code::native::{CompileError, Entry};
 
 use super::access::Region;
+use super::control::Kind;
 use super::stack::{Operand, clif_type};
 use super::{Result, Translator};
 
@@ -59,6 +60,7 @@ impl Translator<'_, '_> {
         }
         self.jump_with_top(header, params);
         if self.callers.is_empty() && self.entry == Entry::Loop(self.body.operator_at) {
+            self.refuse_stale(below)?;
             self.osr_operands = None;
             self.b.switch_to_block(operands);
             self.read_operands(&vars);
@@ -67,6 +69,18 @@ impl Translator<'_, '_> {
         self.b.switch_to_block(header);
         for (at, var) in vars.into_iter().enumerate() {
             self.stack[at].value = self.b.use_var(var);
+        }
+        Ok(())
+    }
+
+    /// Refuses to enter a loop with operands below it that a loop around it pushed. In the next iteration
+    /// of that one they may be used behind a branch, or where an exception lands, that does not come
+    /// past the header of this one, and would be what they are at the header still.
+    fn refuse_stale(&self, below: usize) -> Result {
+        let outer = self.control.iter().find(|block| matches!(block.kind, Kind::Loop));
+        if outer.is_some_and(|outer| outer.height < below) {
+            let what = "entry at a loop with operands of a loop around it";
+            return Err(CompileError::Unsupported(what.to_owned()));
         }
         Ok(())
     }
