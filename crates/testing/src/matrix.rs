@@ -24,6 +24,13 @@ impl Configuration {
         self
     }
 
+    /// The same with a collection at every so many allocations.
+    #[must_use]
+    fn zealous(mut self, zeal: u32) -> Configuration {
+        self.config.execution.gc_zeal = Some(zeal);
+        self
+    }
+
     /// The same with another set of proposals.
     #[must_use]
     pub fn with_features(&self, features: Features) -> Configuration {
@@ -82,7 +89,8 @@ pub fn looking() -> Vec<Configuration> {
 }
 
 /// The configurations with native code, if this build has any: all of it from the start, and in the
-/// middle of what runs. With and without the checks for fuel and interruption.
+/// middle of what runs. With and without the checks for fuel and interruption, with a collector that
+/// leaves nothing where it was, and deterministic.
 pub fn native() -> Vec<Configuration> {
     let native = |name, kind, metered, tier| {
         let mut configuration = configuration(name, kind, metered);
@@ -95,6 +103,11 @@ pub fn native() -> Vec<Configuration> {
             native("opt-compact-metered", MemoryKind::Compact, true, Tier::Opt),
             native("eager-guard-metered", MemoryKind::Guard, true, Tier::Eager),
             native("eager-compact", MemoryKind::Compact, false, Tier::Eager),
+            native("opt-guard-deterministic", MemoryKind::Guard, false, Tier::Opt).deterministic(),
+            native("eager-compact-metered-deterministic", MemoryKind::Compact, true, Tier::Eager)
+                .deterministic(),
+            native("opt-guard-zeal-1", MemoryKind::Guard, false, Tier::Opt).zealous(1),
+            native("eager-compact-zeal-3", MemoryKind::Compact, false, Tier::Eager).zealous(3),
         ]
     } else {
         Vec::new()
@@ -120,6 +133,7 @@ pub fn zealous() -> Vec<Configuration> {
 
 fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configuration {
     let mut config = Config::default();
+    config.execution.tier = Tier::Interp;
     config.memory.kind = kind;
     config.execution.fuel = metered;
     config.execution.interruptible = metered;
