@@ -95,7 +95,7 @@ pub(crate) fn translate(
         locals: Vec::new(),
         unreachable: false,
         skipped: 0,
-        operator_at: 0,
+        operator_at: module.bodies[request.func.index()].start,
         positions: Vec::new(),
         inlined: Vec::new(),
         work,
@@ -111,7 +111,6 @@ pub(crate) fn translate(
         try_parts: None,
         args: None,
         osr_operands: None,
-        osr_reached: false,
     };
     let checks_stack = request.entry == Entry::Function && (survey.calls || check_stack);
     translator.begin(checks_stack)?;
@@ -167,10 +166,8 @@ struct Translator<'a, 'm> {
     try_parts: Option<HashMap<u32, exception::TryParts>>,
     /// Slots for operands and results of builtins, and how many.
     args: Option<(StackSlot, u32)>,
-    /// Where operands are read when the loop that is entered was found.
+    /// Where operands are read from the frame, until the loop that is entered is met.
     osr_operands: Option<Block>,
-    /// Whether the loop that is entered was found where it can run.
-    osr_reached: bool,
 }
 
 impl<'m> Translator<'_, 'm> {
@@ -216,7 +213,7 @@ impl<'m> Translator<'_, 'm> {
     }
 
     fn finish(mut self, config: TargetFrontendConfig) -> Result<(Vec<Position>, Vec<Inlined>)> {
-        if self.entry != Entry::Function && !self.osr_reached {
+        if self.osr_operands.is_some() {
             return Err(CompileError::Unsupported("a loop that never runs".to_owned()));
         }
         self.end_fuel();

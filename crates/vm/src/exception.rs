@@ -297,6 +297,7 @@ unsafe fn find(store: &Store, place: Place, exception: u32) -> Result<(Catcher, 
                 })
             }
             Activation::Native(func) => native::find_handler(func, place, wants),
+            Activation::Replaced => None,
         };
         if let Some(catcher) = catcher {
             // A loop that throws and catches stops here.

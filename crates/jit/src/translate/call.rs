@@ -142,6 +142,7 @@ impl Translator<'_, '_> {
         let context = self.b.ins().load(types::I64, flags, record, func_record::VMCTX);
         let code = self.load_field(types::I64, Region::Records, record, func_record::NATIVE);
         self.store_field(Region::Runtime, record, context, vmctx::CALLEE);
+        self.store_field(Region::Runtime, self.vmctx, context, vmctx::CALLER);
         (Callee::Address(code), context)
     }
 

@@ -126,12 +126,7 @@ impl<'m> Translator<'_, 'm> {
     fn open_loop(&mut self, ty: BlockType) -> Result {
         let params = self.module.block_type(ty).params().to_vec();
         let header = self.block_for(&params)?;
-        if self.is_entered_loop() {
-            self.enter_loop(header, params.len());
-        } else {
-            self.jump_with_top(header, params.len());
-            self.b.switch_to_block(header);
-        }
+        self.begin_loop(header, params.len())?;
         self.open(Kind::Loop, ty)?;
         let height = match self.control.last_mut() {
             Some(block) => {

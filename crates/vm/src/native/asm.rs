@@ -385,6 +385,6 @@ stubs! {
     MemoryGrow MemoryCopy MemoryFill MemoryInit DataDrop Wait32 Wait64 Notify TableGrow TableFill
     TableCopy TableInit ElemDrop RefFunc IsFuncSubtype Refuel Allocate Remember ArrayNew
     ArrayNewDefault ArrayNewFixed ArrayNewData ArrayNewElem ArrayFill ArrayCopy ArrayInitData
-    ArrayInitElem ExceptionPayload;
+    ArrayInitElem;
     Throw ThrowRef
 }

@@ -300,6 +300,12 @@ pub(crate) enum Caller {
     Header(*const FrameHeader),
 }
 
+/// Whether `place` is that of the outermost native code, which a tail call of what is not native
+/// replaced.
+pub(crate) fn is_replaced(place: Place) -> bool {
+    asm::is_outermost(place.ip.addr() + 1)
+}
+
 /// The caller of the frame of native code at `place`.
 ///
 /// # Safety
@@ -308,6 +314,9 @@ pub(crate) enum Caller {
 pub(crate) unsafe fn caller(place: Place) -> Caller {
     // SAFETY: V13: native frames are linked.
     unsafe {
+        if is_replaced(place) {
+            return Caller::Header(*place.fp.byte_sub(HEADER_BELOW).cast());
+        }
         let (outer, ret) = (*place.fp as *mut u64, *place.fp.add(1) as usize);
         match asm::is_outermost(ret) {
             true => Caller::Header(*outer.byte_sub(HEADER_BELOW).cast()),

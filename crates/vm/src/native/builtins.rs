@@ -174,14 +174,6 @@ builtins! {
         exception::throw((*cx).rt, exception)?;
         Ok(CAUGHT)
     }
-    ExceptionPayload |cx, args, _, _| {
-        let mut to = args;
-        exception::read(store(cx), *args as u32, |bits| {
-            to.write(bits);
-            to = to.add(1);
-        })?;
-        Ok(DONE)
-    }
 }
 
 /// The result of what only does something.
@@ -197,8 +189,7 @@ unsafe fn grown(to: *mut u64, grown: u64, wide: bool) -> Outcome<u64> {
     Ok(DONE)
 }
 
-/// Makes an array by `make`, the first `elements` of whose operands are elements, and leaves it where
-/// they were.
+/// Makes an array by `make`, the first `elements` of whose operands are elements.
 unsafe fn array(
     cx: *mut VmCtx,
     operands: *mut u64,
@@ -214,7 +205,6 @@ unsafe fn array(
         let made = store(cx).with_operands(roots, |store| {
             make(&mut ArrayCall::new(store, cx, operands, ty, more))
         })?;
-        operands.write(made.into());
         Ok(made.into())
     }
 }
