@@ -47,6 +47,23 @@ pub const VERSION: u32 = 1;
 /// Alignment of the image, which satisfies every function.
 pub const IMAGE_ALIGN: u32 = 64;
 
+/// Stands for what native code and the runtime have agreed on: another number for each change of it, so
+/// that code from before is not used.
+pub const CONTRACT: u64 =
+    fnv(include_bytes!("layout.rs"), fnv(include_bytes!("native.rs"), FNV_BASIS));
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The hash FNV-1a.
+const fn fnv(bytes: &[u8], mut hash: u64) -> u64 {
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
+
 const HEADER_BYTES: usize = 8 + 4 + 4 + 32 + 4 + 4 + 4 + 8 + 8;
 const FUNCTION_BYTES: usize = 20;
 const HEAT_BYTES: usize = 12;

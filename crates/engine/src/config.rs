@@ -32,6 +32,9 @@ pub struct Config {
     pub execution: ExecutionConfig,
     /// What a store may take from the host, unless it is given limits of its own.
     pub limits: Limits,
+    /// What is kept on disk, and whose files are believed.
+    #[cfg(feature = "storage")]
+    pub storage: crate::storage::StorageConfig,
 }
 
 /// How linear memories are held. Has no effect on results.

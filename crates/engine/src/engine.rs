@@ -10,6 +10,8 @@ use dunlin_vm::{Limits, Tiers};
 
 use crate::config::Config;
 use crate::error::Result;
+#[cfg(feature = "storage")]
+use crate::storage::Storage;
 use crate::tiers::{self, TierReport};
 
 /// Settings and canonical types shared by modules and stores.
@@ -25,6 +27,9 @@ struct Shared {
     gc_zeal: Option<u32>,
     limits: Limits,
     types: TypeRegistry,
+    compiler: Option<Arc<dyn Compiler>>,
+    #[cfg(feature = "storage")]
+    storage: Storage,
     tiers: Option<Arc<Tiers>>,
 }
 
@@ -35,8 +40,7 @@ impl Engine {
     ///
     /// Lists everything in the configuration that cannot work.
     pub fn new(config: &Config) -> Result<Engine> {
-        let settings = config.settings()?;
-        Engine::with_compiler(config, tiers::compiler(&settings))
+        Engine::with_compiler(config, tiers::compiler())
     }
 
     /// As [`Engine::new`], with another compiler than that of the build, or none.
@@ -48,7 +52,10 @@ impl Engine {
         let execution = &config.execution;
         Ok(Engine(Arc::new(Shared {
             settings: config.settings()?,
-            tiers: tiers::tiers(execution.tier, execution.tier_report, compiler)?,
+            tiers: tiers::tiers(execution.tier, execution.tier_report, compiler.clone())?,
+            compiler,
+            #[cfg(feature = "storage")]
+            storage: Storage::new(config.storage.clone()),
             features: config.features,
             gc_zeal: config.execution.gc_zeal,
             limits: config.limits.clone(),
@@ -71,6 +78,23 @@ impl Engine {
         &self.0.limits
     }
 
+    /// What of the [`StorageConfig`](crate::StorageConfig) could not be used so far, and why. Without
+    /// it everything works, only slower.
+    #[cfg(feature = "storage")]
+    pub fn storage_problems(&self) -> Vec<String> {
+        self.0.storage.problems()
+    }
+
+    #[cfg(feature = "storage")]
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    #[cfg_attr(not(feature = "storage"), expect(dead_code, reason = "what compiles now is stored"))]
+    pub(crate) fn compiler(&self) -> Option<&Arc<dyn Compiler>> {
+        self.0.compiler.as_ref()
+    }
+
     /// Whether anything is compiled to native code.
     pub fn has_tiers(&self) -> bool {
         self.0.tiers.is_some()
@@ -80,6 +104,12 @@ impl Engine {
     /// are in it if [`ExecutionConfig::tier_report`](crate::ExecutionConfig::tier_report) is set.
     pub fn tier_report(&self) -> TierReport {
         self.0.tiers.as_ref().map_or_else(TierReport::default, |tiers| tiers.report())
+    }
+
+    /// The compiler, if anything may be native.
+    #[cfg(feature = "storage")]
+    pub(crate) fn native(&self) -> Option<&Arc<dyn Compiler>> {
+        self.compiler().filter(|_| self.has_tiers())
     }
 
     pub(crate) fn tiers(&self) -> Option<&Arc<Tiers>> {

@@ -22,6 +22,8 @@
 )]
 
 mod buffer;
+#[cfg(feature = "storage")]
+mod cache;
 mod caller;
 mod config;
 mod context;
@@ -36,9 +38,13 @@ pub mod js_string;
 mod linker;
 mod memory;
 mod module;
+#[cfg(feature = "storage")]
+mod program;
 mod quote;
 mod reference;
 mod shared_memory;
+#[cfg(feature = "storage")]
+mod storage;
 mod store;
 mod table;
 mod tag;
@@ -63,8 +69,14 @@ pub use instance::Instance;
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{ExportType, ImportType, Module};
+#[cfg(feature = "storage")]
+pub use program::{Compilation, Interpreted, Mismatch, ProgramInfo};
 pub use reference::{AnyKind, AnyRef, ArrayRef, ContRef, ExnRef, ExternRef, ObjectType, StructRef};
 pub use shared_memory::{SharedMemory, Woken};
+#[cfg(feature = "storage")]
+pub use storage::{
+    CacheEntry, CacheKind, PublicKey, SealedBy, SigningKey, StorageConfig, clear_cache, list_cache,
+};
 pub use store::{InterruptHandle, Store};
 pub use table::Table;
 pub use tag::Tag;

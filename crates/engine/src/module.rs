@@ -21,6 +21,9 @@ use crate::quote::quoted;
 pub struct Module {
     engine: Engine,
     code: Arc<ModuleCode>,
+    /// What the cache knows of it, if there is one.
+    #[cfg(feature = "storage")]
+    origin: Option<Arc<crate::cache::Origin>>,
 }
 
 /// Something a module needs: two names and a type.
@@ -50,16 +53,51 @@ impl Module {
 
     /// Like [`Module::new`], for bytes that are shared already and need not be copied.
     pub fn from_shared(engine: &Engine, bytes: Arc<[u8]>) -> Result<Module> {
-        let decoded = decode(engine, bytes)?;
-        let code = ModuleCode::tiered(Arc::new(decoded), engine.settings(), engine.tiers());
-        Ok(Module { engine: engine.clone(), code })
+        #[cfg(feature = "storage")]
+        if engine.storage().cache().is_some() {
+            let (decoded, digest) = crate::cache::decode(engine, bytes)?;
+            let mut module = Module::from_decoded(engine, decoded);
+            module.origin = Some(Arc::new(crate::cache::load(engine, &module.code, digest)));
+            return Ok(module);
+        }
+        Ok(Module::from_decoded(engine, decode(engine, bytes)?))
     }
 
-    /// Like [`Module::new`], from a file in binary form.
+    pub(crate) fn from_decoded(engine: &Engine, decoded: Decoded) -> Module {
+        let code = ModuleCode::tiered(Arc::new(decoded), engine.settings(), engine.tiers());
+        Module {
+            engine: engine.clone(),
+            code,
+            #[cfg(feature = "storage")]
+            origin: None,
+        }
+    }
+
+    /// Like [`Module::new`], from a file in binary form, or one that was compiled.
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
         let path = path.as_ref();
-        let load = |path| Module::from_shared(engine, fs::read(path)?.into());
+        let load = |path| {
+            let bytes = fs::read(path)?;
+            #[cfg(feature = "storage")]
+            if Module::is_compiled_program(&bytes) {
+                return Module::deserialize(engine, bytes);
+            }
+            Module::from_shared(engine, bytes.into())
+        };
         load(path).map_err(|e| e.context(format_args!("cannot load `{}`", path.display())))
+    }
+
+    /// Writes what was compiled of it to the cache, if the engine has one, so that it is there at the
+    /// next run. To be called when there is time, such as at the end. Gives whether there was
+    /// anything to write; why it could not be is one of the
+    /// [problems](crate::Engine::storage_problems) of the engine.
+    #[cfg(feature = "storage")]
+    pub fn save_to_cache(&self) -> bool {
+        let Some(origin) = &self.origin else { return false };
+        crate::cache::save(&self.engine, &self.code, origin).unwrap_or_else(|problem| {
+            self.engine.storage().note(problem);
+            false
+        })
     }
 
     /// Checks whether [`Module::new`] would succeed, and keeps nothing.
@@ -127,7 +165,7 @@ pub(crate) fn title(module: &Decoded) -> impl fmt::Display + '_ {
     })
 }
 
-fn decode(engine: &Engine, bytes: Arc<[u8]>) -> Result<Decoded> {
+pub(crate) fn decode(engine: &Engine, bytes: Arc<[u8]>) -> Result<Decoded> {
     if bytes.first_chunk() == Some(b"\0asm\x0d\0\x01\0") {
         let text = "cannot decode module: expected a core module, found a component";
         return Err(Error::message(ErrorKind::Invalid, text));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use dunlin_code::Settings;
 use dunlin_code::native::{CompileError, Compiler, NativeCode, Request};
 use dunlin_vm::{TierMode, TierPolicy, Tiers};
 
@@ -46,7 +45,17 @@ impl Compiler for NoCompiler {
 }
 
 /// The compiler of this build, if it has one for this processor.
-pub(crate) fn compiler(_settings: &Settings) -> Option<Arc<dyn Compiler>> {
+#[cfg(feature = "jit")]
+pub(crate) fn compiler() -> Option<Arc<dyn Compiler>> {
+    if !dunlin_vm::NATIVE {
+        return None;
+    }
+    Some(Arc::new(dunlin_jit::Jit::new().ok()?))
+}
+
+/// None.
+#[cfg(not(feature = "jit"))]
+pub(crate) fn compiler() -> Option<Arc<dyn Compiler>> {
     None
 }
 

@@ -39,6 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         return summary(&jit, &module, &settings);
     }
     let func = module.defined_func(FuncIndex(function.parse()?)).ok_or("that one is imported")?;
+    if std::env::var("CLIF").is_ok() {
+        println!("{}", jit.clif(&Request { module: &module, func, entry, settings: &settings })?);
+    }
     let listing = jit.listing(&Request { module: &module, func, entry, settings: &settings })?;
     println!("{}\n{}", listing.clif, listing.assembly);
     Ok(())

@@ -38,7 +38,25 @@ impl Module {
         features: &Features,
         types: &TypeRegistry,
     ) -> Result<Module, Error> {
-        decode(bytes.into(), features, types, None)
+        decode(bytes.into(), features, types, Bodies::Check(None))
+    }
+
+    /// The same as [`Module::decode`], for a binary that it has accepted before: everything but the
+    /// bodies is checked again, and these are taken to be valid.
+    ///
+    /// This is what makes large modules start quickly a second time, and it is as good as the memory
+    /// of whoever says that the very same bytes were accepted, with the same features, by the same
+    /// build of this crate. With other bytes whatever uses the module may do anything.
+    ///
+    /// # Errors
+    ///
+    /// The error at the lowest offset of the binary outside of bodies.
+    pub fn decode_accepted(
+        bytes: impl Into<Arc<[u8]>>,
+        features: &Features,
+        types: &TypeRegistry,
+    ) -> Result<Module, Error> {
+        decode(bytes.into(), features, types, Bodies::Accepted)
     }
 
     /// The same as [`Module::decode`], on at most `threads` threads including the caller's.
@@ -52,15 +70,23 @@ impl Module {
         types: &TypeRegistry,
         threads: NonZeroUsize,
     ) -> Result<Module, Error> {
-        decode(bytes.into(), features, types, Some(threads))
+        decode(bytes.into(), features, types, Bodies::Check(Some(threads)))
     }
+}
+
+/// What is done about function bodies.
+enum Bodies {
+    /// They are checked, on so many threads.
+    Check(Option<NonZeroUsize>),
+    /// They were checked before.
+    Accepted,
 }
 
 fn decode(
     bytes: Arc<[u8]>,
     features: &Features,
     types: &TypeRegistry,
-    threads: Option<NonZeroUsize>,
+    bodies: Bodies,
 ) -> Result<Module, Error> {
     if bytes.len() > limits::MODULE_BYTES {
         let (found, limit) = (bytes.len(), limits::MODULE_BYTES);
@@ -78,7 +104,9 @@ fn decode(
     let mut decoder = Decoder::new(features, types);
     let sections = decoder.sections(&bytes);
     // Bodies come before whatever stopped the reading of sections, so their errors win.
-    bodies::validate(&decoder, &bytes, threads)?;
+    if let Bodies::Check(threads) = bodies {
+        bodies::validate(&decoder, &bytes, threads)?;
+    }
     sections?;
     Ok(decoder.finish(bytes))
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use dunlin_code::bytecode::field;
 use dunlin_code::lower::{Observer, lower_observed};
-use dunlin_code::native::Entry;
+use dunlin_code::native::{Entry, NativeCode};
 use dunlin_code::op::{Op, PlainOp};
 use dunlin_code::roots::Roots;
 use dunlin_code::{Bytecode, Handler, LowerError, Settings, Trap, lower};
@@ -270,6 +270,27 @@ impl ModuleCode {
     /// The native code for the loop of `func` at `offset` in the module's binary, if there is any.
     pub(crate) fn native_loop(&self, func: DefinedFuncIndex, offset: u32) -> Option<*const u8> {
         Some(self.lock().native.as_ref()?.loop_at(func, offset)?.code())
+    }
+
+    /// How many functions and loops are native.
+    pub fn native_count(&self) -> usize {
+        self.lock().native.as_ref().map_or(0, |native| native.functions().len())
+    }
+
+    /// All native code as it was installed, one after the other: what was for the same function and
+    /// entry, the latest last.
+    pub fn each_native(&self, mut each: impl FnMut(DefinedFuncIndex, Entry, NativeCode)) {
+        let functions = match &self.lock().native {
+            Some(native) => native.functions(),
+            None => return,
+        };
+        for func in functions {
+            // Not locked throughout, as whoever takes it may be slow.
+            let code = self.lock().native.as_ref().map(|native| native.code_of(&func));
+            if let Some(code) = code {
+                each(func.func, func.entry, code);
+            }
+        }
     }
 
     /// Bytes of native code, in whole pages.

@@ -18,6 +18,7 @@ use crate::outcome::Circumstances;
 use crate::plan;
 use crate::progress::Progress;
 use crate::report::{Failure, write_stdout};
+use crate::tier_report::TierTable;
 
 pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     let config = plan::run_config(flags)?;
@@ -47,6 +48,9 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
         false => program.run_alone(world, &mut entry, &mut ctrl_c),
     };
     circumstances.ctrl_c = ctrl_c.is_pressed();
+    if let Some(format) = flags.tiers {
+        eprint!("{}", TierTable::new(engine.tier_report()).print(format));
+    }
     match ended {
         Ok(()) => {
             let lines: String =

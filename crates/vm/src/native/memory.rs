@@ -75,6 +75,19 @@ impl CodeMemory {
         Ok(start)
     }
 
+    /// A copy of the code between two addresses.
+    pub(super) fn read(&self, start: usize, end: usize) -> Vec<u8> {
+        let base = self.reservation.base();
+        let table = (self.slots * 8).next_multiple_of(self.page);
+        let (from, to) = (start.wrapping_sub(base.addr()), end.wrapping_sub(base.addr()));
+        if from < table || from > to || to > self.used {
+            return Vec::new();
+        }
+        // SAFETY: V13: behind the slots and within what is used lies code, which is readable and
+        // never changes.
+        unsafe { std::slice::from_raw_parts(base.add(from), to - from) }.to_vec()
+    }
+
     /// Bytes of code.
     pub(super) fn used(&self) -> usize {
         self.used - (self.slots * 8).next_multiple_of(self.page)

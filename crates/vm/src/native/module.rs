@@ -9,7 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use dunlin_code::layout;
 use dunlin_code::native::{
-    CallSite, Entry, Inlined, NativeCode, Position, RelocTarget, TrapCause, callee_of,
+    CallSite, Entry, Inlined, NativeCode, Position, Reloc, RelocTarget, TrapCause, TrapSite,
+    callee_of,
 };
 use dunlin_module::DefinedFuncIndex;
 
@@ -41,6 +42,8 @@ pub(crate) struct NativeFunc {
     /// Its first address.
     pub(crate) start: usize,
     pub(crate) end: usize,
+    align: u32,
+    relocs: Box<[Reloc]>,
     calls: Box<[CallSite]>,
     traps: Box<[(u32, TrapCause)]>,
     positions: Box<[(u32, Position)]>,
@@ -85,11 +88,6 @@ impl NativeFunc {
             let func = inlined.and_then(|at| self.inlined.get(at)).map_or(self.func, |i| i.func);
             (func, u64::from(position.offset))
         })
-    }
-
-    /// Bytes of the code.
-    pub(crate) fn size(&self) -> usize {
-        self.end - self.start
     }
 }
 
@@ -220,6 +218,8 @@ impl NativeModule {
                 entry: *entry,
                 start: *start,
                 end: start + code.bytes.len(),
+                align: code.align,
+                relocs: code.relocs.clone().into(),
                 calls: code.calls.clone().into(),
                 traps: code.traps.iter().map(|trap| (trap.offset, trap.cause)).collect(),
                 positions: code.positions.clone().into(),
@@ -248,6 +248,34 @@ impl NativeModule {
     /// The code for the loop at `offset` in the module's binary.
     pub(crate) fn loop_at(&self, func: DefinedFuncIndex, offset: u32) -> Option<Arc<NativeFunc>> {
         self.loops.get(&(func, offset)).cloned()
+    }
+
+    /// All functions, by address.
+    pub(crate) fn functions(&self) -> Vec<Arc<NativeFunc>> {
+        let functions = self.functions.0.read().unwrap_or_else(PoisonError::into_inner);
+        functions.values().cloned().collect()
+    }
+
+    /// What was installed as `func`; places that were filled in are zero.
+    pub(crate) fn code_of(&self, func: &NativeFunc) -> NativeCode {
+        let mut bytes = self.memory.read(func.start, func.end);
+        for reloc in &func.relocs {
+            let place = reloc.offset as usize;
+            if let Some(field) = bytes.get_mut(place..place + 4) {
+                field.fill(0);
+            }
+        }
+        let traps =
+            func.traps.iter().map(|(offset, cause)| TrapSite { offset: *offset, cause: *cause });
+        NativeCode {
+            bytes,
+            align: func.align,
+            relocs: func.relocs.to_vec(),
+            calls: func.calls.to_vec(),
+            traps: traps.collect(),
+            positions: func.positions.to_vec(),
+            inlined: func.inlined.to_vec(),
+        }
     }
 
     /// Bytes of code, pages counted whole.
