@@ -93,6 +93,7 @@ pub(crate) fn translate(
         stack: Vec::new(),
         control: Vec::new(),
         locals: Vec::new(),
+        traced_locals: 0,
         unreachable: false,
         skipped: 0,
         operator_at: module.bodies[request.func.index()].start,
@@ -138,6 +139,8 @@ struct Translator<'a, 'm> {
     stack: Vec<Operand>,
     control: Vec<Control>,
     locals: Vec<Local>,
+    /// How many of them are references that the collector follows.
+    traced_locals: usize,
     /// Whether the code at this point can never run.
     unreachable: bool,
     /// Blocks opened in unreachable code and not closed yet.

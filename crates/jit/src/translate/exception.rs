@@ -283,7 +283,7 @@ impl<'m> Translator<'_, 'm> {
             let block = self.landing_block(clause.landing);
             self.go_on(block);
             let exception = self.b.block_params(block)[0];
-            self.push_payload(exception, clause.tag)?;
+            self.push_payload(exception, clause.tag);
             if clause.reference {
                 self.push_traced(exception);
             }
@@ -321,16 +321,16 @@ impl<'m> Translator<'_, 'm> {
         self.go_on(landing);
         let exception = self.b.block_params(landing)[0];
         self.push_traced(exception);
-        self.push_payload(exception, tag)?;
+        self.push_payload(exception, tag);
         self.unreachable = false;
         self.begin_fuel();
         Ok(())
     }
 
     /// Pushes the payload of an exception that has tag `tag`.
-    fn push_payload(&mut self, exception: Value, tag: Option<u32>) -> Result {
+    fn push_payload(&mut self, exception: Value, tag: Option<u32>) {
         let module = self.module;
-        let Some(tag) = tag else { return Ok(()) };
+        let Some(tag) = tag else { return };
         let params = &module.tag_type(TagIndex(tag)).params;
         let storages = params.iter().map(|ty| Storage::of_value(*ty));
         let fields: Vec<_> = offsets(storages).collect();
@@ -338,9 +338,8 @@ impl<'m> Translator<'_, 'm> {
         let address = self.object(exception, end.into());
         for (&ty, (offset, storage)) in params.iter().zip(fields) {
             let place = FieldPlace { address, offset, storage, region: Region::Fields(storage) };
-            let value = self.read(place, clif_type(ty), false)?;
+            let value = self.read(place, clif_type(ty), false);
             self.push_ty(value, ty);
         }
-        Ok(())
     }
 }
