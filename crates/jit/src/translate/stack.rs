@@ -71,7 +71,8 @@ impl Translator<'_, '_> {
 
     /// The home slot of the next operand, counted from that of height 0.
     pub(super) fn top_slot(&self) -> u32 {
-        self.stack.last().map_or(0, |top| top.home + slots(self.type_of(top.value)))
+        let own = self.stack.get(self.body.stack_base..).and_then(|operands| operands.last());
+        own.map_or(0, |top| top.home + slots(self.type_of(top.value)))
     }
 
     pub(super) fn pop_operand(&mut self) -> Operand {

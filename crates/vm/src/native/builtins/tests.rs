@@ -75,7 +75,7 @@ fn guest(test: impl Fn(&mut Guest<'_, '_>) + Send + Sync + 'static) {
     let host = store
         .host_func(
             &FuncType::new([any], []),
-            Box::new(move |call| {
+            Box::new(move |call: &mut HostCall<'_>| {
                 test(&mut Guest(call));
                 *passed.lock().unwrap() = false;
                 Ok(())
