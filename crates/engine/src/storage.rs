@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use dunlin_seal::{Directory, MachineKey, Trust};
 
 pub use dunlin_seal::directory::Kind as CacheKind;
-pub use dunlin_seal::{PublicKey, SealedBy, SigningKey};
+pub use dunlin_seal::{AccessError, PublicKey, SealedBy, SigningKey};
 
 use crate::cache::Cache;
 use crate::error::{Error, Result};

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use dunlin_code::Settings;
 use dunlin_code::native::{CompileError, Compiler, NativeCode, Request};
 use dunlin_vm::{TierMode, TierPolicy, Tiers};
 
