@@ -133,6 +133,19 @@ pub(crate) struct RunFlags {
     /// Print what the garbage collector did, on stderr when the program has ended.
     #[arg(long, help_heading = "Engine")]
     pub(crate) gc_stats: bool,
+
+    /// Print what was compiled to native code, when and why, on stderr when the program has ended; with
+    /// `=json` as one JSON object.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        help_heading = "Engine"
+    )]
+    pub(crate) tiers: Option<ReportFlag>,
+
     /// Let results depend on the program, its inputs and its limits alone.
     ///
     /// NaNs are canonical, growing fails only at declared maxima and at the limits given, clocks show
@@ -249,6 +262,10 @@ pub(crate) struct EngineFlags {
     #[arg(long, value_name = "KIND")]
     pub(crate) memory: Option<MemoryFlag>,
 
+    /// What is compiled to native code; `auto` if left out.
+    #[arg(long, value_name = "TIER")]
+    pub(crate) tier: Option<TierFlag>,
+
     /// Collect garbage at every N-th allocation, to look for faults of the engine; slow.
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub(crate) gc_zeal: Option<Count>,
@@ -261,6 +278,26 @@ pub(crate) enum MemoryFlag {
     Guard,
     /// Takes only what is used; thousands of memories fit in little address space.
     Compact,
+}
+
+/// What is compiled to native code.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TierFlag {
+    /// Nothing.
+    Interp,
+    /// What takes time, in the background; nothing where there is no compiler.
+    Auto,
+    /// Each function before its first call.
+    Opt,
+}
+
+/// How a report is written.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ReportFlag {
+    /// A table.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 #[derive(Args, Debug)]

@@ -20,6 +20,7 @@ mod progress;
 mod quantity;
 mod report;
 mod survey;
+mod tier_report;
 mod usage;
 
 use std::process::ExitCode;

@@ -10,13 +10,13 @@ use dunlin::wasi::host::{Access, Input, Output};
 use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1, threads};
 use dunlin::{
     Config, Engine, Error, ExternType, Features, Limits, MemoryKind, Module, Proposal, PublicKey,
-    StorageConfig, js_string,
+    StorageConfig, Tier, js_string,
 };
 use dunlin_module::{ErrorKind, escape};
 
 use crate::Exit;
 use crate::flags::{
-    CompileFlags, EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, RunFlags,
+    CompileFlags, EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, RunFlags, TierFlag,
 };
 use crate::quantity::Size;
 use crate::report::{Failure, io_reason, quoted};
@@ -66,6 +66,13 @@ pub(crate) fn config(flags: &EngineFlags) -> Result<Config, Failure> {
             MemoryFlag::Compact => MemoryKind::Compact,
         };
     }
+    if let Some(tier) = flags.tier {
+        config.execution.tier = match tier {
+            TierFlag::Interp => Tier::Interp,
+            TierFlag::Auto => Tier::Auto,
+            TierFlag::Opt => Tier::Opt,
+        };
+    }
     config.execution.gc_zeal =
         flags.gc_zeal.map(|every| u32::try_from(every.0).unwrap_or(u32::MAX));
     Ok(config)
@@ -78,6 +85,7 @@ pub(crate) fn run_config(flags: &RunFlags) -> Result<Config, Failure> {
     // For Ctrl-C, even without a time limit.
     config.execution.interruptible = true;
     config.execution.deterministic = flags.deterministic;
+    config.execution.tier_report = flags.tiers.is_some();
     config.limits = limits(&flags.limits)?;
     config.storage = storage(&flags.storage.trust, flags.storage.no_cache)?;
     if flags.deterministic && flags.limits.max_threads.is_none() {

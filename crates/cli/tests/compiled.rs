@@ -183,7 +183,7 @@ fn the_cache_is_filled_shown_and_cleared() {
     fs::write(home.0.join("large.wat"), large).unwrap();
     let empty = "`CACHE`: at most 1 GiB\n  0 modules' code, 0 bytes\n  \
                  0 verdicts that modules are valid, 0 bytes\n";
-    let cache = home.0.join(".cache/dunlin");
+    let cache = home.0.join(".cache/dunlin/modules");
     let named = |text: String| text.replace(cache.to_str().unwrap(), "CACHE");
     assert_eq!(named(home.prints("cache")), empty);
     home.prints("run --no-cache --invoke f large.wat");
@@ -217,8 +217,8 @@ fn a_guest_with_the_whole_home_has_neither_key_nor_cache() {
     home.prints("run --invoke fib fib.wat 5");
     fs::write(home.0.join(".cache/other"), [b'x'; 60]).unwrap();
     assert_eq!(reads(".cache/other").1, "x".repeat(60), "all else is granted");
-    fs::write(home.0.join(".cache/dunlin/file"), [b'x'; 60]).unwrap();
-    for path in [".local/state/dunlin/machine.key", ".cache/dunlin/file"] {
+    fs::write(home.0.join(".cache/dunlin/modules/file"), [b'x'; 60]).unwrap();
+    for path in [".local/state/dunlin/machine.key", ".cache/dunlin/modules/file"] {
         assert!(home.0.join(path).exists());
         assert_eq!(reads(path).1, "ok\n", "{path}");
     }
@@ -227,5 +227,5 @@ fn a_guest_with_the_whole_home_has_neither_key_nor_cache() {
     // Also where there is none yet: it cannot be made by the guest.
     fs::remove_dir_all(home.0.join(".cache")).unwrap();
     reads("x");
-    assert!(home.0.join(".cache/dunlin").is_dir());
+    assert!(home.0.join(".cache/dunlin/modules").is_dir());
 }

@@ -149,7 +149,7 @@ pub trait Compiler: fmt::Debug + Send + Sync {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// An instruction that is only interpreted, by name.
+    /// It has what is only interpreted: the name of an instruction, or what else.
     Unsupported(String),
     /// It is larger than what is worth compiling, or its frame would be too large: what, how much.
     TooLarge(&'static str, u64),
@@ -160,8 +160,8 @@ pub enum CompileError {
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CompileError::Unsupported(op) => {
-                write!(f, "the instruction `{op}` is only interpreted")
+            CompileError::Unsupported(what) => {
+                write!(f, "only interpreted: {what}")
             }
             CompileError::TooLarge(what, size) => write!(f, "too large: {size} {what}"),
             CompileError::Failed(why) => write!(f, "the code generator failed: {why}"),
@@ -315,7 +315,7 @@ pub enum Builtin {
     Allocate,
     /// Object `a` is not young and refers to a young one now. Does not trap or collect.
     Remember,
-    /// `array.new`; `a` module type index. Leaves the array as the first result.
+    /// `array.new`; `a` module type index. Returns the array.
     ArrayNew,
     /// `array.new_default`; as [`Builtin::ArrayNew`].
     ArrayNewDefault,
@@ -333,15 +333,14 @@ pub enum Builtin {
     ArrayInitData,
     /// `array.init_elem`; `a` module type index, `b` element segment.
     ArrayInitElem,
-    /// `throw`; `a` tag. Returns only with a trap: a caught exception lands at its handler.
+    /// `throw`; `a` tag. Returns only with a trap: a caught exception lands at its handler. Called with
+    /// Cranelift's `tail` convention, the one that has handlers; what is passed where is the same.
     Throw,
     /// `throw_ref`. As [`Builtin::Throw`].
     ThrowRef,
-    /// The payload of the exception that is the first operand, as results.
-    ExceptionPayload,
 }
 
 impl Builtin {
     /// How many there are.
-    pub const COUNT: usize = Builtin::ExceptionPayload as usize + 1;
+    pub const COUNT: usize = Builtin::ThrowRef as usize + 1;
 }

@@ -50,8 +50,7 @@ pub(crate) fn compiler() -> Option<Arc<dyn Compiler>> {
     if !dunlin_vm::NATIVE {
         return None;
     }
-    let jit = dunlin_jit::Jit::new().ok()?;
-    Some(Arc::new(jit))
+    Some(Arc::new(dunlin_jit::Jit::new().ok()?))
 }
 
 /// None.

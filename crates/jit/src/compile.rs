@@ -7,9 +7,9 @@ use cranelift_frontend::FunctionBuilderContext;
 use dunlin_code::native::{CompileError, Compiler, NativeCode, Request};
 
 use crate::extract::extract;
-use crate::flags::{Target, fingerprint};
+use crate::flags::{Processor, Target, fingerprint};
 use crate::limits::UNCHECKED_FRAME_BYTES_MAX;
-use crate::translate::{Translated, translate};
+use crate::translate::{Options, Translated, translate};
 
 /// The compiler to native code for the processor that this runs on.
 pub struct Jit {
@@ -35,12 +35,26 @@ impl Jit {
     ///
     /// If there is no code generator for it: says why.
     pub fn new() -> Result<Jit, String> {
+        Jit::with(Processor::This)
+    }
+
+    /// A compiler for any processor that native code is made for: x86-64-v2.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jit::new`].
+    pub fn baseline() -> Result<Jit, String> {
+        Jit::with(Processor::Baseline)
+    }
+
+    fn with(processor: Processor) -> Result<Jit, String> {
         if cfg!(not(target_arch = "x86_64")) {
             return Err("native code is made for x86-64 only".to_owned());
         }
-        let target = crate::flags::target(false)?;
+        let target = crate::flags::target(processor, false)?;
         let fingerprint = fingerprint(&target);
-        Ok(Jit { fingerprint, deterministic: crate::flags::target(true)?, target })
+        let deterministic = crate::flags::target(processor, true)?;
+        Ok(Jit { fingerprint, deterministic, target })
     }
 
     fn target(&self, request: &Request<'_>) -> &Target {
@@ -63,15 +77,31 @@ impl Jit {
         Ok(Listing { clif, assembly: code.unwrap_or_default() })
     }
 
+    /// Translates a function and shows what became of it, right or wrong.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Compiler::compile`].
+    pub fn clif(&self, request: &Request<'_>) -> Result<String, CompileError> {
+        let mut func = Function::new();
+        self.translate(request, &mut func, false)?;
+        Ok(func.display().to_string())
+    }
+
     fn translate(
         &self,
         request: &Request<'_>,
         func: &mut Function,
         check_stack: bool,
     ) -> Result<Translated, CompileError> {
-        let target = self.target(request);
-        let mut builder = FunctionBuilderContext::new();
-        translate(request, target.frontend_config(), func, &mut builder, check_stack)
+        let config = self.target(request).frontend_config();
+        let mut attempt = |inline| {
+            *func = Function::new();
+            let options = Options { check_stack, inline };
+            translate(request, config, func, &mut FunctionBuilderContext::new(), options)
+        };
+        // What is inlined may be too much, or have what is only interpreted.
+        attempt(true).or_else(|_| attempt(false))
     }
 }
 

@@ -15,8 +15,10 @@ pub mod generator;
 pub mod hostile;
 pub mod matrix;
 pub mod oracle;
+mod random;
 pub mod snapshot;
 pub mod suite;
+pub mod sweep;
 pub mod vectors;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The configurations that everything is tested in.
 
-use dunlin_engine::{Config, Features, MemoryConfig, MemoryKind};
+use dunlin_engine::{Config, Engine, Features, MemoryConfig, MemoryKind, Tier};
 use dunlin_script::PrintOptions;
 
 /// One way to run a module.
@@ -21,6 +21,13 @@ impl Configuration {
     #[must_use]
     pub fn deterministic(mut self) -> Configuration {
         self.config.execution.deterministic = true;
+        self
+    }
+
+    /// The same with a collection at every so many allocations.
+    #[must_use]
+    fn zealous(mut self, zeal: u32) -> Configuration {
+        self.config.execution.gc_zeal = Some(zeal);
         self
     }
 
@@ -73,6 +80,40 @@ pub fn reprinted() -> Vec<Configuration> {
     vec![reprinted("interp-reprinted", false), reprinted("interp-reprinted-folded", true)]
 }
 
+/// The configuration in which every branch back and every call stops to look whether something should
+/// be compiled, which changes nothing.
+pub fn looking() -> Vec<Configuration> {
+    let mut looking = configuration("interp-looking", MemoryConfig::default().kind, true);
+    looking.config.execution.tier = Tier::Looking;
+    vec![looking]
+}
+
+/// The configurations with native code, if this build has any: all of it from the start, and in the
+/// middle of what runs. With and without the checks for fuel and interruption, with a collector that
+/// leaves nothing where it was, and deterministic.
+pub fn native() -> Vec<Configuration> {
+    let native = |name, kind, metered, tier| {
+        let mut configuration = configuration(name, kind, metered);
+        configuration.config.execution.tier = tier;
+        configuration
+    };
+    if Engine::default().has_tiers() {
+        vec![
+            native("opt-guard", MemoryKind::Guard, false, Tier::Opt),
+            native("opt-compact-metered", MemoryKind::Compact, true, Tier::Opt),
+            native("eager-guard-metered", MemoryKind::Guard, true, Tier::Eager),
+            native("eager-compact", MemoryKind::Compact, false, Tier::Eager),
+            native("opt-guard-deterministic", MemoryKind::Guard, false, Tier::Opt).deterministic(),
+            native("eager-compact-metered-deterministic", MemoryKind::Compact, true, Tier::Eager)
+                .deterministic(),
+            native("opt-guard-zeal-1", MemoryKind::Guard, false, Tier::Opt).zealous(1),
+            native("eager-compact-zeal-3", MemoryKind::Compact, false, Tier::Eager).zealous(3),
+        ]
+    } else {
+        Vec::new()
+    }
+}
+
 /// The configurations with a collector that leaves nothing where it was: it runs at every allocation,
 /// or at every third.
 pub fn zealous() -> Vec<Configuration> {
@@ -92,8 +133,10 @@ pub fn zealous() -> Vec<Configuration> {
 
 fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configuration {
     let mut config = Config::default();
+    config.execution.tier = Tier::Interp;
     config.memory.kind = kind;
     config.execution.fuel = metered;
     config.execution.interruptible = metered;
+    config.execution.tier = Tier::Interp;
     Configuration { name, lists: &["interp"], config, reprint: None }
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::forms::{self, Instruction};
+use crate::random::Random;
 
 /// Bytes of one set of operands: three, and the result.
 const SET_BYTES: usize = 64;
@@ -58,7 +59,7 @@ pub fn cases() -> Vec<Case> {
 /// Shuffles that machines have an instruction for, and some that they have none for.
 fn shuffles() -> Vec<[u8; 16]> {
     let mut shuffles = Vec::new();
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for width in [1, 2, 4, 8] {
         let lanes = 16 / width;
         // Byte `i` of the result is in the lane that `pick` gives for its own lane.
@@ -116,7 +117,7 @@ pub fn module(cases: &[Case], sets: usize) -> String {
 /// What the memory has to hold before the first call: operands of which many are special in one shape of
 /// lanes or other.
 pub fn operands(sets: usize, seed: u64) -> Vec<u8> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut bytes = vec![0; sets * SET_BYTES];
     for set in bytes.as_chunks_mut::<SET_BYTES>().0 {
         let (operands, _) = set[..RESULT_AT].as_chunks_mut::<16>();
@@ -124,8 +125,8 @@ pub fn operands(sets: usize, seed: u64) -> Vec<u8> {
         let width = [1, 2, 4, 8, 4, 8][random.below(6)];
         let floats = random.below(2) == 0;
         for operand in operands {
-            for lane in operand.chunks_exact_mut(width) {
-                lane.copy_from_slice(&random.lane(width, floats).to_le_bytes()[..width]);
+            for bytes in operand.chunks_exact_mut(width) {
+                bytes.copy_from_slice(&lane(&mut random, width, floats).to_le_bytes()[..width]);
             }
         }
     }
@@ -199,49 +200,32 @@ fn same_floats(results: [&[u8]; 2], width: usize, exponent: u64, quiet: u64) -> 
     a.zip(b).all(|(a, b)| a == b || is_quiet(a) && is_quiet(b))
 }
 
-/// A small generator of numbers (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    /// A lane of `width` bytes in the low bits.
-    fn lane(&mut self, width: usize, floats: bool) -> u64 {
-        let bits = 8 * width as u32;
-        let sign = 1 << (bits - 1);
-        let near = self.next() % 5;
-        let flip = [0, sign][self.below(2)];
-        match (self.below(3), floats, width) {
-            (0, ..) => self.next(),
-            (1, true, 4) => {
-                let float = self.below(FLOATS.len());
-                u64::from((FLOATS[float] as f32).to_bits()).wrapping_add(near).wrapping_sub(2)
-                    ^ flip
-            }
-            (1, true, 8) => {
-                let float = self.below(FLOATS.len());
-                FLOATS[float].to_bits().wrapping_add(near).wrapping_sub(2) ^ flip
-            }
-            // Floats of any size, so that some are between integers.
-            (2, true, 4) => {
-                u64::from(((self.next() as i64 >> self.below(64)) as f32 / 4.0).to_bits())
-            }
-            (2, true, 8) => ((self.next() as i64 >> self.below(64)) as f64 / 4.0).to_bits(),
-            (1, ..) => {
-                let power = 1u64 << self.below(bits as usize);
-                power.wrapping_add(near).wrapping_sub(2) ^ flip
-            }
-            _ => near.wrapping_sub(2),
+/// A lane of `width` bytes in the low bits.
+fn lane(random: &mut Random, width: usize, floats: bool) -> u64 {
+    let bits = 8 * width as u32;
+    let sign = 1 << (bits - 1);
+    let near = random.next() % 5;
+    let flip = [0, sign][random.below(2)];
+    match (random.below(3), floats, width) {
+        (0, ..) => random.next(),
+        (1, true, 4) => {
+            let float = random.below(FLOATS.len());
+            u64::from((FLOATS[float] as f32).to_bits()).wrapping_add(near).wrapping_sub(2) ^ flip
         }
+        (1, true, 8) => {
+            let float = random.below(FLOATS.len());
+            FLOATS[float].to_bits().wrapping_add(near).wrapping_sub(2) ^ flip
+        }
+        // Floats of any size, so that some are between integers.
+        (2, true, 4) => {
+            u64::from(((random.next() as i64 >> random.below(64)) as f32 / 4.0).to_bits())
+        }
+        (2, true, 8) => ((random.next() as i64 >> random.below(64)) as f64 / 4.0).to_bits(),
+        (1, ..) => {
+            let power = 1u64 << random.below(bits as usize);
+            power.wrapping_add(near).wrapping_sub(2) ^ flip
+        }
+        _ => near.wrapping_sub(2),
     }
 }
 

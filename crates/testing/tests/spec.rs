@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use dunlin_testing::matrix::{Configuration, configurations, reprinted, zealous};
+use dunlin_testing::matrix::{Configuration, configurations, looking, native, reprinted, zealous};
 use dunlin_testing::suite::{self, SuiteFile};
 
 #[track_caller]
@@ -33,9 +33,15 @@ fn check_suite(name: &str, read: impl Fn(&Path) -> Result<Vec<SuiteFile>, String
     }
 }
 
-/// Every way there is to run a script.
+/// Every way there is to run a script; of those, the ones whose names contain one of the words in
+/// `DUNLIN_MATRIX`, if that is set.
 fn all() -> Vec<Configuration> {
-    configurations().into_iter().chain(reprinted()).chain(zealous()).collect()
+    let interpreted = configurations().into_iter().chain(reprinted()).chain(zealous());
+    let words = std::env::var("DUNLIN_MATRIX").unwrap_or_default();
+    let wanted = |configuration: &Configuration| {
+        words.is_empty() || words.split(',').any(|word| configuration.name.contains(word))
+    };
+    interpreted.chain(looking()).chain(native()).filter(wanted).collect()
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Backtrace {
                         words.push((backtrace.frames.len() - 1, found.word));
                     }
                 }
+                Activation::Replaced => {}
                 Activation::Native(func) => {
                     let Some(code) = func.module.upgrade() else { break };
                     for (inlined, offset) in func.positions_at(place.ip.addr()) {

@@ -6,6 +6,8 @@
 //! between which they look for interruption; it can only end the guest, so that nobody sees what is
 //! half done.
 
+use std::any::Any;
+use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 use std::sync::Arc;
@@ -13,14 +15,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dunlin_code::Trap;
+use dunlin_code::native::INT_PARAMS;
 use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId, ValType};
 
 use crate::budget::LimitError;
 use crate::exception;
-use crate::func::{HostCall, HostFunc};
+use crate::func::{HostCall, HostError, HostFunc};
 use crate::instance::element;
 use crate::memory::{SharedMemory, Woken, racy};
-use crate::store::{Misuse, Shared, Store, abort};
+use crate::store::{InstanceHandle, Misuse, Shared, Store, abort};
 use crate::vmctx::{FuncRecord, Rt, TableDef, VmCtx};
 
 /// Bytes of a bulk operation between two looks for interruption: some tens of microseconds.
@@ -590,35 +593,30 @@ pub(crate) unsafe fn is_func_subtype(vmctx: *mut VmCtx, found: u32, expected: u3
 /// `func` is the record of a host function of the store whose code runs.
 pub(crate) unsafe fn result_slots(func: *const FuncRecord) -> u32 {
     // SAFETY: V4 (caller); V2: host functions stay.
-    unsafe { (&*host_func(store((*func).vmctx), func)).signature.result_slots }
+    unsafe { (&*host_func(func)).signature.result_slots }
 }
 
 /// The type of the host function of a record.
 ///
 /// # Safety
 ///
-/// `func` is the record of a host function of `store`.
-pub(crate) unsafe fn host_type(
-    store: &Store,
-    func: *const FuncRecord,
-) -> *const dunlin_module::FuncType {
+/// `func` is the record of a host function of a store.
+pub(crate) unsafe fn host_type(func: *const FuncRecord) -> *const dunlin_module::FuncType {
     // SAFETY: V4 (caller); V2: host functions stay.
-    unsafe { Arc::as_ptr((&*host_func(store, func)).signature.ty()) }
+    unsafe { Arc::as_ptr((&*host_func(func)).signature.ty()) }
 }
 
 /// The host function of a record.
 ///
 /// # Safety
 ///
-/// `func` is the record of a host function of `store`.
-unsafe fn host_func(store: &Store, func: *const FuncRecord) -> *const HostFunc {
-    // SAFETY: V4 (caller).
-    let index = unsafe { (*func).index };
-    store.host_funcs[index as usize].as_ptr()
+/// `func` is the record of a host function of a store.
+unsafe fn host_func(func: *const FuncRecord) -> *const HostFunc {
+    // SAFETY: V4 (caller): such a record names the entry in its host function as its code.
+    unsafe { (*func).code.byte_sub(offset_of!(HostFunc, entry)).cast() }
 }
 
-/// Calls the host: parameters are at `fp`, results are left there. This is the one place where
-/// guests leave the sandbox.
+/// Calls the host: parameters are at `fp`, results are left there.
 ///
 /// # Safety
 ///
@@ -631,18 +629,87 @@ pub(crate) unsafe fn host_call(
     caller: *mut VmCtx,
     fp: *mut u64,
 ) -> Result<(), Trap> {
-    // SAFETY: V2, V4 (caller). The host function stays where it is (V2), whatever is done to the
-    // store meanwhile, and is only ever read. `args` are slots below `stack_top`, which nested calls
-    // leave alone; the slots are initialised (V6).
-    let (store, func, args) = unsafe {
-        let store = &mut *(*rt).store;
-        let func = &*host_func(store, func);
-        let slots = func.signature.slots() as usize;
+    // SAFETY: as for this function; V6: the end of the slots is checked to be inside.
+    unsafe {
+        let slots = (*host_func(func)).slots as usize;
         if (*rt).stack_end.offset_from_unsigned(fp) < slots {
             return Err(Trap::StackOverflow);
         }
-        (*rt).stack_top = fp.add(slots);
-        (store, func, slice::from_raw_parts_mut(fp, slots))
+        host_call_from(rt, func, caller, fp, fp.add(slots))
+    }
+}
+
+/// As [`host_call`] with arguments anywhere that nothing else uses meanwhile: on the value stack below
+/// `top` if there may be references among them.
+///
+/// # Safety
+///
+/// As for [`host_call`]; the value stack is free from `top` on.
+unsafe fn host_call_from(
+    rt: *mut Rt,
+    func: *const FuncRecord,
+    caller: *mut VmCtx,
+    args: *mut u64,
+    top: *mut u64,
+) -> Result<(), Trap> {
+    // SAFETY: V2, V4 (caller). The host function stays where it is (V2), whatever is done to the
+    // store meanwhile, and is only ever read. Nested calls leave `args` alone, which are initialised
+    // (V6).
+    unsafe {
+        let func = &*host_func(func);
+        let args = slice::from_raw_parts_mut(args, func.slots as usize);
+        leave(rt, caller, top, |store, caller| {
+            func.call.call(&mut HostCall { store, caller, args: &mut *args })
+        })?;
+        let store = &mut *(*rt).store;
+        if func.result_refs
+            && let Err(misuse) = store.check_values(args, &func.signature.ty.results)
+        {
+            return Err(wrong_result(store, misuse));
+        }
+        Ok(())
+    }
+}
+
+/// As [`host_call`] for a function that is passed integers alone, and gives one at most.
+///
+/// # Safety
+///
+/// As for [`host_call`]; the value stack is free from `top` on.
+#[inline]
+pub(crate) unsafe fn host_call_ints(
+    rt: *mut Rt,
+    func: *const FuncRecord,
+    caller: *mut VmCtx,
+    top: *mut u64,
+    [a, b, c, d, e]: [u64; INT_PARAMS],
+) -> Result<u64, Trap> {
+    // SAFETY: as for `host_call_from`.
+    unsafe {
+        let func = &*host_func(func);
+        leave(rt, caller, top, |store, caller| {
+            let mut call = HostCall { store, caller, args: &mut [] };
+            func.call.call_ints(&mut call, func.slots as usize, a, b, c, d, e)
+        })
+    }
+}
+
+/// The one place where guests leave the sandbox.
+///
+/// # Safety
+///
+/// As for [`host_call`]; the value stack is free from `top` on.
+#[inline(always)]
+unsafe fn leave<R>(
+    rt: *mut Rt,
+    caller: *mut VmCtx,
+    top: *mut u64,
+    call: impl FnOnce(&mut Store, Option<InstanceHandle>) -> Result<R, HostError>,
+) -> Result<R, Trap> {
+    // SAFETY: V2 (caller).
+    let store = unsafe {
+        (*rt).stack_top = top;
+        &mut *(*rt).store
     };
     let caller = match caller.is_null() {
         true => None,
@@ -651,28 +718,32 @@ pub(crate) unsafe fn host_call(
     };
     // After a panic nothing runs in this store any more; what the closure saw half changed is of
     // the host alone, which may look at its own data.
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        (func.call)(&mut HostCall { store: &mut *store, caller, args: &mut *args })
-    }));
+    let result = catch_unwind(AssertUnwindSafe(|| call(&mut *store, caller)));
     if store.rt() != rt {
         abort("a host function replaced the store that called it");
     }
     match result {
         // Something it called panicked, and it chose to go on: the guest must not.
-        Ok(Ok(())) if store.is_poisoned() => Err(Trap::HostPanic),
-        Ok(Ok(())) if !func.signature.result_refs => Ok(()),
-        Ok(Ok(())) => match store.check_values(args, &func.signature.ty.results) {
-            Ok(_) => Ok(()),
-            Err(misuse) => Err(wrong_result(store, misuse)),
-        },
-        Ok(Err(error)) => Err(exception::returned(store, error)),
-        Err(payload) => {
-            store.poison();
-            let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
-            store.panic_message = text.or_else(|| payload.downcast::<String>().ok().map(|s| *s));
-            Err(Trap::HostPanic)
-        }
+        Ok(Ok(_)) if store.is_poisoned() => Err(Trap::HostPanic),
+        Ok(Ok(results)) => Ok(results),
+        Ok(Err(error)) => Err(host_error(store, error)),
+        Err(payload) => Err(panicked(store, payload)),
     }
+}
+
+/// A host function returned an error.
+#[cold]
+fn host_error(store: &mut Store, error: HostError) -> Trap {
+    exception::returned(store, error)
+}
+
+/// A host function panicked.
+#[cold]
+fn panicked(store: &mut Store, payload: Box<dyn Any + Send>) -> Trap {
+    store.poison();
+    let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
+    store.panic_message = text.or_else(|| payload.downcast::<String>().ok().map(|s| *s));
+    Trap::HostPanic
 }
 
 /// A host function left something that is no reference of its result type.

@@ -92,6 +92,8 @@ pub(crate) enum Activation<'s> {
     Interpreted(Found<'s>),
     /// As native code.
     Native(Arc<native::NativeFunc>),
+    /// Nothing any more: as native code it made a tail call of what is not native.
+    Replaced,
 }
 
 /// A walk over frames of the value stack and of fibers.
@@ -130,6 +132,9 @@ impl<'s> Walk<'s> {
 
     /// What runs at `place`.
     pub(crate) fn activation(&mut self, place: Place) -> Option<Activation<'s>> {
+        if place.is_native() && native::is_replaced(place) {
+            return Some(Activation::Replaced);
+        }
         if place.is_native() {
             return native::function(place).map(Activation::Native);
         }
@@ -140,13 +145,15 @@ impl<'s> Walk<'s> {
     pub(crate) fn outwards(&self, activation: &Activation<'_>, place: Place) -> Option<Place> {
         match activation {
             Activation::Interpreted(found) => self.caller(found, place),
-            // SAFETY: V13: a place that guest code left in the runtime record, or that a walk gave.
-            Activation::Native(_) => match unsafe { native::caller(place) } {
-                native::Caller::Native(place) => Some(place),
-                native::Caller::Header(header) if header.is_null() => None,
-                // SAFETY: V6, V13: the header of the frame that native code replaced.
-                native::Caller::Header(header) => self.behind(unsafe { header.read() }, 0),
-            },
+            Activation::Native(_) | Activation::Replaced => {
+                // SAFETY: V13: a place that guest code left in the runtime record, or that a walk gave.
+                match unsafe { native::caller(place) } {
+                    native::Caller::Native(place) => Some(place),
+                    native::Caller::Header(header) if header.is_null() => None,
+                    // SAFETY: V6, V13: the header of the frame that native code replaced.
+                    native::Caller::Header(header) => self.behind(unsafe { header.read() }, 0),
+                }
+            }
         }
     }
 

@@ -6,15 +6,61 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
+use dunlin_code::native::INT_PARAMS;
 use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry};
 
 use crate::interp;
-use crate::native;
+use crate::native::{self, Ints};
 use crate::store::{InstanceHandle, Store};
 use crate::vmctx::{CodeEntry, FuncRecord, HeapDef, VmCtx};
 
-/// A function of the host. Parameters are found in, and results left in, [`HostCall::args`].
-pub type HostFn = Box<dyn Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync>;
+/// A function of the host.
+pub type HostFn = Box<dyn HostFunction>;
+
+/// What a function of the host does: every fitting closure is one.
+pub trait HostFunction: Send + Sync {
+    /// Parameters are found in, and results left in, [`HostCall::args`].
+    ///
+    /// # Errors
+    ///
+    /// The host's own, which ends the guest's call and is handed on untouched.
+    fn call(&self, call: &mut HostCall<'_>) -> Result<(), HostError>;
+
+    /// As [`HostFunction::call`], for a function that is passed `ints` alone and gives one result at
+    /// most; `call` has no slots, the function has `slots`. Made anew for each closure, so that
+    /// parameters of one with static types never leave the registers.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostFunction::call`].
+    #[expect(clippy::too_many_arguments, reason = "in registers")]
+    #[inline]
+    fn call_ints(
+        &self,
+        call: &mut HostCall<'_>,
+        slots: usize,
+        a: u64,
+        b: u64,
+        c: u64,
+        d: u64,
+        e: u64,
+    ) -> Result<u64, HostError> {
+        let mut args: [u64; INT_PARAMS] = [a, b, c, d, e];
+        let used = &mut args[..slots.min(INT_PARAMS)];
+        self.call(&mut HostCall { store: &mut *call.store, caller: call.caller, args: used })?;
+        Ok(args[0])
+    }
+}
+
+impl<F> HostFunction for F
+where
+    F: Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync,
+{
+    #[inline]
+    fn call(&self, call: &mut HostCall<'_>) -> Result<(), HostError> {
+        self(call)
+    }
+}
 
 /// An error of a host function, which ends the guest's call and is handed on untouched.
 pub type HostError = Box<dyn std::error::Error + Send + Sync>;
@@ -52,6 +98,7 @@ pub struct Signature {
     pub(crate) param_slots: u32,
     pub(crate) result_slots: u32,
     pub(crate) result_refs: bool,
+    pub(crate) any_refs: bool,
 }
 
 impl Signature {
@@ -68,6 +115,7 @@ impl Signature {
             param_slots: ty.param_slots(),
             result_slots: ty.result_slots(),
             result_refs: ty.results.iter().any(|r| r.is_ref()),
+            any_refs: ty.params.iter().chain(&ty.results[..]).any(|value| value.is_ref()),
             ty: Arc::new(ty.clone()),
         })
     }
@@ -89,6 +137,12 @@ pub(crate) struct HostFunc {
     pub(crate) signature: Arc<Signature>,
     /// What the function's record names as its code.
     pub(crate) entry: CodeEntry,
+    /// Slots for the longer of parameters and results.
+    pub(crate) slots: u32,
+    /// Whether results are references, which are checked.
+    pub(crate) result_refs: bool,
+    /// Whether native code passes nothing but numbers in integer registers.
+    pub(crate) only_ints: bool,
 }
 
 impl HostFunc {
@@ -102,7 +156,9 @@ impl HostFunc {
             heat: AtomicU32::new(0),
             native: AtomicPtr::new(ptr::null_mut()),
         };
-        HostFunc { call, signature, entry }
+        let (slots, result_refs) = (signature.slots(), signature.result_refs);
+        let only_ints = Ints::of(&signature.ty) != Ints::No && !signature.any_refs;
+        HostFunc { call, signature, entry, slots, result_refs, only_ints }
     }
 }
 

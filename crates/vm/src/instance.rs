@@ -214,7 +214,7 @@ impl Store {
             let record = self.record_for(self.instances[index as usize].vmctx(), start);
             // SAFETY: a record of this store; validation allows only start functions without
             // parameters and results.
-            unsafe { self.call_record(record, &mut [], 0, 0) }?;
+            unsafe { self.call_place(crate::store::FuncPlace::of_start(record), &mut []) }?;
         }
         Ok(self.instance_handle(index))
     }

@@ -93,7 +93,7 @@ pub use dunlin_code::{MemoryKind, Settings, Trap};
 
 pub use self::backtrace::{Backtrace, Frame, Location};
 pub use self::budget::{Budget, LimitError, Limits, Resource};
-pub use self::func::{HostCall, HostError, HostFn, Signature};
+pub use self::func::{HostCall, HostError, HostFn, HostFunction, Signature};
 pub use self::gc::{GcStats, ObjectKind, Pauses, Root};
 pub use self::instance::{InstantiateError, LinkError, LinkErrorKind};
 pub use self::memory::{SharedMemory, Woken, is_guarded};

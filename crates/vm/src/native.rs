@@ -43,11 +43,12 @@ mod registry;
 pub use asm::AVAILABLE;
 #[cfg(dunlin_native)]
 pub(crate) use asm::fault_landing;
-pub(crate) use asm::{bridge, builtin_stubs};
-pub(crate) use bridge::{Caller, Link, caller, find_handler, function};
-pub(crate) use enter::{EnterCode, Entered, call_record, enter, enter_loop, stack_end};
+pub(crate) use asm::{bridge, builtin_stubs, host_bridge};
+pub(crate) use bridge::{Caller, Link, caller, find_handler, function, is_replaced};
+pub(crate) use enter::{EnterCode, Entered, call_ints, call_record, enter, enter_loop, stack_end};
 pub use module::Batch;
 pub(crate) use module::{NativeFunc, NativeModule};
 pub(crate) use poll::PollPage;
+pub(crate) use registers::Ints;
 #[cfg(dunlin_native)]
 pub(crate) use registry::is_native;

@@ -13,7 +13,7 @@ use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -26,8 +26,8 @@ pub use self::exception::ExceptionReport;
 pub(crate) use self::fixed::Fixed;
 pub(crate) use self::handle::ExternTypeText;
 pub use self::handle::{Extern, Func, Global, InstanceHandle, Memory, Misuse, StoreId, Table, Tag};
+use self::stack::Active;
 pub(crate) use self::stack::abort;
-use self::stack::{Active, ValueStack};
 use crate::backtrace::Backtrace;
 use crate::budget::{Budget, LimitError, Limits, Resource};
 use crate::deadline::Deadline;
@@ -41,7 +41,7 @@ use crate::gc::roots::{HostValues, RootTable};
 use crate::instance::Instance;
 use crate::interp;
 use crate::memory::{self, MemoryInstance};
-use crate::native::{self, PollPage};
+use crate::native::{self, Ints, PollPage};
 use crate::sys;
 use crate::table::TableInstance;
 use crate::tiers::Tiers;
@@ -128,12 +128,20 @@ unsafe impl Send for Store {}
 
 /// A function, and what a call of it needs to know of its type.
 #[derive(Clone, Copy, Debug)]
-struct FuncPlace {
-    record: *mut FuncRecord,
-    param_slots: u32,
-    result_slots: u32,
+pub(crate) struct FuncPlace {
+    pub(crate) record: *mut FuncRecord,
+    pub(crate) param_slots: u32,
+    pub(crate) result_slots: u32,
     /// Whether parameters are references, which are checked.
-    param_refs: bool,
+    pub(crate) param_refs: bool,
+    pub(crate) ints: Ints,
+}
+
+impl FuncPlace {
+    /// That of a start function.
+    pub(crate) fn of_start(record: *mut FuncRecord) -> FuncPlace {
+        FuncPlace { record, param_slots: 0, result_slots: 0, param_refs: false, ints: Ints::No }
+    }
 }
 
 /// A global and its type.
@@ -675,7 +683,11 @@ impl Store {
         // SAFETY: in bounds of the value just made.
         let entry = unsafe { &raw const (*func.as_ptr()).entry };
         let vmctx = self.host_vmctx.as_ptr();
-        let record = self.add_record(func::record(entry, vmctx, id, index, true));
+        let mut record = func::record(entry, vmctx, id, index, true);
+        if native::AVAILABLE && func.only_ints {
+            record.native = AtomicPtr::new(native::host_bridge().cast_mut());
+        }
+        let record = self.add_record(record);
         self.host_funcs.push(func);
         Ok(self.func_of(record))
     }

@@ -305,6 +305,110 @@ fn no_more_native_code_than_the_policy_allows() {
     assert_eq!(report.lines[0].outcome, Err("the module has 0 bytes of native code".into()));
 }
 
+/// Machine code that makes constants of functions, and in loops: what runs can be seen by its result.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(dunlin_portable)))]
+mod native {
+    use super::*;
+
+    const FUNCTION: u32 = 111;
+    const LOOP: u32 = 222;
+
+    #[derive(Debug)]
+    struct Constants;
+
+    impl Compiler for Constants {
+        fn compile(&self, request: &Request<'_>) -> Result<NativeCode, CompileError> {
+            let (code, value): (&[u8], _) = match request.entry {
+                // mov eax, value
+                Entry::Function => (&[0xb8], FUNCTION),
+                // mov qword ptr [rsi], value
+                Entry::Loop(_) => (&[0x48, 0xc7, 0x06], LOOP),
+            };
+            let bytes = [code, &value.to_le_bytes(), &[0xc3]].concat();
+            Ok(NativeCode { bytes, align: 1, ..NativeCode::default() })
+        }
+
+        fn fingerprint(&self) -> &str {
+            "constants"
+        }
+    }
+
+    /// `spin`, and a function that computes with what it leaves.
+    fn text() -> String {
+        let caller = r#"(func (export "after") (param $n i32) (result i32)
+            (i32.add (call 2 (local.get $n)) (i32.const 1000))))"#;
+        format!("{}{caller}", WORK.trim_end().strip_suffix(')').unwrap())
+    }
+
+    #[test]
+    fn a_loop_is_taken_over_and_its_function_returns() {
+        let mut guest = Guest::new(&text(), TierMode::Eager, Constants);
+        assert_eq!(guest.run("spin", 1), 1, "no iteration but the first");
+        assert_eq!(guest.run("spin", 10), LOOP.into());
+        assert_eq!(guest.tiers.report().osr_entries, 1);
+        assert_eq!(guest.tiers.report().lines[0].osr_entries, 1);
+        // The caller finds the result in its accumulator, as after any call.
+        let mut guest = Guest::new(&text(), TierMode::Eager, Constants);
+        assert_eq!(guest.run("after", 10), u64::from(LOOP) + 1000);
+        // The second call of the interpreter finds native code.
+        assert_eq!(guest.run("after", 10), u64::from(FUNCTION) + 1000);
+        assert_eq!(guest.run("spin", 10), FUNCTION.into());
+        let bytes = guest.tiers.report().native_bytes;
+        assert_eq!((guest.tiers.report().compiled, bytes), (2, 8 + 6));
+    }
+
+    #[test]
+    fn functions_are_native_at_their_first_call() {
+        let mut guest = Guest::new(&text(), TierMode::Opt, Constants);
+        assert_eq!(guest.run("spin", 10), FUNCTION.into());
+        assert_eq!(guest.run("fib", 10), FUNCTION.into());
+        assert_eq!(guest.tiers.report().compiled, 2);
+    }
+
+    #[test]
+    fn the_background_takes_over_what_runs() {
+        let mut guest = Guest::new(&text(), TierMode::Auto, Constants);
+        // One call, which ends only when it is taken over, unless the machine is asleep for minutes.
+        assert_eq!(guest.run("spin", u64::from(u32::MAX)), LOOP.into());
+        assert_eq!(guest.run("spin", 10), FUNCTION.into(), "its heat made the function native too");
+        let report = guest.tiers.report();
+        assert_eq!((report.compiled, report.osr_entries), (2, 1));
+    }
+
+    #[test]
+    fn threads_are_taken_over_each_for_itself() {
+        let tiers = Tiers::new(Arc::new(Constants), TierPolicy::new(TierMode::Auto));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                let tiers = tiers.clone();
+                scope.spawn(move || {
+                    let mut guest = Guest::with(&text(), tiers);
+                    assert_eq!(guest.run("after", u64::from(u32::MAX)), u64::from(LOOP) + 1000);
+                });
+            }
+        });
+        assert_eq!(tiers.report().osr_entries, 4);
+    }
+
+    #[test]
+    fn a_host_function_may_run_another_store_meanwhile() {
+        let tiers = Tiers::new(Arc::new(Constants), TierPolicy::new(TierMode::Auto));
+        let mut outer = Guest::with(&text(), tiers.clone());
+        let inner = Mutex::new(Guest::with(&text(), tiers));
+        let ty = dunlin_module::FuncType::new([], []);
+        let call = move |_: &mut dunlin_vm::HostCall<'_>| {
+            let mut inner = inner.lock().unwrap();
+            assert!([LOOP.into(), FUNCTION.into()].contains(&inner.run("spin", u32::MAX.into())));
+            Ok(())
+        };
+        let host = outer.store.host_func(&ty, Box::new(call)).unwrap();
+        for _ in 0..3 {
+            outer.store.call(host, &mut []).unwrap();
+        }
+        assert_eq!(outer.run("spin", u64::from(u32::MAX)), LOOP.into(), "still sampled");
+    }
+}
+
 #[test]
 fn many_threads_many_modules() {
     let stop = AtomicBool::new(false);

@@ -19,6 +19,7 @@ use crate::outcome::Circumstances;
 use crate::plan;
 use crate::progress::Progress;
 use crate::report::{Failure, write_stdout};
+use crate::tier_report::TierTable;
 
 pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     let config = plan::run_config(flags)?;
@@ -53,6 +54,9 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
         for problem in engine.storage_problems() {
             eprintln!("note: {}", escape(&problem));
         }
+    }
+    if let Some(format) = flags.tiers {
+        eprint!("{}", TierTable::new(engine.tier_report()).print(format));
     }
     match ended {
         Ok(()) => {

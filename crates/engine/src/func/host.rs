@@ -140,7 +140,7 @@ where
     P: 'static,
     R: 'static,
 {
-    (F::func_type(), Box::new(move |call| closure.invoke(call)))
+    (F::func_type(), Box::new(move |call: &mut HostCall<'_>| closure.invoke(call)))
 }
 
 /// As [`typed`], for any number of stores.
@@ -154,7 +154,7 @@ where
     let closure = Arc::new(closure);
     let make = move || -> HostFn {
         let closure = closure.clone();
-        Box::new(move |call| closure.invoke(call))
+        Box::new(move |call: &mut HostCall<'_>| closure.invoke(call))
     };
     (F::func_type(), Arc::new(make))
 }
@@ -164,7 +164,7 @@ pub(crate) fn untyped<T: 'static>(
     ty: FuncType,
     closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
 ) -> HostFn {
-    Box::new(move |call| Ok(call_untyped(&ty, &closure, call)?))
+    Box::new(move |call: &mut HostCall<'_>| Ok(call_untyped(&ty, &closure, call)?))
 }
 
 /// As [`untyped`], for any number of stores.
@@ -175,7 +175,7 @@ pub(crate) fn untyped_shared<T: 'static>(
     let shared = Arc::new((ty, closure));
     Arc::new(move || {
         let shared = shared.clone();
-        Box::new(move |call| Ok(call_untyped(&shared.0, &shared.1, call)?))
+        Box::new(move |call: &mut HostCall<'_>| Ok(call_untyped(&shared.0, &shared.1, call)?))
     })
 }
 

@@ -72,8 +72,8 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let vm = store.as_context_mut().vm;
         // Which of these it is, is known when this is compiled.
         let count = const { if P::COUNT > R::COUNT { P::COUNT } else { R::COUNT } };
-        if count <= 4 {
-            self.call_in(vm, params, &mut [0; 4])
+        if count <= 5 {
+            self.call_in(vm, params, &mut [0; 5])
         } else {
             self.call_in(vm, params, Buffer::new(count).as_mut_slice())
         }

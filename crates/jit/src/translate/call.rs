@@ -38,6 +38,10 @@ impl Translator<'_, '_> {
     pub(super) fn call(&mut self, op: &Operator<'_>) -> Result<bool> {
         match *op {
             Operator::Call { function_index } => {
+                if let Some(func) = self.inlined_callee(function_index) {
+                    self.begin_inlined(func)?;
+                    return Ok(true);
+                }
                 let (callee, context) = self.direct(function_index);
                 self.call_with(callee, context, self.module.funcs[function_index as usize])?;
             }
@@ -142,6 +146,7 @@ impl Translator<'_, '_> {
         let context = self.b.ins().load(types::I64, flags, record, func_record::VMCTX);
         let code = self.load_field(types::I64, Region::Records, record, func_record::NATIVE);
         self.store_field(Region::Runtime, record, context, vmctx::CALLEE);
+        self.store_field(Region::Runtime, self.vmctx, context, vmctx::CALLER);
         (Callee::Address(code), context)
     }
 

@@ -139,10 +139,10 @@ impl<'m> Translator<'_, 'm> {
 
     fn open_old_try(&mut self, ty: BlockType) -> Result {
         let parts = match &self.try_parts {
-            Some(known) => known.get(&self.operator_at).cloned(),
+            Some(known) => known.get(&self.body.operator_at).cloned(),
             None => {
                 let all = self.find_try_parts()?;
-                self.try_parts.insert(all).get(&self.operator_at).cloned()
+                self.try_parts.insert(all).get(&self.body.operator_at).cloned()
             }
         };
         let TryParts { tags, delegate } = parts.unwrap_or_default();
@@ -159,7 +159,8 @@ impl<'m> Translator<'_, 'm> {
     fn find_try_parts(&mut self) -> Result<HashMap<u32, TryParts>> {
         let mut found: HashMap<u32, TryParts> = HashMap::new();
         let mut open: Vec<Option<u32>> = Vec::new();
-        let mut reader = self.module.body(self.func).get_operators_reader().map_err(malformed)?;
+        let mut reader =
+            self.module.body(self.body.func).get_operators_reader().map_err(malformed)?;
         while !reader.eof() {
             let at = reader.original_position() as u32;
             let op = reader.read().map_err(malformed)?;

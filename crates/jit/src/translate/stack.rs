@@ -14,6 +14,8 @@ pub(super) struct Operand {
     pub(super) traced: bool,
     /// Its home slot, counted from that of height 0.
     pub(super) home: u32,
+    /// The variable that it is at headers of loops, where it is one: see `osr`.
+    pub(super) var: Option<Variable>,
 }
 
 /// One local.
@@ -47,14 +49,14 @@ impl Translator<'_, '_> {
     /// Pushes a value that is no traced reference: a number, a vector as `i8x16`, a function reference.
     pub(super) fn push(&mut self, value: Value) {
         let home = self.top_slot();
-        self.stack.push(Operand { value, traced: false, home });
+        self.stack.push(Operand { value, traced: false, home, var: None });
     }
 
     /// Pushes a traced reference, an `i64`.
     pub(super) fn push_traced(&mut self, value: Value) {
         self.b.declare_value_needs_stack_map(value);
         let home = self.top_slot();
-        self.stack.push(Operand { value, traced: true, home });
+        self.stack.push(Operand { value, traced: true, home, var: None });
     }
 
     /// Pushes a value of a type.
@@ -64,7 +66,8 @@ impl Translator<'_, '_> {
 
     /// The home slot of the next operand, counted from that of height 0.
     pub(super) fn top_slot(&self) -> u32 {
-        self.stack.last().map_or(0, |top| top.home + slots(self.type_of(top.value)))
+        let own = self.stack.get(self.body.stack_base..).and_then(|operands| operands.last());
+        own.map_or(0, |top| top.home + slots(self.type_of(top.value)))
     }
 
     pub(super) fn pop_operand(&mut self) -> Operand {

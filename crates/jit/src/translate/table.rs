@@ -80,11 +80,6 @@ impl Translator<'_, '_> {
                 let value = self.top(1)[0];
                 self.trap_unless(value, Trap::NullReference);
             }
-            Operator::RefEq => {
-                let (a, b) = self.pop2();
-                let equal = self.b.ins().icmp(IntCC::Equal, a, b);
-                self.push_bool(equal);
-            }
             _ => return false,
         }
         true

@@ -65,6 +65,7 @@ fn frame(
             }
             return Ok(walk.outwards(&Activation::Native(func.clone()), place));
         }
+        Some(Activation::Replaced) => return Ok(walk.outwards(&Activation::Replaced, place)),
         None => return Err(bug!("a frame of no function at {:?}", place.ip)),
     };
     let Some(roots) = found.code.roots(found.func) else {

@@ -8,6 +8,7 @@
 //!                     [rbp]     frame pointer      [rbp - 56] the runtime record
 //!                     [rbp - 8 ...] rbx, r12-r15   [rbp - 64] the former `Rt::native_sp`
 //!                                                  [rbp - 72] where results go
+//!                                                  [rbp - 80] whether there are more than one
 //! ```
 
 use std::arch::naked_asm;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dunlin_code::native::Builtin;
 
-use super::bridge::{call_out, fault, thrown};
+use super::bridge::{call_host, call_out, fault, thrown};
 use super::builtins;
 use super::registers::Registers;
 use crate::vmctx::{FrameHeader, Rt, VmCtx};
@@ -33,12 +34,15 @@ pub(super) const RT_BELOW: usize = 56;
 
 /// Where the address of results is, below the frame pointer of [`call`].
 const RESULTS_BELOW: usize = 72;
+/// Where it is kept whether all registers are of use, below the frame pointer of [`call`].
+const WIDE_BELOW: usize = 80;
 
 /// What [`call`] returns when native code returned.
 pub(super) const RETURNED: u32 = 0;
 
 /// Calls native code with the register ABI: `code` with context `cx`, parameters and results in
-/// `registers`. 0 if it returned, 1 if it stopped, which the runtime record tells more of.
+/// `registers`. 0 if it returned, 1 if it stopped, which the runtime record tells more of. Unless `wide`,
+/// `registers` are only those for integer parameters, and the one result is left in the first.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn call(
     registers: *mut Registers,
@@ -46,6 +50,7 @@ pub(super) unsafe extern "C" fn call(
     code: *const u8,
     cx: *mut VmCtx,
     header: *const FrameHeader,
+    wide: bool,
 ) -> u32 {
     naked_asm!(
         "push rbp",
@@ -59,16 +64,13 @@ pub(super) unsafe extern "C" fn call(
         "push rsi",
         "push qword ptr [rsi + {native_sp}]",
         "push rdi",
-        "sub rsp, 8",
+        "push r9",
         "mov qword ptr [rsi + {native_sp}], rsp",
         "mov rax, rdx",
         "mov r10, rdi",
         "mov rdi, rcx",
-        "mov rsi, qword ptr [r10]",
-        "mov rdx, qword ptr [r10 + 8]",
-        "mov rcx, qword ptr [r10 + 16]",
-        "mov r8, qword ptr [r10 + 24]",
-        "mov r9, qword ptr [r10 + 32]",
+        "test r9b, r9b",
+        "jz 2f",
         "movaps xmm0, xmmword ptr [r10 + 64]",
         "movaps xmm1, xmmword ptr [r10 + 80]",
         "movaps xmm2, xmmword ptr [r10 + 96]",
@@ -77,9 +79,17 @@ pub(super) unsafe extern "C" fn call(
         "movaps xmm5, xmmword ptr [r10 + 144]",
         "movaps xmm6, xmmword ptr [r10 + 160]",
         "movaps xmm7, xmmword ptr [r10 + 176]",
+        "2:",
+        "mov rsi, qword ptr [r10]",
+        "mov rdx, qword ptr [r10 + 8]",
+        "mov rcx, qword ptr [r10 + 16]",
+        "mov r8, qword ptr [r10 + 24]",
+        "mov r9, qword ptr [r10 + 32]",
         "call rax",
         "mov r11, qword ptr [rbp - {results}]",
         "mov qword ptr [r11], rax",
+        "cmp byte ptr [rbp - {wide}], 0",
+        "je 3f",
         "mov qword ptr [r11 + 8], rcx",
         "mov qword ptr [r11 + 16], rdx",
         "mov qword ptr [r11 + 24], rsi",
@@ -95,10 +105,12 @@ pub(super) unsafe extern "C" fn call(
         "movaps xmmword ptr [r11 + 144], xmm5",
         "movaps xmmword ptr [r11 + 160], xmm6",
         "movaps xmmword ptr [r11 + 176], xmm7",
+        "3:",
         "xor eax, eax",
         "jmp {leave}",
         native_sp = const offset_of!(Rt, native_sp),
         results = const RESULTS_BELOW,
+        wide = const WIDE_BELOW,
         leave = sym leave,
     )
 }
@@ -222,6 +234,40 @@ pub(crate) fn bridge() -> *const u8 {
     bridge_code as *const () as *const u8
 }
 
+/// Code with the register ABI of host functions that are passed integers alone and give one result at
+/// most: calls what `VmCtx::callee` of the context names.
+#[unsafe(naked)]
+unsafe extern "C" fn host_code() {
+    naked_asm!(
+        "mov rax, qword ptr [rdi + {rt}]",
+        "mov r10, qword ptr [rsp]",
+        "dec r10",
+        "mov qword ptr [rax + {exit_ip}], r10",
+        "mov qword ptr [rax + {exit_fp}], rbp",
+        "mov qword ptr [rax + {exit_vmctx}], 0",
+        "push rbp",
+        "mov rbp, rsp",
+        "call {call_host}",
+        // 0: it returned. Otherwise the record to resume with.
+        "test rax, rax",
+        "jnz {resume}",
+        "mov rax, rdx",
+        "pop rbp",
+        "ret",
+        rt = const offset_of!(VmCtx, rt),
+        exit_ip = const offset_of!(Rt, exit_ip),
+        exit_fp = const offset_of!(Rt, exit_fp),
+        exit_vmctx = const offset_of!(Rt, exit_vmctx),
+        call_host = sym call_host,
+        resume = sym resume,
+    )
+}
+
+/// The bridge to host functions that are passed integers alone.
+pub(crate) fn host_bridge() -> *const u8 {
+    host_code as *const () as *const u8
+}
+
 /// Where the fault handler lets a thread go on that faulted in native code: the address of the
 /// instruction in `rdi`, its frame pointer in `rsi` and `rbp`, the stack aligned and free below.
 #[unsafe(naked)]
@@ -307,7 +353,7 @@ pub(super) fn prepare() {
     unsafe {
         let mut rt = std::mem::MaybeUninit::<Rt>::zeroed();
         let code = (probe as *const ()).cast();
-        call(&mut registers, rt.as_mut_ptr(), code, std::ptr::null_mut(), std::ptr::null());
+        call(&mut registers, rt.as_mut_ptr(), code, std::ptr::null_mut(), std::ptr::null(), true);
     }
     RETURN_ADDRESS.store(registers.ints[0] as usize, Ordering::Relaxed);
 }
@@ -339,6 +385,6 @@ stubs! {
     MemoryGrow MemoryCopy MemoryFill MemoryInit DataDrop Wait32 Wait64 Notify TableGrow TableFill
     TableCopy TableInit ElemDrop RefFunc IsFuncSubtype Refuel Allocate Remember ArrayNew
     ArrayNewDefault ArrayNewFixed ArrayNewData ArrayNewElem ArrayFill ArrayCopy ArrayInitData
-    ArrayInitElem ExceptionPayload;
+    ArrayInitElem;
     Throw ThrowRef
 }

@@ -18,7 +18,7 @@ use crate::continuation;
 use crate::exception::{self, Catcher};
 use crate::frames::Place;
 use crate::interp::{self, Exit};
-use crate::store::abort;
+use crate::store::{Shared, abort};
 use crate::sys;
 use crate::tiers::sample;
 use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, Rt, VmCtx};
@@ -99,6 +99,61 @@ pub(super) unsafe extern "C" fn call_out(
     }
 }
 
+/// What a host function gave, or where to go on instead.
+#[repr(C)]
+pub(super) struct HostResult {
+    /// [`DONE`], or the runtime record to resume with.
+    resume: usize,
+    /// The one result.
+    int: u64,
+}
+
+/// As [`call_out`], for a host function that is passed integers alone. The exit fields say who calls.
+///
+/// # Safety
+///
+/// V13: called by the bridge to host functions.
+pub(super) unsafe extern "C" fn call_host(
+    cx: *mut VmCtx,
+    a: u64,
+    b: u64,
+    c: u64,
+    d: u64,
+    e: u64,
+) -> HostResult {
+    // SAFETY: V13; V2, V4: as for `call_out`. The value stack is free from `native_top` on.
+    unsafe {
+        let rt = (*cx).rt;
+        let record = (*cx).callee as *const FuncRecord;
+        let called = match (*rt).interrupt.load(Ordering::Relaxed) & Shared::STOPS {
+            0 => builtins::host_call_ints(
+                rt,
+                record,
+                (*cx).caller,
+                (*rt).native_top,
+                [a, b, c, d, e],
+            ),
+            _ => Err(Trap::Interrupted),
+        };
+        match called {
+            Ok(int) => HostResult { resume: DONE, int },
+            Err(trap) => HostResult { resume: host_failed(rt, trap), int: 0 },
+        }
+    }
+}
+
+#[cold]
+unsafe fn host_failed(rt: *mut Rt, trap: Trap) -> usize {
+    // SAFETY: as for `call_host`.
+    unsafe {
+        (*rt).trap = match trap {
+            Trap::Exception => exception::throw_from(rt, (*rt).exception),
+            trap => trap,
+        };
+        stop_running(rt).expose_provenance()
+    }
+}
+
 /// The call itself. On failure the exit fields say where guest code stopped.
 unsafe fn outside(
     rt: *mut Rt,
@@ -115,7 +170,7 @@ unsafe fn outside(
         }
         let ty: *const FuncType = match callee {
             Callee::Defined(_, func) => Arc::as_ptr((*(*cx).module).module().func_type(func)),
-            Callee::Host(record) => builtins::host_type(&*store, record),
+            Callee::Host(record) => builtins::host_type(record),
         };
         let ty = &*ty;
         let top = (*rt).native_top;
@@ -135,6 +190,7 @@ unsafe fn outside(
                 }
             }
             Callee::Defined(entry, _) => {
+                (*store).watch();
                 sample::crossed(cx, entry);
                 let link = Link { place };
                 (*store).native_depth += 1;
@@ -244,6 +300,12 @@ pub(crate) enum Caller {
     Header(*const FrameHeader),
 }
 
+/// Whether `place` is that of the outermost native code, which a tail call of what is not native
+/// replaced.
+pub(crate) fn is_replaced(place: Place) -> bool {
+    asm::is_outermost(place.ip.addr() + 1)
+}
+
 /// The caller of the frame of native code at `place`.
 ///
 /// # Safety
@@ -252,6 +314,9 @@ pub(crate) enum Caller {
 pub(crate) unsafe fn caller(place: Place) -> Caller {
     // SAFETY: V13: native frames are linked.
     unsafe {
+        if is_replaced(place) {
+            return Caller::Header(*place.fp.byte_sub(HEADER_BELOW).cast());
+        }
         let (outer, ret) = (*place.fp as *mut u64, *place.fp.add(1) as usize);
         match asm::is_outermost(ret) {
             true => Caller::Header(*outer.byte_sub(HEADER_BELOW).cast()),

@@ -20,10 +20,6 @@ pub(crate) type Function = unsafe extern "C" fn(*mut VmCtx, *mut u64, u64, u64) 
 /// What a builtin returns that has done its work and has no better number.
 const DONE: u64 = 1;
 
-/// What [`Builtin::Throw`] and [`Builtin::ThrowRef`] return if the exception is caught: their stubs go
-/// on where the exit fields of the runtime record say, and never back to the caller.
-pub(crate) const CAUGHT: u64 = 1;
-
 /// Defines the functions, and the table of them in the order of [`Builtin`].
 macro_rules! builtins {
     ($($name:ident |$cx:tt, $args:tt, $a:tt, $b:tt| $body:block)*) => {
@@ -163,24 +159,14 @@ builtins! {
     }
     Throw |cx, args, tag, _| {
         let exception = make_exception(cx, tag as usize, args)?;
-        exception::throw((*cx).rt, exception)?;
-        Ok(CAUGHT)
+        Err(exception::throw_from((*cx).rt, exception))
     }
     ThrowRef |cx, args, _, _| {
         let exception = *args as u32;
         if exception == 0 {
             return Err(Trap::NullException);
         }
-        exception::throw((*cx).rt, exception)?;
-        Ok(CAUGHT)
-    }
-    ExceptionPayload |cx, args, _, _| {
-        let mut to = args;
-        exception::read(store(cx), *args as u32, |bits| {
-            to.write(bits);
-            to = to.add(1);
-        })?;
-        Ok(DONE)
+        Err(exception::throw_from((*cx).rt, exception))
     }
 }
 
@@ -197,8 +183,7 @@ unsafe fn grown(to: *mut u64, grown: u64, wide: bool) -> Outcome<u64> {
     Ok(DONE)
 }
 
-/// Makes an array by `make`, the first `elements` of whose operands are elements, and leaves it where
-/// they were.
+/// Makes an array by `make`, the first `elements` of whose operands are elements.
 unsafe fn array(
     cx: *mut VmCtx,
     operands: *mut u64,
@@ -214,7 +199,6 @@ unsafe fn array(
         let made = store(cx).with_operands(roots, |store| {
             make(&mut ArrayCall::new(store, cx, operands, ty, more))
         })?;
-        operands.write(made.into());
         Ok(made.into())
     }
 }

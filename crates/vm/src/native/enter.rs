@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
+use dunlin_code::native::INT_PARAMS;
 use dunlin_module::FuncType;
 
 use super::asm::{self, RETURNED};
-use super::registers::{Registers, Which, to_registers, to_slots};
+use super::registers::{Ints, Registers, Which, to_registers, to_slots};
 use crate::exception;
+use crate::interp::Exit;
 use crate::sys;
 use crate::vmctx::{FrameHeader, FuncRecord, Rt, VmCtx};
 
@@ -174,13 +176,53 @@ unsafe fn run(
     unsafe {
         let top = (*rt).native_top;
         (*rt).native_top = header.add(1).cast();
-        let ended = asm::call(registers, rt, code, cx, header);
+        let ended = asm::call(registers, rt, code, cx, header, true);
         (*rt).native_top = top;
         match ended {
             RETURNED => Entered::Returned,
             _ if (*rt).trap == Trap::Exception && exception::land_here(rt) => Entered::Landed,
             _ => Entered::Stopped,
         }
+    }
+}
+
+/// Calls `func` from the host if it is native and all it is passed are integers: parameters are in
+/// `values`, where a result is left. `None` if it is not so, or it cannot be entered now.
+///
+/// # Safety
+///
+/// As for [`crate::interp::run`], with parameters in `values` instead of on the value stack, which is free
+/// from `Rt::stack_top` on; `ints` is that of the function's type.
+#[inline(always)]
+pub(crate) unsafe fn call_ints(
+    rt: *mut Rt,
+    func: *const FuncRecord,
+    ints: Ints,
+    values: &mut [u64],
+) -> Option<Exit> {
+    if ints == Ints::No || values.len() < INT_PARAMS {
+        return None;
+    }
+    // SAFETY: V2, V4: as for this function; of `values`, as many are used as there are registers.
+    unsafe {
+        let code = (*(*func).code).native.load(Ordering::Acquire);
+        if code.is_null() || !has_room(rt) {
+            return None;
+        }
+        let top = (*rt).native_top;
+        let free = (*rt).stack_top;
+        (*rt).native_top = free;
+        let registers = values.as_mut_ptr().cast();
+        let ended = asm::call(registers, rt, code, (*func).vmctx, std::ptr::null(), false);
+        (*rt).native_top = top;
+        (*rt).stack_top = free;
+        if ended != RETURNED {
+            return Some(Exit::Trap);
+        }
+        if ints == Ints::Narrow {
+            values[0] &= u64::from(u32::MAX);
+        }
+        Some(Exit::Done)
     }
 }
 
@@ -209,7 +251,7 @@ pub(crate) unsafe fn call_record(
         to_registers(ty, Which::Params, fp, &mut registers, (*rt).spill);
         let top = (*rt).native_top;
         (*rt).native_top = fp.add(slots);
-        let ended = asm::call(&mut registers, rt, code, cx, std::ptr::null());
+        let ended = asm::call(&mut registers, rt, code, cx, std::ptr::null(), true);
         (*rt).native_top = top;
         if ended != RETURNED {
             return Some(false);

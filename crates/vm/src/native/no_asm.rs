@@ -19,6 +19,7 @@ pub(super) unsafe fn call(
     _code: *const u8,
     _cx: *mut VmCtx,
     _header: *const FrameHeader,
+    _wide: bool,
 ) -> u32 {
     1
 }
@@ -28,6 +29,10 @@ pub(super) fn stopped_address() -> usize {
 }
 
 pub(crate) fn bridge() -> *const u8 {
+    std::ptr::null()
+}
+
+pub(crate) fn host_bridge() -> *const u8 {
     std::ptr::null()
 }
 

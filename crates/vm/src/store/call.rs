@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::ptr;
+use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
 
-use super::{ExceptionReport, Func, FuncPlace, Misuse, Shared, Store, ValueStack};
+use super::{ExceptionReport, Func, FuncPlace, Misuse, Shared, Store};
 use crate::backtrace::Backtrace;
 use crate::budget::{LimitError, Resource};
 use crate::bug::bug;
@@ -17,7 +18,7 @@ use crate::interp::{self, Exit};
 use crate::native;
 use crate::sys;
 use crate::tiers::{TierMode, ticker};
-use crate::vmctx::FuncRecord;
+use crate::vmctx::Rt;
 
 /// Why guest code stopped, and where.
 #[derive(Debug)]
@@ -104,44 +105,43 @@ impl Store {
     /// # Errors
     ///
     /// If the guest stops, a host function fails, or the arguments make no sense.
+    #[inline(never)]
     pub fn call(&mut self, func: Func, values: &mut [u64]) -> Result<(), CallError> {
-        let FuncPlace { record, param_slots, result_slots, param_refs } = self.func_place(func)?;
-        let (params, results) = (param_slots as usize, result_slots as usize);
-        if values.len() < params.max(results) {
-            let (expected, found) = (params.max(results), values.len());
-            return Err(Misuse::MissingSlots { expected, found }.into());
+        let place = *self.func_place(func)?;
+        let slots = place.param_slots.max(place.result_slots) as usize;
+        if values.len() < slots {
+            return Err(Misuse::MissingSlots { expected: slots, found: values.len() }.into());
         }
-        if param_refs {
+        if place.param_refs {
             // SAFETY: V4.
-            let ty = unsafe { self.record_type(record) };
+            let ty = unsafe { self.record_type(place.record) };
             self.check_values(values, &ty.params)?;
         }
         // SAFETY: the record is ours, and the values are checked.
-        unsafe { self.call_record(record, values, params, results) }
+        unsafe { self.call_place(place, values) }
     }
 
-    /// Calls the function of `record`.
+    /// Calls the function at `place`.
     ///
     /// # Safety
     ///
-    /// It is a function of this store with that many slots of parameters and results, `values` has
-    /// room for both, and holds values of the parameters' types.
-    pub(crate) unsafe fn call_record(
+    /// It is a function of this store, `values` has room for its parameters and results, and holds
+    /// values of the parameters' types.
+    #[inline]
+    pub(crate) unsafe fn call_place(
         &mut self,
-        record: *const FuncRecord,
+        place: FuncPlace,
         values: &mut [u64],
-        params: usize,
-        results: usize,
     ) -> Result<(), CallError> {
         self.check_usable()?;
         let here = sys::stack_pointer();
-        if self.active.0.is_some() {
+        if self.active.is_calling() {
             // SAFETY: as for this function.
-            return unsafe { self.call_inside(here, record, values, params, results) };
+            return unsafe { self.call_inside(here, place, values) };
         }
         self.begin(here)?;
         // SAFETY: as for this function; a value stack is in place.
-        match unsafe { self.enter(record, values, params, results) } {
+        match unsafe { self.enter(place, values) } {
             Exit::Done => {
                 self.end(true);
                 Ok(())
@@ -150,48 +150,67 @@ impl Store {
         }
     }
 
-    /// Calls the function of `record` for a host function that a guest called.
+    /// Calls the function at `place` for a host function that a guest called.
     ///
     /// # Safety
     ///
-    /// As for [`Store::call_record`].
+    /// As for [`Store::call_place`].
     #[inline(never)]
     unsafe fn call_inside(
         &mut self,
         here: usize,
-        record: *const FuncRecord,
+        place: FuncPlace,
         values: &mut [u64],
-        params: usize,
-        results: usize,
     ) -> Result<(), CallError> {
         self.check_nesting(here)?;
         self.nested_calls += 1;
         let rt = self.rt();
         // SAFETY: the record is alive; V1. The guest that called the host is somewhere that the
         // collector must find, and that is forgotten while another call goes on.
-        let outer = unsafe { Place::exit(rt) };
-        self.suspended.push(outer);
+        self.suspended.push(unsafe { Place::exit(rt) });
         let fiber = self.leave_fiber();
+        let watched = self.running.is_some();
         // SAFETY: as for this function; a value stack is in place.
-        let exit = unsafe { self.enter(record, values, params, results) };
+        let exit = unsafe { self.enter(place, values) };
+        if exit == Exit::Trap {
+            return Err(self.fail_inside(&fiber, watched));
+        }
+        self.leave_inside(&fiber, watched);
+        Ok(())
+    }
+
+    /// Why a call inside another failed, which is over then.
+    #[cold]
+    #[inline(never)]
+    fn fail_inside(&mut self, fiber: &RunningFiber, watched: bool) -> CallError {
+        let failure = self.failure();
+        self.leave_inside(fiber, watched);
+        failure
+    }
+
+    /// Goes back to where the guest called the host.
+    fn leave_inside(&mut self, fiber: &RunningFiber, watched: bool) {
+        self.watched_until_here(watched);
         self.nested_calls -= 1;
-        let failure = (exit == Exit::Trap).then(|| self.failure());
-        self.suspended.pop();
         self.return_to_fiber(fiber);
-        // SAFETY: as above.
-        unsafe { outer.set_exit(rt) };
-        failure.map_or(Ok(()), Err)
+        if let Some(outer) = self.suspended.pop() {
+            // SAFETY: the record is alive; V1.
+            unsafe { outer.set_exit(self.rt()) };
+        }
     }
 
     /// Why the outermost call failed, which is over then.
     #[cold]
+    #[inline(never)]
     fn fail(&mut self) -> CallError {
         let failure = self.failure();
         let rt = self.rt();
         // SAFETY: the record is alive; V1.
         unsafe {
             self.fibers.free_until((*rt).fiber, 0, &mut self.budget);
-            (*rt).fiber = 0;
+        }
+        if let Some(base) = self.active.base() {
+            self.rest(base);
         }
         // A stack that was used to its end is not worth keeping: all its pages are committed.
         let overflowed =
@@ -228,23 +247,48 @@ impl Store {
     #[inline]
     fn begin(&mut self, native_base: usize) -> Result<(), LimitError> {
         let slots = self.budget.limits().value_stack_slots;
-        let refused = LimitError::system(Resource::Bytes, (slots as u64).saturating_mul(8));
-        let stack = ValueStack::take(slots).map_err(|_| refused)?;
-        let rt = self.rt();
-        // SAFETY: the record is alive; V1. The stack has at least that many slots.
-        unsafe {
-            (*rt).exit_ip = ptr::null();
-            (*rt).stack_top = stack.base();
-            (*rt).stack_end = stack.base().add(slots);
-            (*rt).main_end = (*rt).stack_end;
-            (*rt).native_top = (*rt).stack_top;
+        if let Some(base) = self.active.begin(slots).map_err(|_| no_stack(slots))? {
+            // SAFETY: the stack has at least that many slots.
+            let end = unsafe { base.add(slots) };
+            // SAFETY: the record is alive; V1.
+            unsafe { (*self.rt()).main_end = end };
+            self.rest(base);
         }
         self.native_base = native_base;
-        self.active.0 = Some(stack);
-        if self.shared.tiers().is_some_and(|tiers| tiers.policy().mode == TierMode::Auto) {
+        Ok(())
+    }
+
+    /// Lets the ticker see that code of this store is interpreted, until the call that goes on returns.
+    /// Calls that stay in native code never get here, as telling the ticker takes longer than they do.
+    #[inline]
+    pub(crate) fn watch(&mut self) {
+        if self.running.is_none()
+            && self.shared.tiers().is_some_and(|tiers| tiers.policy().mode == TierMode::Auto)
+        {
             self.running = Some(ticker::begin(&self.shared));
         }
-        Ok(())
+    }
+
+    /// A call returns that began when the ticker did, or did not, see the store: calls of other stores
+    /// may be around it, and each leaves what it found.
+    #[inline]
+    fn watched_until_here(&mut self, before: bool) {
+        if !before && self.running.is_some() {
+            self.running = None;
+        }
+    }
+
+    /// Where the runtime record says that nothing is on the value stack, which begins at `base`: as every
+    /// call that returns leaves it.
+    fn rest(&mut self, base: *mut u64) {
+        let rt = self.rt();
+        // SAFETY: the record is alive; V1.
+        unsafe {
+            (*rt).stack_top = base;
+            (*rt).native_top = base;
+            (*rt).stack_end = (*rt).main_end;
+            (*rt).fiber = 0;
+        }
     }
 
     /// Goes back to the value stack of the outermost call, if a host function that runs on a fiber
@@ -269,7 +313,7 @@ impl Store {
     }
 
     /// Ends the fibers that ran when a call ended, and restores what was before.
-    fn return_to_fiber(&mut self, outer: RunningFiber) {
+    fn return_to_fiber(&mut self, outer: &RunningFiber) {
         let rt = self.rt();
         // SAFETY: the record is alive; V1.
         unsafe {
@@ -284,73 +328,38 @@ impl Store {
     /// Cleans up after an outermost call. `keep`: whether its value stack is worth keeping.
     #[inline]
     fn end(&mut self, keep: bool) {
-        self.running = None;
+        self.watched_until_here(false);
         // A request that stopped something has done its work; one that came too late means the
         // next call.
         if self.was_interrupted {
             self.was_interrupted = false;
             self.shared.clear(Shared::REQUESTED);
         }
-        let rt = self.rt();
-        // SAFETY: the record is alive; V1.
-        unsafe {
-            (*rt).stack_top = ptr::null_mut();
-            (*rt).stack_end = ptr::null_mut();
-            (*rt).main_end = ptr::null_mut();
-        }
-        if let Some(stack) = self.active.0.take()
-            && keep
-        {
-            stack.give_back();
-        }
+        self.active.end(keep);
     }
 
-    /// Runs the function of `record` with `values` on the value stack.
+    /// Runs the function at `place` with `values`.
     ///
     /// # Safety
     ///
-    /// As for [`Store::call_record`], and a value stack is in place.
-    unsafe fn enter(
-        &mut self,
-        record: *const FuncRecord,
-        values: &mut [u64],
-        params: usize,
-        results: usize,
-    ) -> Exit {
+    /// As for [`Store::call_place`], and a value stack is in place.
+    #[inline(always)]
+    unsafe fn enter(&mut self, place: FuncPlace, values: &mut [u64]) -> Exit {
         let rt = self.rt();
         let store: *mut Store = self;
-        // SAFETY: V2: from here on the store is reached through `rt.store` alone until `run` is
-        // back; V6: what is copied lies inside the value stack, as is checked first. A store that
-        // was being called already keeps its own idea of where it is.
+        // SAFETY: V2: from here on the store is reached through `rt.store` alone until guest code is
+        // left. A store that was being called already keeps its own idea of where it is.
         unsafe {
-            let fp = (*rt).stack_top;
-            let free = (*rt).stack_end.offset_from_unsigned(fp);
-            let stopped = match self.is_interrupted() {
-                _ if free < params.max(results) => Some(Trap::StackOverflow),
-                false => None,
-                true => Some(Trap::Interrupted),
-            };
-            if let Some(trap) = stopped {
-                (*rt).trap = trap;
-                (*rt).exit_ip = ptr::null();
-                (*rt).exit_fp = ptr::null_mut();
-                (*rt).exit_vmctx = ptr::null_mut();
-                return Exit::Trap;
-            }
-            for (i, value) in values[..params].iter().enumerate() {
-                fp.add(i).write(*value);
+            if (*rt).interrupt.load(Ordering::Relaxed) & Shared::STOPS != 0 {
+                return refuse(rt, Trap::Interrupted);
             }
             let outer = (*rt).store;
             (*rt).store = store;
-            (*rt).exit_ip = ptr::null();
-            let exit = interp::run(rt, record, fp);
+            let exit = match native::call_ints(rt, place.record, place.ints, values) {
+                Some(exit) => exit,
+                None => enter_slots(rt, place, values),
+            };
             (*rt).store = outer;
-            (*rt).stack_top = fp;
-            if exit == Exit::Done {
-                for (i, value) in values[..results].iter_mut().enumerate() {
-                    *value = *fp.add(i);
-                }
-            }
             exit
         }
     }
@@ -413,8 +422,56 @@ impl Store {
 
     /// The bounds of the value stack, while a call is going on.
     pub(crate) fn stack_bounds(&self) -> Option<(*mut u64, *mut u64)> {
-        let stack = self.active.0.as_ref()?;
         // SAFETY: the record is alive; V1.
-        Some((stack.base(), unsafe { (*self.rt()).main_end }))
+        Some((self.active.base()?, unsafe { (*self.rt()).main_end }))
     }
+}
+
+/// Why there is no value stack.
+#[cold]
+fn no_stack(slots: usize) -> LimitError {
+    LimitError::system(Resource::Bytes, (slots as u64).saturating_mul(8))
+}
+
+/// Runs the function at `place` with `values` on the value stack.
+///
+/// # Safety
+///
+/// As for [`Store::enter`], for the store of `rt`.
+#[inline]
+unsafe fn enter_slots(rt: *mut Rt, place: FuncPlace, values: &mut [u64]) -> Exit {
+    let (params, results) = (place.param_slots as usize, place.result_slots as usize);
+    // SAFETY: V6: what is copied lies inside the value stack, as is checked first.
+    unsafe {
+        let fp = (*rt).stack_top;
+        (*rt).exit_ip = ptr::null();
+        if (*rt).stack_end.offset_from_unsigned(fp) < params.max(results) {
+            return refuse(rt, Trap::StackOverflow);
+        }
+        (*(*rt).store).watch();
+        for (i, value) in values[..params].iter().enumerate() {
+            fp.add(i).write(*value);
+        }
+        let exit = interp::run(rt, place.record, fp);
+        (*rt).stack_top = fp;
+        if exit == Exit::Done {
+            for (i, value) in values[..results].iter_mut().enumerate() {
+                *value = *fp.add(i);
+            }
+        }
+        exit
+    }
+}
+
+/// A guest is not even entered.
+#[cold]
+unsafe fn refuse(rt: *mut Rt, trap: Trap) -> Exit {
+    // SAFETY: V2 (caller).
+    unsafe {
+        (*rt).trap = trap;
+        (*rt).exit_ip = ptr::null();
+        (*rt).exit_fp = ptr::null_mut();
+        (*rt).exit_vmctx = ptr::null_mut();
+    }
+    Exit::Trap
 }

@@ -1,9 +1,11 @@
 //! The value stack: where the frames of a call live, owned by the thread that runs the guest.
 //!
 //! A store has one only while a call is going on, so that thousands of idle stores take no address
-//! space for it. Each thread keeps one for the next call.
+//! space for it. Each thread keeps one for the next call; a few stores that are called again and again
+//! keep theirs.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::sys::{self, NoMemory, Pages, Reservation};
 
@@ -70,17 +72,90 @@ impl ValueStack {
     }
 }
 
-/// The value stack of the call that is going on in a store, if there is one.
+/// How many stores of the process keep their value stacks between calls.
+static KEEPERS: AtomicUsize = AtomicUsize::new(0);
+/// The most that may.
+const KEEPERS_MAX: usize = 16;
+/// Calls after which a store is taken for one that is called again and again.
+const CALLS_MANY: u8 = 3;
+
+/// The value stack of a store: there while a call is going on, and maybe between calls.
 ///
-/// A store that is dropped meanwhile, because a host function moved it out of the reference it was
+/// A store that is dropped during a call, because a host function moved it out of the reference it was
 /// given, would take guest code's memory away under its feet. There is no way to go on from there.
 #[derive(Debug, Default)]
-pub(crate) struct Active(pub(super) Option<Box<ValueStack>>);
+pub(crate) struct Active {
+    stack: Option<Box<ValueStack>>,
+    calling: bool,
+    /// Whether it is one of the [`KEEPERS`].
+    keeper: bool,
+    /// Calls so far, as far as that matters.
+    calls: u8,
+}
+
+impl Active {
+    /// Whether a call is going on.
+    #[inline]
+    pub(super) fn is_calling(&self) -> bool {
+        self.calling
+    }
+
+    /// Now a call is going on, on a stack of at least `slots` slots: gives the first of them if it is
+    /// another stack than in the last call.
+    #[inline]
+    pub(super) fn begin(&mut self, slots: usize) -> Result<Option<*mut u64>, NoMemory> {
+        let new = match &self.stack {
+            Some(_) => None,
+            None => Some(self.stack.insert(ValueStack::take(slots)?).base()),
+        };
+        self.calling = true;
+        Ok(new)
+    }
+
+    /// The call is over, and the stack the store's, the thread's or, unless it is worth keeping, gone.
+    #[inline]
+    pub(super) fn end(&mut self, worth_keeping: bool) {
+        self.calling = false;
+        if !self.keeper || !worth_keeping {
+            self.let_go(worth_keeping);
+        }
+    }
+
+    #[cold]
+    fn let_go(&mut self, worth_keeping: bool) {
+        if !worth_keeping {
+            self.stack = None;
+            return;
+        }
+        if self.calls < CALLS_MANY {
+            self.calls += 1;
+        } else {
+            let more = |keepers| (keepers < KEEPERS_MAX).then_some(keepers + 1);
+            self.keeper = KEEPERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        }
+        if !self.keeper
+            && let Some(stack) = self.stack.take()
+        {
+            stack.give_back();
+        }
+    }
+
+    /// The first slot of the stack, while a call is going on.
+    pub(super) fn base(&self) -> Option<*mut u64> {
+        self.stack.as_ref().filter(|_| self.calling).map(|stack| stack.base())
+    }
+}
 
 impl Drop for Active {
     fn drop(&mut self) {
-        if self.0.is_some() {
+        if self.calling {
             abort("a store was dropped during a call in it");
+        }
+        if self.keeper {
+            KEEPERS.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Some(stack) = self.stack.take() {
+            stack.give_back();
         }
     }
 }

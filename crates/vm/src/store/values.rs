@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dunlin_module::{FuncIndex, FuncType, HeapType, Hierarchy, RefType, TypeId, ValType};
 
 use super::{Func, FuncPlace, Misuse, Store};
+use crate::native::Ints;
 use crate::vmctx::FuncRecord;
 
 impl Store {
@@ -23,6 +24,7 @@ impl Store {
             param_slots: ty.param_slots(),
             result_slots: ty.result_slots(),
             param_refs: ty.params.iter().any(|param| param.is_ref()),
+            ints: Ints::of(ty),
         };
         let index = self.funcs.len() as u32;
         self.funcs.push(place);
@@ -31,9 +33,9 @@ impl Store {
         Func { store: self.id, index }
     }
 
-    #[inline]
-    pub(super) fn func_place(&self, func: Func) -> Result<FuncPlace, Misuse> {
-        Ok(self.funcs[func.index_in(self.id)?])
+    #[inline(always)]
+    pub(super) fn func_place(&self, func: Func) -> Result<&FuncPlace, Misuse> {
+        Ok(&self.funcs[func.index_in(self.id)?])
     }
 
     /// The record of a function.

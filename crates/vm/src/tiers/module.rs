@@ -138,7 +138,7 @@ impl ModuleTiers {
             return;
         }
         let mut all = self.lock();
-        let warm = all.entry(func.0).or_default();
+        let warm = Warm::of(&mut all, code, func);
         // A caller that is not called itself waits for a sample in its loop.
         let wanted = party == Party::Callee || !warm.is_alone(code.entry(func));
         if wanted && warm.function == Stage::Interpreted {
@@ -152,7 +152,7 @@ impl ModuleTiers {
             return;
         }
         let mut all = self.lock();
-        match all.entry(func.0).or_default().function {
+        match Warm::of(&mut all, code, func).function {
             Stage::Interpreted => self.ask(code, all, func, What::Function),
             _ => code.entry(func).heat.store(0, Ordering::Relaxed),
         }
@@ -170,7 +170,7 @@ impl ModuleTiers {
         let hot = self.warm_up(code, func, self.sample());
         let eager = self.tiers.policy.mode == TierMode::Eager;
         let mut all = self.lock();
-        let warm = all.entry(func.0).or_default();
+        let warm = Warm::of(&mut all, code, func);
         let entered = may_enter.then(|| self.enter(code, func, warm, word)).flatten();
         if entered.is_some() {
             return entered;
@@ -186,7 +186,7 @@ impl ModuleTiers {
             self.ask(code, all, func, what);
             if eager && may_enter {
                 let mut all = self.lock();
-                return self.enter(code, func, all.entry(func.0).or_default(), word);
+                return self.enter(code, func, Warm::of(&mut all, code, func), word);
             }
         }
         None
@@ -213,7 +213,7 @@ impl ModuleTiers {
             return;
         }
         let mut all = self.lock();
-        if all.entry(func.0).or_default().function == Stage::Interpreted {
+        if Warm::of(&mut all, code, func).function == Stage::Interpreted {
             self.ask(code, all, func, What::Function);
         }
     }
@@ -233,7 +233,12 @@ impl ModuleTiers {
         func: DefinedFuncIndex,
         what: What,
     ) {
-        let heat = code.entry(func).heat.swap(0, Ordering::Relaxed);
+        let heat = &code.entry(func).heat;
+        let heat = match self.tiers.policy.mode {
+            TierMode::Auto => heat.swap(0, Ordering::Relaxed),
+            // Which counts calls, and a loop is no reason to begin anew.
+            _ => heat.load(Ordering::Relaxed),
+        };
         let asked = Asked { at: Instant::now(), heat: policy::time_of(heat) };
         let body = code.module().bodies[func.index()].len();
         let job = Job { code: self.code.clone(), func, what, asked, cost: policy::cost(body) };
@@ -308,6 +313,21 @@ impl ModuleTiers {
 }
 
 impl Warm {
+    /// What is known of `func`.
+    fn of<'a>(
+        all: &'a mut HashMap<u32, Warm>,
+        code: &ModuleCode,
+        func: DefinedFuncIndex,
+    ) -> &'a mut Warm {
+        let warm = all.entry(func.0).or_default();
+        // Others install native code too.
+        if warm.function == Stage::Interpreted && code.is_native(func) {
+            warm.end_probe(code.entry(func));
+            warm.function = Stage::Native;
+        }
+        warm
+    }
+
     /// Whether nobody called the function since it was sampled at a back edge.
     fn is_alone(&self, entry: &CodeEntry) -> bool {
         // Calls of native code do not look at its bytecode; but where there is native code, whoever

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use super::pool;
+
 /// Units of heat for a microsecond of interpreted time.
 const HEAT_PER_MICRO: u32 = 16;
 
@@ -84,7 +86,9 @@ pub struct TierPolicy {
 impl TierPolicy {
     /// The usual policy for a mode.
     pub fn new(mode: TierMode) -> TierPolicy {
-        TierPolicy { mode, patience: 100, native_bytes: 256 << 20, record: false }
+        // Alone, a processor that compiles does not run the guest.
+        let patience = if pool::processors() == 1 { 200 } else { 100 };
+        TierPolicy { mode, patience, native_bytes: 256 << 20, record: false }
     }
 
     /// The heat that a function with a body of so many bytes must have to be compiled.
@@ -94,7 +98,7 @@ impl TierPolicy {
             // Two samples: one for each call.
             TierMode::Eager | TierMode::Opt => 2 * SAMPLE_EAGER,
             TierMode::Auto => {
-                let cost = cost(body_bytes) * u64::from(self.patience) / 100;
+                let cost = cost(body_bytes).saturating_mul(self.patience.into()) / 100;
                 u32::try_from(cost).map_or(HEAT_MAX, |cost| cost.clamp(1, HEAT_MAX))
             }
         }
@@ -106,7 +110,8 @@ pub(super) const SAMPLE_EAGER: u32 = 1;
 
 /// What compiling a function with a body of so many bytes takes, in units of heat.
 pub(super) fn cost(body_bytes: usize) -> u64 {
-    COST_BASE * u64::from(HEAT_PER_MICRO) + (body_bytes as u64).saturating_mul(COST_PER_BYTE)
+    let body = (body_bytes as u64).saturating_mul(COST_PER_BYTE);
+    body.saturating_add(COST_BASE * u64::from(HEAT_PER_MICRO))
 }
 
 #[cfg(test)]
@@ -116,6 +121,7 @@ mod tests {
     #[test]
     fn prices_grow_with_functions_and_patience() {
         let auto = TierPolicy::new(TierMode::Auto);
+        let auto = TierPolicy { patience: 100, ..auto };
         let (small, large) = (auto.price(40), auto.price(40_000));
         assert!(time_of(small) < Duration::from_micros(100), "{:?}", time_of(small));
         assert!(time_of(large) > Duration::from_millis(45), "{:?}", time_of(large));

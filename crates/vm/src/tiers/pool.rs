@@ -4,8 +4,9 @@
 //! there was none for a while. They have low priority. A job holds its module weakly: what nobody needs
 //! any more is not compiled, and dropping a module waits for nothing.
 
+use std::num::NonZero;
 use std::sync::atomic::Ordering;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -46,7 +47,6 @@ impl Job {
     }
 }
 
-#[derive(Default)]
 struct Queue {
     /// In the order in which they came.
     jobs: Vec<Job>,
@@ -115,9 +115,15 @@ pub(super) fn push(job: Job) -> bool {
     true
 }
 
-/// As many threads as the guest leaves processors.
+/// As many threads as a guest leaves processors, but one at least.
 fn threads_max() -> usize {
-    thread::available_parallelism().map_or(1, |cores| cores.get() - 1).max(1)
+    (processors() - 1).max(1)
+}
+
+/// How many processors this process may use.
+pub(super) fn processors() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 impl Pool {
@@ -156,5 +162,75 @@ impl Pool {
                 return None;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use dunlin_code::{MemoryKind, Settings};
+    use dunlin_module::{Features, Module, TypeRegistry};
+
+    use super::*;
+
+    fn code() -> Arc<ModuleCode> {
+        let text = "(module (func) (func) (func))";
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::decode(bytes, &Features::default(), &TypeRegistry::new()).unwrap();
+        let memory_kind = MemoryKind::Compact;
+        let settings =
+            Settings { memory_kind, fuel: false, interruptible: false, deterministic: false };
+        ModuleCode::new(Arc::new(module), settings)
+    }
+
+    fn job(code: &Arc<ModuleCode>, func: u32, cost: u64) -> Job {
+        let asked = Asked { at: Instant::now(), heat: Duration::ZERO };
+        let func = DefinedFuncIndex(func);
+        Job { code: Arc::downgrade(code), func, what: What::Function, asked, cost }
+    }
+
+    fn heat(code: &ModuleCode, func: u32, heat: u32) {
+        code.entry(DefinedFuncIndex(func)).heat.store(heat, Ordering::Relaxed);
+    }
+
+    fn order(queue: &mut Queue) -> Vec<u32> {
+        std::iter::from_fn(|| queue.pop()).map(|job| job.func.0).collect()
+    }
+
+    #[test]
+    fn what_became_hot_for_little_comes_first() {
+        let code = code();
+        let mut queue = Queue { jobs: Vec::new() };
+        for (func, cost) in [(0, 100), (1, 100), (2, 1000)] {
+            assert!(queue.push(job(&code, func, cost)));
+        }
+        heat(&code, 1, 50);
+        heat(&code, 2, 400);
+        assert_eq!(order(&mut queue), [1, 2, 0]);
+    }
+
+    #[test]
+    fn what_is_equally_hot_comes_in_order() {
+        let code = code();
+        let mut queue = Queue { jobs: Vec::new() };
+        for func in [2, 0, 1] {
+            queue.push(job(&code, func, 7));
+        }
+        assert_eq!(order(&mut queue), [2, 0, 1]);
+    }
+
+    #[test]
+    fn jobs_of_dropped_modules_are_none() {
+        let (kept, dropped) = (code(), code());
+        let mut queue = Queue { jobs: Vec::new() };
+        for _ in 0..QUEUE_MAX {
+            assert!(queue.push(job(&dropped, 0, 1)));
+        }
+        assert!(!queue.push(job(&kept, 1, 1)), "the queue is full");
+        drop(dropped);
+        assert!(queue.push(job(&kept, 1, 1)), "of nothing");
+        assert_eq!(order(&mut queue), [1]);
     }
 }

@@ -33,7 +33,6 @@ pub struct TierReport {
 
 /// Something that was compiled, or stays interpreted.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct CompiledCode {
     /// The module.
     pub module: Arc<Module>,
