@@ -22,6 +22,7 @@ use dunlin_module::{DefinedFuncIndex, Module};
 
 use crate::interp;
 use crate::native::{Batch, EnterCode, NativeModule};
+use crate::store::Fixed;
 use crate::tiers::{ModuleTiers, Tiers};
 use crate::vmctx::CodeEntry;
 
@@ -49,7 +50,7 @@ struct Published {
     /// Native code, once there is some.
     native: Option<NativeModule>,
     /// What the entries of native functions hold, as far as the interpreter calls them.
-    entered: Vec<Box<EnterCode>>,
+    entered: Vec<Fixed<EnterCode>>,
 }
 
 #[derive(Debug)]
@@ -215,7 +216,7 @@ impl ModuleCode {
         interpreted: *const u64,
     ) -> *const u64 {
         let ty = self.module.func_type(self.module.func_index(func));
-        let mut enter = Box::new(EnterCode {
+        let mut enter = Fixed::new(EnterCode {
             words: [0; 2],
             code,
             interpreted,
@@ -223,8 +224,9 @@ impl ModuleCode {
             ty: Arc::as_ptr(ty),
         });
         let op = Op::plain(PlainOp::EnterNative);
-        enter.words = [interp::handler(op), (&raw const *enter).expose_provenance() as u64];
-        let words = enter.words.as_ptr();
+        let at = enter.as_ptr();
+        enter.words = [interp::handler(op), at.expose_provenance() as u64];
+        let words = at.cast::<u64>().cast_const();
         published.entered.push(enter);
         words
     }

@@ -8,6 +8,9 @@ use std::ptr::NonNull;
 #[derive(Debug)]
 pub(crate) struct Fixed<T>(NonNull<T>);
 
+// SAFETY: owns its contents, as a `Box` does.
+unsafe impl<T: Send> Send for Fixed<T> {}
+
 impl<T> Fixed<T> {
     pub(crate) fn new(value: T) -> Fixed<T> {
         Fixed(NonNull::from(Box::leak(Box::new(value))))
