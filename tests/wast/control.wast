@@ -721,3 +721,27 @@
   (module (func (param i32) (result i32) loop (result i32) (local.get 0) (br_if 0 (local.get 0)) i64.const 0 end))
   "type mismatch")
 (assert_return (invoke "loop-result" (i32.const 10)) (i32.const -2))
+
+;; An operand of an outer loop, used behind a branch that does not come past the inner one.
+(module
+  (func (export "past-the-inner-loop") (param $n i32) (result i32)
+    (local $i i32) (local $j i32) (local $sum i32)
+    (loop $outer
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (local.set $sum
+        (i32.add
+          (i32.mul (local.get $i) (i32.const 100))
+          (block $b (result i32)
+            (drop (br_if $b (i32.const 0) (i32.and (local.get $i) (i32.const 1))))
+            (local.set $j (i32.const 0))
+            (loop $inner
+              (local.set $j (i32.add (local.get $j) (i32.const 1)))
+              (br_if $inner (i32.lt_u (local.get $j) (i32.const 3))))
+            (local.get $sum))))
+      (br_if $outer (i32.lt_u (local.get $i) (local.get $n))))
+    (local.get $sum))
+)
+(assert_return (invoke "past-the-inner-loop" (i32.const 4)) (i32.const 700))
+(assert_return (invoke "past-the-inner-loop" (i32.const 5)) (i32.const 500))
+(assert_return (invoke "past-the-inner-loop" (i32.const 6)) (i32.const 1100))
+(assert_return (invoke "past-the-inner-loop" (i32.const 7)) (i32.const 700))

@@ -290,3 +290,27 @@
     (local.get $sum)))
 (assert_return (invoke "deep" (i32.const 20000)) (i32.const 106))
 (assert_return (invoke "often" (i32.const 1000)) (i32.const 99000))
+
+;; What is thrown before a loop is reached lands with the operands of its own time around.
+(module
+  (tag $e)
+  (func $throw-if (param i32) (if (local.get 0) (then (throw $e))))
+  (func (export "before-the-inner-loop") (param $n i32) (result i32)
+    (local $i i32) (local $j i32) (local $sum i32)
+    (loop $outer
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (i32.mul (local.get $i) (i32.const 100))
+      (block $h
+        (try_table (catch $e $h)
+          (call $throw-if (i32.and (local.get $i) (i32.const 1)))
+          (local.set $j (i32.const 0))
+          (loop $inner
+            (local.set $j (i32.add (local.get $j) (i32.const 1)))
+            (br_if $inner (i32.lt_u (local.get $j) (i32.const 3))))))
+      (local.set $sum (i32.add (local.get $sum)))
+      (br_if $outer (i32.lt_u (local.get $i) (local.get $n))))
+    (local.get $sum))
+)
+(assert_return (invoke "before-the-inner-loop" (i32.const 4)) (i32.const 1000))
+(assert_return (invoke "before-the-inner-loop" (i32.const 7)) (i32.const 2800))
+(assert_return (invoke "before-the-inner-loop" (i32.const 7)) (i32.const 2800))

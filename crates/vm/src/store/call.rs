@@ -105,8 +105,9 @@ impl Store {
     /// # Errors
     ///
     /// If the guest stops, a host function fails, or the arguments make no sense.
+    #[inline(never)]
     pub fn call(&mut self, func: Func, values: &mut [u64]) -> Result<(), CallError> {
-        let place = self.func_place(func)?;
+        let place = *self.func_place(func)?;
         let slots = place.param_slots.max(place.result_slots) as usize;
         if values.len() < slots {
             return Err(Misuse::MissingSlots { expected: slots, found: values.len() }.into());
@@ -166,36 +167,36 @@ impl Store {
         let rt = self.rt();
         // SAFETY: the record is alive; V1. The guest that called the host is somewhere that the
         // collector must find, and that is forgotten while another call goes on.
-        let outer = unsafe { Place::exit(rt) };
-        self.suspended.push(outer);
+        self.suspended.push(unsafe { Place::exit(rt) });
         let fiber = self.leave_fiber();
         let watched = self.running.is_some();
         // SAFETY: as for this function; a value stack is in place.
         let exit = unsafe { self.enter(place, values) };
         if exit == Exit::Trap {
-            return Err(self.fail_inside(outer, fiber, watched));
+            return Err(self.fail_inside(&fiber, watched));
         }
-        self.leave_inside(outer, fiber, watched);
+        self.leave_inside(&fiber, watched);
         Ok(())
     }
 
     /// Why a call inside another failed, which is over then.
     #[cold]
     #[inline(never)]
-    fn fail_inside(&mut self, outer: Place, fiber: RunningFiber, watched: bool) -> CallError {
+    fn fail_inside(&mut self, fiber: &RunningFiber, watched: bool) -> CallError {
         let failure = self.failure();
-        self.leave_inside(outer, fiber, watched);
+        self.leave_inside(fiber, watched);
         failure
     }
 
     /// Goes back to where the guest called the host.
-    fn leave_inside(&mut self, outer: Place, fiber: RunningFiber, watched: bool) {
+    fn leave_inside(&mut self, fiber: &RunningFiber, watched: bool) {
         self.watched_until_here(watched);
         self.nested_calls -= 1;
-        self.suspended.pop();
         self.return_to_fiber(fiber);
-        // SAFETY: the record is alive; V1.
-        unsafe { outer.set_exit(self.rt()) };
+        if let Some(outer) = self.suspended.pop() {
+            // SAFETY: the record is alive; V1.
+            unsafe { outer.set_exit(self.rt()) };
+        }
     }
 
     /// Why the outermost call failed, which is over then.
@@ -312,7 +313,7 @@ impl Store {
     }
 
     /// Ends the fibers that ran when a call ended, and restores what was before.
-    fn return_to_fiber(&mut self, outer: RunningFiber) {
+    fn return_to_fiber(&mut self, outer: &RunningFiber) {
         let rt = self.rt();
         // SAFETY: the record is alive; V1.
         unsafe {
@@ -437,7 +438,7 @@ fn no_stack(slots: usize) -> LimitError {
 /// # Safety
 ///
 /// As for [`Store::enter`], for the store of `rt`.
-#[inline(never)]
+#[inline]
 unsafe fn enter_slots(rt: *mut Rt, place: FuncPlace, values: &mut [u64]) -> Exit {
     let (params, results) = (place.param_slots as usize, place.result_slots as usize);
     // SAFETY: V6: what is copied lies inside the value stack, as is checked first.

@@ -34,8 +34,8 @@ impl Store {
     }
 
     #[inline(always)]
-    pub(super) fn func_place(&self, func: Func) -> Result<FuncPlace, Misuse> {
-        Ok(self.funcs[func.index_in(self.id)?])
+    pub(super) fn func_place(&self, func: Func) -> Result<&FuncPlace, Misuse> {
+        Ok(&self.funcs[func.index_in(self.id)?])
     }
 
     /// The record of a function.
