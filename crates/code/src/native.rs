@@ -18,9 +18,10 @@
 //! References are `i64`: a traced one zero-extended, a function reference an address.
 //!
 //! A function is entered with the context of its instance. Whoever calls a function that may not be
-//! native yet, which is every call but those of [`RelocTarget::Func`], first writes to `VmCtx::callee`
-//! *of the callee's context* which it is, the address of its `FuncRecord`, and to `VmCtx::caller` of that
-//! context its own context. For [`RelocTarget::Func`] the runtime sees to it.
+//! native yet first writes to `VmCtx::callee` *of the callee's context* which it is, the address of its
+//! `FuncRecord`, and to `VmCtx::caller` of that context its own context. Exempt are calls of
+//! [`RelocTarget::Func`], where the runtime sees to it, and of records with the caller's own context
+//! whose code is not `VmCtx::bridge`: that is native.
 //!
 //! # OSR ABI
 //!

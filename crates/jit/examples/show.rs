@@ -1,4 +1,5 @@
-//! Shows what becomes of one function: `show FILE FUNCTION [--loop OFFSET] [--fuel] [--compact] [--deterministic]`.
+//! Shows what becomes of one function:
+//! `show FILE FUNCTION [--loop OFFSET] [--fuel] [--compact] [--deterministic] [--uninterruptible]`.
 //! FUNCTION is an index, imports first, or `all` for a summary of all functions.
 
 #![expect(clippy::print_stdout, reason = "that is what it is for")]
@@ -39,11 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return summary(&jit, &module, &settings);
     }
     let func = module.defined_func(FuncIndex(function.parse()?)).ok_or("that one is imported")?;
-    if std::env::var("CLIF").is_ok() {
-        println!("{}", jit.clif(&Request { module: &module, func, entry, settings: &settings })?);
-    }
-    let listing = jit.listing(&Request { module: &module, func, entry, settings: &settings })?;
-    println!("{}\n{}", listing.clif, listing.assembly);
+    let request = Request { module: &module, func, entry, settings: &settings };
+    // First what it was made from, which is all there is if that is wrong.
+    println!("{}", jit.clif(&request)?);
+    println!("{}", jit.assembly(&request)?);
     Ok(())
 }
 

@@ -19,15 +19,6 @@ pub struct Jit {
     fingerprint: String,
 }
 
-/// A function as the code generator sees it, for people who want to read it.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    /// The translation.
-    pub clif: String,
-    /// The instructions.
-    pub assembly: String,
-}
-
 impl Jit {
     /// A compiler for this machine.
     ///
@@ -61,20 +52,18 @@ impl Jit {
         if request.settings.deterministic { &self.deterministic } else { &self.target }
     }
 
-    /// Compiles a function and shows what became of it.
+    /// Compiles a function and shows its instructions.
     ///
     /// # Errors
     ///
     /// As for [`Compiler::compile`].
-    pub fn listing(&self, request: &Request<'_>) -> Result<Listing, CompileError> {
-        let target = self.target(request);
+    pub fn assembly(&self, request: &Request<'_>) -> Result<String, CompileError> {
         let mut context = Context::new();
         context.set_disasm(true);
         let translated = self.translate(request, &mut context.func, false)?;
-        let clif = context.func.display().to_string();
-        generate(&mut context, target, &translated)?;
+        generate(&mut context, self.target(request), &translated)?;
         let code = context.compiled_code().and_then(|code| code.vcode.clone());
-        Ok(Listing { clif, assembly: code.unwrap_or_default() })
+        Ok(code.unwrap_or_default())
     }
 
     /// Translates a function and shows what became of it, right or wrong.

@@ -19,4 +19,4 @@ mod limits;
 mod translate;
 mod traps;
 
-pub use compile::{Jit, Listing};
+pub use compile::Jit;

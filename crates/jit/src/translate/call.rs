@@ -25,12 +25,15 @@ pub(super) enum Callee {
     Address(Value),
 }
 
-/// How the record of a callee is known not to be null.
+/// What is known of the record of a callee.
 #[derive(Clone, Copy, Debug)]
-enum Null {
-    Never,
-    /// It may be null, which is this trap.
-    Traps(Trap),
+enum Record {
+    /// An import: most likely a function of the host or of another instance.
+    Import,
+    /// Any function.
+    Any,
+    /// Any function, or null, which is this trap.
+    Nullable(Trap),
 }
 
 impl Translator<'_, '_> {
@@ -51,7 +54,8 @@ impl Translator<'_, '_> {
             }
             Operator::CallRef { type_index } => {
                 let record = self.pop();
-                let (callee, context) = self.enter_record(record, Null::Traps(Trap::NullFunction));
+                let (callee, context) =
+                    self.enter_record(record, Record::Nullable(Trap::NullFunction));
                 self.call_with(callee, context, type_index)?;
             }
             Operator::ReturnCall { function_index } => {
@@ -67,7 +71,8 @@ impl Translator<'_, '_> {
             Operator::ReturnCallRef { type_index } => {
                 self.tail_calls_allowed(None)?;
                 let record = self.pop();
-                let (callee, context) = self.enter_record(record, Null::Traps(Trap::NullFunction));
+                let (callee, context) =
+                    self.enter_record(record, Record::Nullable(Trap::NullFunction));
                 self.tail_call_with(callee, context, type_index);
             }
             _ => return Ok(false),
@@ -91,7 +96,7 @@ impl Translator<'_, '_> {
             Some(defined) => (Callee::Func(self.function(defined)), self.vmctx),
             None => {
                 let record = self.context_entry(self.layout.imported_funcs, index);
-                self.enter_record(record, Null::Never)
+                self.enter_record(record, Record::Import)
             }
         }
     }
@@ -134,20 +139,44 @@ impl Translator<'_, '_> {
         self.trap_unless(is, Trap::BadSignature);
         self.b.ins().jump(next, &[]);
         self.go_on(next);
-        self.enter_record(record, Null::Never)
+        self.enter_record(record, Record::Any)
     }
 
     /// The code and the context of the function that `record` is the record of, to be called next.
-    fn enter_record(&mut self, record: Value, null: Null) -> (Callee, Value) {
+    fn enter_record(&mut self, record: Value, known: Record) -> (Callee, Value) {
         let mut flags = MemFlagsData::trusted().with_readonly();
-        if let Null::Traps(trap) = null {
+        if let Record::Nullable(trap) = known {
             flags = flags.with_trap_code(Some(traps::code(trap)));
         }
         let context = self.b.ins().load(types::I64, flags, record, func_record::VMCTX);
         let code = self.load_field(types::I64, Region::Records, record, func_record::NATIVE);
+        if let Record::Import = known {
+            self.name_callee(record, context);
+            return (Callee::Address(code), context);
+        }
+        // What is native and of this instance is called with the context that is at hand: that one was
+        // not loaded, and so nothing waits for it.
+        let foreign = self.b.ins().icmp(IntCC::NotEqual, context, self.vmctx);
+        let bridge = self.context_field(vmctx::BRIDGE);
+        let interpreted = self.b.ins().icmp(IntCC::Equal, code, bridge);
+        let (other, here, next) =
+            (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(other);
+        let given = self.b.append_block_param(next, types::I64);
+        self.b.ins().brif(foreign, other, &[], here, &[]);
+        self.go_on(here);
+        self.b.ins().brif(interpreted, other, &[], next, &[self.vmctx.into()]);
+        self.go_on(other);
+        self.name_callee(record, context);
+        self.jump(next, &[context]);
+        self.go_on(next);
+        (Callee::Address(code), given)
+    }
+
+    /// Tells the bridge of `context` who is called next, and by whom.
+    fn name_callee(&mut self, record: Value, context: Value) {
         self.store_field(Region::Runtime, record, context, vmctx::CALLEE);
         self.store_field(Region::Runtime, self.vmctx, context, vmctx::CALLER);
-        (Callee::Address(code), context)
     }
 
     /// Pops the arguments and passes them: those in registers, after the context.
