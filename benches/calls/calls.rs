@@ -5,11 +5,17 @@ mod measure;
 use std::cell::RefCell;
 use std::hint::black_box;
 
-use dunlin_engine::{Config, Engine, Instance, Linker, Module, Result, Store};
+use dunlin_engine::{Config, Engine, Instance, Linker, Module, Result, Store, Tier};
 use measure::{BATCH, Case, GUEST, INSTANCES};
 
 fn main() -> Result<()> {
-    measure("dunlin", &Config::default())
+    let mut config = Config::default();
+    config.execution.tier = Tier::Opt;
+    measure("dunlin", &config)?;
+    config.execution.tier = Tier::Auto;
+    measure("dunlin-auto", &config)?;
+    config.execution.tier = Tier::Interp;
+    measure("dunlin-interp", &config)
 }
 
 fn measure(name: &str, config: &Config) -> Result<()> {

@@ -101,6 +101,7 @@ pub(crate) fn translate(
         vmctx: Value::from_u32(0),
         stack: Vec::new(),
         control: Vec::new(),
+        traced_locals: 0,
         unreachable: false,
         skipped: 0,
         positions: Vec::new(),
@@ -114,7 +115,7 @@ pub(crate) fn translate(
         throw_signature: None,
         handlers: Vec::new(),
         landings: Vec::new(),
-        try_parts: None,
+        try_parts: HashMap::new(),
         args: None,
         osr_operands: None,
     };
@@ -140,6 +141,8 @@ struct Translator<'a, 'm> {
     vmctx: Value,
     stack: Vec<Operand>,
     control: Vec<Control>,
+    /// How many locals are references that the collector follows.
+    traced_locals: usize,
     /// Whether the code at this point can never run.
     unreachable: bool,
     /// Blocks opened in unreachable code and not closed yet.
@@ -160,8 +163,8 @@ struct Translator<'a, 'm> {
     handlers: Vec<exception::Handler>,
     /// Blocks that exceptions lead to, once a call may throw one.
     landings: Vec<Option<Block>>,
-    /// Where a `try` is → what follows its body; known once there is one.
-    try_parts: Option<HashMap<u32, exception::TryParts>>,
+    /// Where a `try` is → what follows its body; of the functions in which one was met.
+    try_parts: HashMap<u32, exception::TryParts>,
     /// Slots for operands and results of builtins, and how many.
     args: Option<(StackSlot, u32)>,
     /// Where operands are read from the frame, until the loop that is entered is met.

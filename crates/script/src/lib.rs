@@ -18,6 +18,6 @@ mod value;
 
 pub use print::{PrintError, PrintOptions, print, print_to};
 pub use report::{Outcome, Report, Summary};
-pub use run::{Dialect, PrintSink, RunOptions};
+pub use run::{Dialect, ModuleLoader, PrintSink, RunOptions};
 pub use script::Script;
 pub use text::{TEXT_BYTES_MAX, TextError, decode_text, wat_to_wasm};

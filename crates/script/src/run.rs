@@ -21,6 +21,9 @@ use crate::value::{Argument, Expected, Found, Wanted, value_of};
 /// Takes what a script prints through the functions of the `spectest` module.
 pub type PrintSink = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Makes a module of a binary.
+pub type ModuleLoader = fn(&Engine, &[u8]) -> dunlin_engine::Result<Module>;
+
 /// How to run a script.
 #[derive(Clone, Default)]
 pub struct RunOptions {
@@ -33,6 +36,8 @@ pub struct RunOptions {
     pub print: Option<PrintSink>,
     /// Whether each valid module is replaced by what comes back from printing it in this way.
     pub reprint: Option<PrintOptions>,
+    /// What makes a module of a valid binary, if not [`Module::new`].
+    pub load: Option<ModuleLoader>,
     /// Whose conventions the script follows.
     pub dialect: Dialect,
 }
@@ -307,7 +312,10 @@ impl<'a> Runner<'a> {
             return Err(Stop::Unsupported("component-model".to_string()));
         }
         let bytes = source.encode().map_err(Stop::Unusable)?;
-        let module = Module::new(&self.engine, &bytes)?;
+        let module = match self.options.load {
+            None => Module::new(&self.engine, &bytes)?,
+            Some(load) => load(&self.engine, &bytes)?,
+        };
         let Some(options) = &self.options.reprint else {
             return Ok(module);
         };

@@ -1,7 +1,7 @@
 //! The configurations that everything is tested in.
 
 use dunlin_engine::{Config, Engine, Features, MemoryConfig, MemoryKind, Tier};
-use dunlin_script::PrintOptions;
+use dunlin_script::{ModuleLoader, PrintOptions};
 
 /// One way to run a module.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Configuration {
     pub config: Config,
     /// Whether each module is first printed, in this way, and read back.
     pub reprint: Option<PrintOptions>,
+    /// What makes a module of a binary, if not [`Module::new`](dunlin_engine::Module::new).
+    pub load: Option<ModuleLoader>,
 }
 
 impl Configuration {
@@ -114,6 +116,101 @@ pub fn native() -> Vec<Configuration> {
     }
 }
 
+/// Compiled before it runs, sealed, and read back.
+#[cfg(feature = "ahead")]
+mod ahead {
+    use std::sync::OnceLock;
+
+    use dunlin_engine::{Config, Engine, Module, Result, SigningKey};
+
+    fn key() -> &'static SigningKey {
+        static KEY: OnceLock<SigningKey> = OnceLock::new();
+        KEY.get_or_init(|| SigningKey::from_seed(&[7; 32]))
+    }
+
+    /// Lets engines believe what [`load`] makes.
+    pub(super) fn trust(config: &mut Config) {
+        config.storage.trusted.push(key().public());
+    }
+
+    /// A module by way of a compiled program.
+    pub(super) fn load(engine: &Engine, bytes: &[u8]) -> Result<Module> {
+        let program = Module::new(engine, bytes)?.precompile(&|_, _| ())?.sign(key());
+        Module::deserialize(engine, program)
+    }
+}
+
+/// The configurations in which each module is compiled ahead of time and read back; nothing is compiled
+/// afterwards.
+#[cfg(feature = "ahead")]
+pub fn ahead() -> Vec<Configuration> {
+    let ahead = |name, kind, metered| {
+        let mut configuration = configuration(name, kind, metered);
+        ahead::trust(&mut configuration.config);
+        configuration.load = Some(ahead::load);
+        configuration
+    };
+    if !Engine::default().has_tiers() {
+        return Vec::new();
+    }
+    vec![
+        ahead("ahead-guard", MemoryKind::Guard, false),
+        ahead("ahead-compact-metered", MemoryKind::Compact, true),
+        ahead("ahead-guard-deterministic", MemoryKind::Guard, false).deterministic(),
+        ahead("ahead-compact-zeal-3", MemoryKind::Compact, false).zealous(3),
+    ]
+}
+
+/// None: this build keeps no compiled programs.
+#[cfg(not(feature = "ahead"))]
+pub fn ahead() -> Vec<Configuration> {
+    Vec::new()
+}
+
+/// Every way to get code, with each kind of memory, deterministic or not, with or without the checks for
+/// fuel and interruption, and with a collector that runs seldom, often or always. Where [`native`] and
+/// the others have some pairs of these, here are all.
+pub fn full() -> Vec<Configuration> {
+    let is_way = |c: &Configuration| ["opt-guard", "eager-compact"].contains(&c.name);
+    let compiled = native().into_iter().filter(is_way).chain(ahead().into_iter().take(1));
+    let ways: Vec<Configuration> = configurations().into_iter().take(1).chain(compiled).collect();
+    let mut all = Vec::new();
+    for way in &ways {
+        let tier = way.name.split('-').next().unwrap_or_default();
+        for kind in memory_kinds() {
+            for (metered, deterministic, zeal) in every_setting() {
+                let mut configuration = way.clone();
+                let config = &mut configuration.config;
+                config.memory.kind = *kind;
+                config.execution.fuel = metered;
+                config.execution.interruptible = metered;
+                config.execution.deterministic = deterministic;
+                config.execution.gc_zeal = zeal;
+                let words = [
+                    tier.to_string(),
+                    format!("{kind:?}").to_lowercase(),
+                    if metered { "metered" } else { "" }.to_string(),
+                    if deterministic { "deterministic" } else { "" }.to_string(),
+                    zeal.map_or(String::new(), |zeal| format!("zeal-{zeal}")),
+                ];
+                let words: Vec<String> =
+                    words.into_iter().filter(|word| !word.is_empty()).collect();
+                // Some dozens, made once by a program that tests.
+                configuration.name = words.join("-").leak();
+                all.push(configuration);
+            }
+        }
+    }
+    all
+}
+
+/// Whether code is metered, whether it is deterministic, and how often garbage is collected.
+fn every_setting() -> impl Iterator<Item = (bool, bool, Option<u32>)> {
+    let switches = [(false, false), (false, true), (true, false), (true, true)];
+    let zeals = [None, Some(1), Some(3)];
+    switches.into_iter().flat_map(move |(m, d)| zeals.into_iter().map(move |zeal| (m, d, zeal)))
+}
+
 /// The configurations with a collector that leaves nothing where it was: it runs at every allocation,
 /// or at every third.
 pub fn zealous() -> Vec<Configuration> {
@@ -138,5 +235,5 @@ fn configuration(name: &'static str, kind: MemoryKind, metered: bool) -> Configu
     config.execution.fuel = metered;
     config.execution.interruptible = metered;
     config.execution.tier = Tier::Interp;
-    Configuration { name, lists: &["interp"], config, reprint: None }
+    Configuration { name, lists: &["interp"], config, reprint: None, load: None }
 }

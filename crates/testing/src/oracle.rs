@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::matrix::{Configuration, configurations, zealous};
+use crate::matrix::{Configuration, ahead, configurations, native, zealous};
 
 mod customs;
 mod external;
@@ -272,13 +272,18 @@ impl Ours {
         // Modules may see bits of NaNs that are canonical in the deterministic ones alone: the
         // generator overlooks those of `demote` and `promote`.
         let mut usual = configurations();
+        usual.extend(
+            native().into_iter().chain(ahead()).filter(|c| c.config.execution.gc_zeal.is_none()),
+        );
         usual.retain(|configuration| !configuration.config.execution.deterministic);
         match self {
             Ours::Usual => usual,
-            Ours::Zealous => usual.into_iter().chain(zealous()).collect(),
-            Ours::Deterministic => {
-                configurations().into_iter().map(Configuration::deterministic).collect()
+            Ours::Zealous => {
+                let native = native().into_iter().chain(ahead());
+                let native = native.filter(|c| c.config.execution.gc_zeal.is_some());
+                usual.into_iter().chain(zealous()).chain(native).collect()
             }
+            Ours::Deterministic => usual.into_iter().map(Configuration::deterministic).collect(),
         }
     }
 }
@@ -367,9 +372,20 @@ pub fn same(a: &[u8], b: &[u8], calls: usize) -> Result<(), String> {
 fn ours_agree(module: &[u8], calls: usize, ours: Ours) -> Result<Observation, String> {
     let deterministic = ours == Ours::Deterministic;
     let mut reference: Option<(&'static str, Observation)> = None;
-    for Configuration { name, config, .. } in ours.configurations() {
-        let observation =
-            ours::observe(&config, module, calls).map_err(|error| format!("{name}: {error}"))?;
+    let mut fuel: Option<(&'static str, u64)> = None;
+    for configuration in ours.configurations() {
+        let name = configuration.name;
+        let (observation, spent) = ours::observe(&configuration, module, calls)
+            .map_err(|error| format!("{name}: {error}"))?;
+        // A stack that is full is full elsewhere in another tier.
+        let spent = spent.filter(|_| !observation.steps.iter().any(Step::gives_up));
+        match (fuel, spent) {
+            (None, Some(spent)) => fuel = Some((name, spent)),
+            (Some((first, expected)), Some(spent)) if spent != expected => {
+                return Err(format!("{first} spent {expected} units of fuel, {name} {spent}"));
+            }
+            _ => {}
+        }
         let observation = if deterministic { observation } else { observation.canonical() };
         match &reference {
             None => reference = Some((name, observation)),

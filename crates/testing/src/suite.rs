@@ -153,6 +153,7 @@ fn run(file: &SuiteFile, configuration: &Configuration) -> Result<Reports, Strin
     let options = RunOptions {
         config,
         reprint: configuration.reprint,
+        load: configuration.load,
         dialect: file.dialect,
         ..RunOptions::default()
     };

@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use dunlin_testing::matrix::{Configuration, configurations, looking, native, reprinted, zealous};
+use dunlin_testing::matrix::{
+    Configuration, ahead, configurations, full, looking, native, reprinted, zealous,
+};
 use dunlin_testing::suite::{self, SuiteFile};
 
 #[track_caller]
@@ -34,14 +36,17 @@ fn check_suite(name: &str, read: impl Fn(&Path) -> Result<Vec<SuiteFile>, String
 }
 
 /// Every way there is to run a script; of those, the ones whose names contain one of the words in
-/// `DUNLIN_MATRIX`, if that is set.
+/// `DUNLIN_MATRIX`, if that is set. With `DUNLIN_MATRIX_FULL` set, all combinations instead of pairs.
 fn all() -> Vec<Configuration> {
     let interpreted = configurations().into_iter().chain(reprinted()).chain(zealous());
     let words = std::env::var("DUNLIN_MATRIX").unwrap_or_default();
     let wanted = |configuration: &Configuration| {
         words.is_empty() || words.split(',').any(|word| configuration.name.contains(word))
     };
-    interpreted.chain(looking()).chain(native()).filter(wanted).collect()
+    if std::env::var_os("DUNLIN_MATRIX_FULL").is_some() {
+        return full().into_iter().filter(wanted).collect();
+    }
+    interpreted.chain(looking()).chain(native()).chain(ahead()).filter(wanted).collect()
 }
 
 #[test]

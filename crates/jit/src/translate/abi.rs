@@ -103,6 +103,7 @@ impl Translator<'_, '_> {
             let var = self.b.declare_var(clif_type(ty));
             if ty.is_traced() {
                 self.b.declare_var_needs_stack_map(var);
+                self.traced_locals += 1;
             }
             self.body.locals.push(Local { var, ty });
         }

@@ -199,6 +199,7 @@ impl Translator<'_, '_> {
         signature: SigRef,
         args: &[Value],
     ) -> Result<Vec<Value>> {
+        self.count_live();
         let handlers = self.handlers()?;
         if handlers.is_empty() {
             let call = match callee {

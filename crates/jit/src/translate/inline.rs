@@ -64,6 +64,8 @@ impl Translator<'_, '_> {
     pub(super) fn end_inlined(&mut self) {
         self.end_fuel();
         if let Some(caller) = self.callers.pop() {
+            let traced = self.body.locals.iter().filter(|local| local.ty.is_traced());
+            self.traced_locals -= traced.count();
             self.body = caller;
         }
     }

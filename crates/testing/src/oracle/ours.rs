@@ -1,44 +1,64 @@
 //! What a module does on our engine.
 
 use dunlin_engine::{
-    Config, Engine, Error, ErrorKind, Extern, Func, FuncType, Instance, Module, Ref, Store, Trap,
-    Val, ValType,
+    Engine, Error, ErrorKind, Extern, Func, FuncType, Instance, Module, Ref, Store, Trap, Val,
+    ValType,
 };
 
 use super::probe::is_plain;
 use super::{Observation, Step, Stop, TABLE_ELEMENTS, Value, digest};
+use crate::matrix::Configuration;
 
 /// The most that objects of a module may take; more than that is no result.
 const HEAP_BYTES: u64 = 16 << 20;
+
+/// More than any module spends.
+const FUEL: u64 = i64::MAX as u64;
 
 /// Instantiates `module`, calls its exported functions and looks at everything else it exports.
 ///
 /// # Errors
 ///
 /// If the engine does not accept the module, or breaks a promise of its own.
-pub(super) fn observe(config: &Config, module: &[u8], calls: usize) -> Result<Observation, Error> {
+///
+/// With the observation comes how much fuel was spent, if the engine counts that.
+pub(super) fn observe(
+    configuration: &Configuration,
+    module: &[u8],
+    calls: usize,
+) -> Result<(Observation, Option<u64>), Error> {
     // Modules ask for arrays of any size.
-    let mut config = config.clone();
+    let mut config = configuration.config.clone();
     config.limits.heap_bytes = HEAP_BYTES;
     let engine = Engine::new(&config)?;
-    let module = Module::new(&engine, module)?;
+    let module = match configuration.load {
+        None => Module::new(&engine, module)?,
+        Some(load) => load(&engine, module)?,
+    };
     let mut store = Store::try_new(&engine, ())?;
     if config.execution.fuel {
-        store.set_fuel(u64::MAX)?;
+        store.set_fuel(FUEL)?;
     }
+    let steps = steps(&mut store, &module, calls)?;
+    let spent = config.execution.fuel.then(|| store.fuel().map(|left| FUEL - left)).transpose()?;
+    Ok((Observation { steps }, spent))
+}
+
+/// What comes of instantiating and calling.
+fn steps(store: &mut Store<()>, module: &Module, calls: usize) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
-    let instance = match Instance::new(&mut store, &module, &[]) {
+    let instance = match Instance::new(&mut *store, module, &[]) {
         Ok(instance) => instance,
         Err(error) => {
             steps.push(trapped("start", error)?);
-            return Ok(Observation { steps });
+            return Ok(steps);
         }
     };
     steps.push(Step::Instantiated);
     let mut exports: Vec<(String, Extern)> = module
         .exports()
         .filter_map(|export| {
-            let item = instance.get_export(&mut store, export.name())?;
+            let item = instance.get_export(&mut *store, export.name())?;
             Some((export.name().to_string(), item))
         })
         .collect();
@@ -46,17 +66,17 @@ pub(super) fn observe(config: &Config, module: &[u8], calls: usize) -> Result<Ob
     exports.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (name, item) in &exports {
         if let Extern::Func(func) = item
-            && is_callable(&func.ty(&store))
+            && is_callable(&func.ty(&*store))
         {
             for call in 0..calls {
-                steps.push(self::call(&mut store, name, *func, call)?);
+                steps.push(self::call(store, name, *func, call)?);
             }
         }
     }
     for (name, item) in exports {
-        steps.extend(look(&mut store, name, item));
+        steps.extend(look(store, name, item));
     }
-    Ok(Observation { steps })
+    Ok(steps)
 }
 
 /// Whether a function takes and gives what means the same everywhere.
