@@ -184,24 +184,18 @@ mod tests {
             row(Some("fib"), None, Ok(312), 0),
             row(None, Some(0x1a2), Ok(4096), 2),
             row(None, Some(0x1b0), Ok(4592), 0),
-            row(
-                Some("\u{1b}[1m"),
-                None,
-                Err("the instruction `resume` is only interpreted".into()),
-                0,
-            ),
+            row(Some("\u{1b}[1m"), None, Err("only interpreted: resume".into()), 0),
         ];
         TierTable { total, rows }
     }
 
     #[test]
     fn tables_are_for_people() {
-        let expected = "\
-  asked at        seen   compiling       code  what
+        let expected = r"  asked at        seen   compiling       code  what
    12.3 ms      3.0 ms      1.2 ms  312 bytes  `fib`
    12.3 ms      3.0 ms      1.2 ms      4 KiB  function 7, loop at 0x1a2, entered 2 times
    12.3 ms      3.0 ms      1.2 ms    4.5 KiB  function 7, loop at 0x1b0, not entered
-   12.3 ms      3.0 ms      1.2 ms          -  `\\u{1b}[1m`: the instruction `resume` is only interpreted
+   12.3 ms      3.0 ms      1.2 ms          -  `\u{1b}[1m`: only interpreted: resume
 tiers: compiled 3 in 5.0 ms, 8.8 KiB of code; 1 stay interpreted; 2 loops taken over
 tiers: about 80.0 ms interpreted, 920.0 ms in native code or in the host
 ";

@@ -1,5 +1,5 @@
 ;; The time counts from the start function on.
-;; RUN: run --timeout 50ms --invoke quick %s
+;; RUN: run --tier interp --timeout 50ms --invoke quick %s
 ;; EXIT: 124
 (module
   (func $spin (loop $again (br $again)))

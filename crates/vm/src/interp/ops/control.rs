@@ -101,12 +101,18 @@ impl<O: Compare, F: Compared, const BACK: bool> Exec for Branch<O, F, BACK> {
     }
 }
 
+/// Says that whoever calls this rarely gets there.
+#[cold]
+#[inline]
+fn unlikely() {}
+
 /// Jumps back, unless the guest shall stop or go on in native code.
 #[inline(always)]
 unsafe fn jump_back(r: &mut Regs) -> Flow {
     // SAFETY: V7.
     unsafe {
         if (*r.rt).interrupt.load(Ordering::Relaxed) != 0 {
+            unlikely();
             // By an instruction of its own, so that branches need no native frame.
             mark_place(r);
             r.ip = (*r.rt).look;
