@@ -1,7 +1,10 @@
 //! One file per command, each with a `run` that takes the command's flags.
 
+pub(crate) mod cache;
+pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod print;
 pub(crate) mod run;
 pub(crate) mod validate;

@@ -24,6 +24,7 @@ Examples:
   dunlin run --dir ./data:ro app.wasm a b     let it read ./data, pass it two arguments
   dunlin run --invoke add math.wasm 2 3       call one export and print its result
   dunlin inspect app.wasm                     see what a module contains and will ask for
+  dunlin compile app.wasm                     make app.dunlin, which runs at full speed at once
 
 `dunlin COMMAND --help` tells more about each command.";
 
@@ -68,6 +69,8 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Run a program, or call one function of a module.
     Run(Box<RunFlags>),
+    /// Compile a module to native code ahead of time.
+    Compile(CompileFlags),
     /// Check that modules are valid, without running anything.
     Validate(ValidateFlags),
     /// Translate the text format to binary.
@@ -78,6 +81,10 @@ pub(crate) enum Command {
     Wast(WastFlags),
     /// Show what a module contains, uses, and will ask for.
     Inspect(InspectFlags),
+    /// Make a pair of keys, to sign compiled programs with.
+    Key(KeyFlags),
+    /// Show what the cache holds, or clear it.
+    Cache(CacheFlags),
     /// Print a completion script for a shell.
     Completions(CompletionsFlags),
 }
@@ -89,7 +96,7 @@ pub(crate) enum Command {
     after_help = "`dunlin run --help` tells more, with examples and exit codes."
 )]
 pub(crate) struct RunFlags {
-    /// The module (binary or text; `-` reads it from stdin), and the program's own arguments.
+    /// The module (binary, text or compiled; `-` reads it from stdin), and the program's own arguments.
     ///
     /// Everything after FILE belongs to the program, even if it looks like a flag.
     #[arg(required = true, trailing_var_arg = true, value_names = ["FILE", "ARGS"])]
@@ -154,6 +161,29 @@ pub(crate) struct RunFlags {
 
     #[command(flatten)]
     pub(crate) engine: EngineFlags,
+
+    #[command(flatten)]
+    pub(crate) storage: StorageFlags,
+}
+
+/// What is kept on disk, and whose files are believed.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Storage")]
+pub(crate) struct StorageFlags {
+    /// Run compiled programs that were signed with the other key of this one (repeatable).
+    ///
+    /// KEY is a file with a public key. Those who have the private one can make this machine do
+    /// anything. Programs that were compiled on this machine without a signature are always run.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) trust: Vec<PathBuf>,
+
+    /// Neither use nor fill the cache; the same as `DUNLIN_CACHE=off` in the environment.
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+
+    /// Say what did not work that is done without, such as a cache on a full disk.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Args, Debug, Default)]
@@ -271,6 +301,59 @@ pub(crate) enum ReportFlag {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct CompileFlags {
+    /// A module, binary or text; `-` reads it from stdin.
+    pub(crate) file: PathBuf,
+
+    /// Where to write the program; without it beside FILE, with the ending `.dunlin`.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Sign it with this private key, for all who trust the public one.
+    ///
+    /// Without it the program runs on this machine only, for this user.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sign: Option<PathBuf>,
+
+    /// Make it for `dunlin run --fuel`.
+    #[arg(long)]
+    pub(crate) fuel: bool,
+
+    /// Make it for `dunlin run --deterministic`.
+    #[arg(long)]
+    pub(crate) deterministic: bool,
+
+    /// Name all functions that stay interpreted, not only the first.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineFlags,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct KeyFlags {
+    /// Where to write the private key; the public one goes beside it, with `.pub` added.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CacheFlags {
+    /// What to do.
+    #[arg(value_enum, default_value_t = CacheAction::Show)]
+    pub(crate) action: CacheAction,
+}
+
+/// What to do with the cache.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CacheAction {
+    /// Say where it is and how large.
+    Show,
+    /// Remove everything from it.
+    Clear,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct ValidateFlags {
     /// Modules, binary or text; `-` reads one from stdin.
     #[arg(required = true, value_name = "FILE")]
@@ -353,12 +436,16 @@ pub(crate) struct WastFlags {
 
 #[derive(Args, Debug)]
 pub(crate) struct InspectFlags {
-    /// A module, binary or text; `-` reads it from stdin.
+    /// A module, binary or text, or a compiled program; `-` reads it from stdin.
     pub(crate) file: PathBuf,
 
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Say whether a compiled program is run by those who trust this public key (repeatable).
+    #[arg(long, value_name = "KEY")]
+    pub(crate) trust: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dunlin::Module;
 use dunlin_module::escape;
 use dunlin_script::TextError;
 
@@ -30,13 +31,24 @@ pub(crate) struct Input {
 pub(crate) enum Format {
     Binary,
     Text,
+    /// A compiled program, with a module in it.
+    Compiled,
 }
 
 /// Reads a module and translates it to binary if it is text.
 pub(crate) fn load_binary(path: &Path) -> Result<Input, Failure> {
+    let input = load(path)?;
+    match input.format()? {
+        Format::Compiled => Err(input.is_compiled()),
+        Format::Binary | Format::Text => Ok(input),
+    }
+}
+
+/// As [`load_binary`], and compiled programs as they are.
+pub(crate) fn load(path: &Path) -> Result<Input, Failure> {
     let input = read(path)?;
     match input.format()? {
-        Format::Binary => Ok(input),
+        Format::Binary | Format::Compiled => Ok(input),
         Format::Text => {
             let binary = input.translate()?;
             Ok(Input { bytes: binary.into(), path: input.path })
@@ -132,6 +144,9 @@ impl Input {
         if self.bytes.starts_with(b"\0asm") {
             return Ok(Format::Binary);
         }
+        if Module::is_compiled_program(&self.bytes) {
+            return Ok(Format::Compiled);
+        }
         let first = self.bytes.trim_ascii_start().first();
         if matches!(first, Some(b'(' | b';')) {
             return Ok(Format::Text);
@@ -146,6 +161,13 @@ impl Input {
             self.name(),
         );
         Err(Failure::new(Exit::Unreached, message))
+    }
+
+    /// What to say where a compiled program will not do.
+    pub(crate) fn is_compiled(&self) -> Failure {
+        let message = format!("{} is a compiled program: expected a module", self.name());
+        Failure::new(Exit::Unreached, message)
+            .help("it can be run with `dunlin run`, and shown with `dunlin inspect`")
     }
 
     /// The text.

@@ -71,11 +71,14 @@ fn main() -> ExitCode {
 fn execute(flags: Flags) -> Result<Exit, Failure> {
     match flags.command {
         Command::Run(flags) => commands::run::run(&flags),
+        Command::Compile(flags) => commands::compile::run(&flags),
         Command::Validate(flags) => commands::validate::run(&flags),
         Command::Wat(flags) => commands::wat::run(&flags),
         Command::Print(flags) => commands::print::run(&flags),
         Command::Wast(flags) => commands::wast::run(&flags),
         Command::Inspect(flags) => commands::inspect::run(&flags),
+        Command::Key(flags) => commands::key::run(&flags),
+        Command::Cache(flags) => commands::cache::run(&flags),
         Command::Completions(flags) => commands::completions::run(&flags),
     }
 }

@@ -4,19 +4,19 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dunlin::wasi::host::{Access, Input, Output};
 use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1, threads};
 use dunlin::{
-    Config, Engine, Error, ExternType, Features, Limits, MemoryKind, Module, Proposal, Tier,
-    js_string,
+    Config, Engine, Error, ExternType, Features, Limits, MemoryKind, Module, Proposal, PublicKey,
+    StorageConfig, Tier, js_string,
 };
 use dunlin_module::{ErrorKind, escape};
 
 use crate::Exit;
 use crate::flags::{
-    EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, RunFlags, TierFlag,
+    CompileFlags, EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, RunFlags, TierFlag,
 };
 use crate::quantity::Size;
 use crate::report::{Failure, io_reason, quoted};
@@ -87,11 +87,52 @@ pub(crate) fn run_config(flags: &RunFlags) -> Result<Config, Failure> {
     config.execution.deterministic = flags.deterministic;
     config.execution.tier_report = flags.tiers.is_some();
     config.limits = limits(&flags.limits)?;
+    config.storage = storage(&flags.storage.trust, flags.storage.no_cache)?;
     if flags.deterministic && flags.limits.max_threads.is_none() {
         // Which of two threads is first is chance.
         config.limits.threads = 0;
     }
     Ok(config)
+}
+
+/// The configuration of an engine that compiles for `dunlin run`.
+pub(crate) fn compile_config(flags: &CompileFlags) -> Result<Config, Failure> {
+    let mut config = config(&flags.engine)?;
+    config.execution.fuel = flags.fuel;
+    // As for running.
+    config.execution.interruptible = true;
+    config.execution.deterministic = flags.deterministic;
+    config.storage = StorageConfig { cache_directory: None, ..StorageConfig::for_user() };
+    Ok(config)
+}
+
+/// Where this user's files are, as the environment says: `DUNLIN_CACHE` names another directory for the
+/// cache, or is `off`.
+pub(crate) fn user_storage() -> StorageConfig {
+    let mut storage = StorageConfig::for_user();
+    match std::env::var_os("DUNLIN_CACHE") {
+        Some(off) if off == "off" => storage.cache_directory = None,
+        Some(directory) if !directory.is_empty() => {
+            storage.cache_directory = Some(directory.into());
+        }
+        _ => {}
+    }
+    storage
+}
+
+/// Whose files are believed, and what is kept.
+pub(crate) fn storage(trust: &[PathBuf], no_cache: bool) -> Result<StorageConfig, Failure> {
+    let mut storage = user_storage();
+    if no_cache {
+        storage.cache_directory = None;
+    }
+    for path in trust {
+        storage.trusted.push(PublicKey::load(path).map_err(|error| {
+            let name = quoted(&path.to_string_lossy());
+            Failure::new(Exit::Unreached, format!("cannot trust {name}: {}", error.reason()))
+        })?);
+    }
+    Ok(storage)
 }
 
 fn limits(flags: &LimitFlags) -> Result<Limits, Failure> {
@@ -160,6 +201,9 @@ pub(crate) fn world(flags: &RunFlags) -> Result<WasiCtx, Failure> {
     }
     builder = environment(builder, &flags.grants)?;
     builder = streams(builder, &flags.grants)?;
+    if !flags.grants.dirs.is_empty() {
+        builder = own_directories().into_iter().fold(builder, WasiCtxBuilder::protect);
+    }
     for dir in &flags.grants.dirs {
         let access = if dir.read_only { Access::ReadOnly } else { Access::ReadWrite };
         builder = builder.dir(&dir.host, &dir.guest, access);
@@ -171,6 +215,21 @@ pub(crate) fn world(flags: &RunFlags) -> Result<WasiCtx, Failure> {
         builder = builder.deterministic(flags.seed.map_or(0, |seed| seed.0));
     }
     builder.build().map_err(|error| Failure::new(Exit::Unreached, error.to_string()))
+}
+
+/// Our own directories, which no grant covers, not even one of everything. They are made if they are not
+/// there, lest a guest makes them; where that fails the guest fails as well.
+fn own_directories() -> Vec<PathBuf> {
+    let (here, usual) = (user_storage(), StorageConfig::for_user());
+    let all = [here.key_directory, here.cache_directory, usual.cache_directory];
+    let own: Vec<PathBuf> = all.into_iter().flatten().collect();
+    for directory in &own {
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        drop(builder.recursive(true).create(directory));
+    }
+    own
 }
 
 fn listen(address: &str) -> Result<TcpListener, Failure> {

@@ -1,6 +1,7 @@
 //! What there is to know about a module without running it.
 
 mod json;
+mod program;
 mod text;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use dunlin_module::{
 };
 
 pub(crate) use json::json;
+pub(crate) use program::Program;
 pub(crate) use text::Text;
 
 /// A module and what follows from it.

@@ -73,7 +73,7 @@ fn check(dir: &Path, file: &Path) -> Result<(), String> {
     let (mut stdout, mut stderr) = (String::new(), String::new());
     let mut faults = String::new();
     for run in &runs {
-        let (code, out, err) = execute(dir, run);
+        let (code, out, err) = execute(dir, &temp.0, run);
         let line = run.words.join(" ");
         for (text, new) in [(&mut stdout, out), (&mut stderr, err)] {
             // With several commands, say which of them printed what.
@@ -161,12 +161,16 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-fn execute(dir: &Path, run: &Run) -> (i32, String, String) {
+fn execute(dir: &Path, temp: &Path, run: &Run) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
         .args(&run.words)
         .current_dir(dir)
         .env_remove("NO_COLOR")
         .env_remove("COLUMNS")
+        // Each case has a cache and a key of its own.
+        .env_remove("DUNLIN_CACHE")
+        .env("XDG_CACHE_HOME", temp.join(".cache"))
+        .env("XDG_STATE_HOME", temp.join(".state"))
         .envs(run.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -62,6 +62,7 @@ fn file(name: &str, contents: &str) -> PathBuf {
 
 fn dunlin() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+    command.env("DUNLIN_CACHE", "off");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

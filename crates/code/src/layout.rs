@@ -99,6 +99,10 @@ pub mod shape {
 /// [`Remember`]: crate::native::Builtin::Remember
 pub const NURSERY_BYTES: u32 = 1 << 20;
 
+/// Bytes of a bulk operation, or of a new array, that cost one unit of fuel beside the instruction's
+/// own.
+pub const FUEL_BYTES: u64 = 64;
+
 /// The bits of the first word of an object that are the number of its type.
 pub const TYPE_NUMBER_MASK: u32 = (1 << 30) - 1;
 

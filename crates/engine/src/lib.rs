@@ -75,7 +75,8 @@ pub use reference::{AnyKind, AnyRef, ArrayRef, ContRef, ExnRef, ExternRef, Objec
 pub use shared_memory::{SharedMemory, Woken};
 #[cfg(feature = "storage")]
 pub use storage::{
-    CacheEntry, CacheKind, PublicKey, SealedBy, SigningKey, StorageConfig, clear_cache, list_cache,
+    AccessError, CacheEntry, CacheKind, PublicKey, SealedBy, SigningKey, StorageConfig,
+    clear_cache, list_cache,
 };
 pub use store::{InterruptHandle, Store};
 pub use table::Table;

@@ -188,6 +188,16 @@ impl Module {
         Ok((module, None))
     }
 
+    /// Checks that somebody whom the engine trusts has sealed a compiled program, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If nobody has.
+    pub fn check_seal(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let trust = engine.storage().trust();
+        envelope::open(bytes.as_ref(), Purpose::Program, &trust).map(drop).map_err(refused)
+    }
+
     /// Whether bytes begin as a compiled program does, which [`Module::deserialize`] reads.
     pub fn is_compiled_program(bytes: &[u8]) -> bool {
         envelope::is_sealed(bytes)
@@ -391,7 +401,9 @@ fn refused(error: SealError) -> Error {
         SealError::Untrusted(SealedBy::Machine(_)) => Some(
             "compile it again on this machine, or have it signed with a key that is trusted here",
         ),
-        SealError::Untrusted(_) => Some("trust the public key of whoever signed it"),
+        SealError::Untrusted(_) => Some(
+            "trust the public key of whoever signed it: `StorageConfig::trusted`, or `--trust KEY`",
+        ),
         _ => None,
     };
     let message = Error::message(ErrorKind::Invalid, format!("compiled program: {error}"));

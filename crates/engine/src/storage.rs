@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use dunlin_seal::{Directory, MachineKey, Trust};
 
 pub use dunlin_seal::directory::Kind as CacheKind;
-pub use dunlin_seal::{PublicKey, SealedBy, SigningKey};
+pub use dunlin_seal::{AccessError, PublicKey, SealedBy, SigningKey};
 
 use crate::cache::Cache;
 use crate::error::{Error, Result};
@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 const CACHE_BYTES_MAX: u64 = 1 << 30;
 /// What our directories are called.
 const NAME: &str = "dunlin";
+/// The part of our cache that an engine keeps.
+const MODULES: &str = "modules";
 
 /// What an engine keeps on disk, and whose files it believes. By default nothing, and nobody's.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,12 +53,13 @@ impl Default for StorageConfig {
 
 impl StorageConfig {
     /// Key and cache where they are by convention: `$XDG_STATE_HOME/dunlin` and
-    /// `$XDG_CACHE_HOME/dunlin`, which are `~/.local/state/dunlin` and `~/.cache/dunlin` without these
-    /// variables. Without a home there is neither.
+    /// `$XDG_CACHE_HOME/dunlin/modules`, which are `~/.local/state/dunlin` and
+    /// `~/.cache/dunlin/modules` without these variables. Without a home there is neither.
     pub fn for_user() -> StorageConfig {
         StorageConfig {
             key_directory: user_directory("XDG_STATE_HOME", ".local/state"),
-            cache_directory: user_directory("XDG_CACHE_HOME", ".cache"),
+            cache_directory: user_directory("XDG_CACHE_HOME", ".cache")
+                .map(|dir| dir.join(MODULES)),
             ..StorageConfig::default()
         }
     }

@@ -9,7 +9,7 @@ use dunlin_code::native::{CompileError, Compiler, NativeCode, Request};
 use crate::extract::extract;
 use crate::flags::{Processor, Target, fingerprint};
 use crate::limits::UNCHECKED_FRAME_BYTES_MAX;
-use crate::translate::{Translated, translate};
+use crate::translate::{Options, Translated, translate};
 
 /// The compiler to native code for the processor that this runs on.
 pub struct Jit {
@@ -94,9 +94,14 @@ impl Jit {
         func: &mut Function,
         check_stack: bool,
     ) -> Result<Translated, CompileError> {
-        let target = self.target(request);
-        let mut builder = FunctionBuilderContext::new();
-        translate(request, target.frontend_config(), func, &mut builder, check_stack)
+        let config = self.target(request).frontend_config();
+        let mut attempt = |inline| {
+            *func = Function::new();
+            let options = Options { check_stack, inline };
+            translate(request, config, func, &mut FunctionBuilderContext::new(), options)
+        };
+        // What is inlined may be too much, or have what is only interpreted.
+        attempt(true).or_else(|_| attempt(false))
     }
 }
 

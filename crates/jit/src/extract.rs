@@ -72,7 +72,7 @@ fn calls(code: &CompiledCode, frame: u32) -> Result<Vec<CallSite>> {
     let mut maps = code.buffer.user_stack_maps().iter().peekable();
     let mut calls = Vec::new();
     for site in code.buffer.call_sites() {
-        while maps.next_if(|(at, ..)| *at < site.ret_addr).is_some() {
+        if maps.peek().is_some_and(|(at, ..)| *at < site.ret_addr) {
             return Err(failed("a stack map without a call"));
         }
         let map = maps.next_if(|(at, ..)| *at == site.ret_addr).map(|(.., map)| map);

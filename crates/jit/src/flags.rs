@@ -58,7 +58,7 @@ pub(crate) fn target(processor: Processor, deterministic: bool) -> Result<OwnedT
 /// The first feature of [`BASELINE`] that code must not use.
 fn missing(isa: &OwnedTargetIsa) -> Option<&'static str> {
     let values = isa.isa_flags();
-    let has = |feature: &&str| values.iter().any(|v| v.name == *feature && v.as_bool() == Some(true));
+    let has = |feature: &str| values.iter().any(|v| v.name == feature && v.as_bool() == Some(true));
     BASELINE.into_iter().find(|feature| !has(feature))
 }
 

@@ -14,6 +14,7 @@
 mod compile;
 mod extract;
 mod flags;
+mod inline;
 mod limits;
 mod translate;
 mod traps;

@@ -16,6 +16,9 @@ const EDGES_MAX: u32 = 40_000;
 /// Entries of all branch tables.
 const TABLE_ENTRIES_MAX: u32 = 20_000;
 
+/// Operands and locals that may be references, at all calls together: each may be a root there.
+const LIVE_MAX: u32 = 2_000_000;
+
 /// The most bytes a frame of a function may have that does not look at the native stack's end.
 pub(crate) const UNCHECKED_FRAME_BYTES_MAX: u32 = 1 << 10;
 
@@ -25,6 +28,7 @@ pub(crate) struct Work {
     operators: u32,
     edges: u32,
     table_entries: u32,
+    live: u32,
 }
 
 impl Work {
@@ -46,12 +50,20 @@ impl Work {
 
     /// Counts an instruction.
     pub(crate) fn operator(&mut self) -> Result<(), CompileError> {
+        if self.live > LIVE_MAX {
+            return Err(CompileError::TooLarge("values at calls", self.live.into()));
+        }
         count(&mut self.operators, 1, OPERATORS_MAX, "instructions")
     }
 
     /// Counts an edge to a block that takes `values`.
     pub(crate) fn edge(&mut self, values: usize) -> Result<(), CompileError> {
         count(&mut self.edges, values.saturating_add(1), EDGES_MAX, "edges between blocks")
+    }
+
+    /// Counts values that are there at a call. What is too much is found at the next instruction.
+    pub(crate) fn live(&mut self, values: usize) {
+        self.live = self.live.saturating_add(u32::try_from(values).unwrap_or(u32::MAX));
     }
 
     /// Counts a branch table.

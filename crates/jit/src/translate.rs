@@ -11,6 +11,7 @@
 //! | [`trap`] [`builtin`] | conditional traps, calls of the runtime |
 //! | [`fuel`] | fuel, interruption, the native stack's end |
 //! | [`osr`] | entry at a loop |
+//! | `inline` | functions in place of calls of them |
 //! | `numeric` `memory` `table` `simd` `control` `call` `gc` `atomic` `exception` | one family of instructions each, as in lowering |
 
 mod abi;
@@ -22,6 +23,7 @@ mod control;
 mod exception;
 mod fuel;
 mod gc;
+mod inline;
 mod memory;
 mod numeric;
 mod osr;
@@ -41,9 +43,10 @@ use dunlin_code::layout::ContextLayout;
 use dunlin_code::native::{CompileError, Entry, Inlined, Position, Request};
 use dunlin_code::object::Storage;
 use dunlin_code::{Settings, frame::FrameLayout};
-use dunlin_module::op::{Operator, ReadError};
+use dunlin_module::op::{Operator, OperatorsReader, ReadError};
 use dunlin_module::{DefinedFuncIndex, FuncType, Module};
 
+use crate::inline::Inlining;
 use crate::limits::Work;
 use control::Control;
 use stack::{Local, Operand};
@@ -61,14 +64,22 @@ pub(crate) struct Translated {
     pub(crate) checks_stack: bool,
 }
 
-/// Translates what is requested into `func`. It looks at the native stack's end if it calls anything or
-/// if `check_stack` asks for it.
+/// How to translate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Whether to look at the native stack's end though nothing is called.
+    pub(crate) check_stack: bool,
+    /// Whether calls may be inlined.
+    pub(crate) inline: bool,
+}
+
+/// Translates what is requested into `func`.
 pub(crate) fn translate(
     request: &Request<'_>,
     config: TargetFrontendConfig,
     func: &mut Function,
     builder: &mut FunctionBuilderContext,
-    check_stack: bool,
+    options: Options,
 ) -> Result<Translated> {
     let module = request.module;
     let mut work = Work::begin(module.bodies[request.func.index()].len())?;
@@ -77,29 +88,25 @@ pub(crate) fn translate(
         // A tail call would have to leave a frame that is not native.
         return Err(CompileError::Unsupported("tail call in a loop that is entered".to_owned()));
     }
-    let ty = module.func_type(module.func_index(request.func));
+    let body_bytes = module.bodies[request.func.index()].len();
     let mut translator = Translator {
         module,
         settings: *request.settings,
-        func: request.func,
         entry: request.entry,
-        ty,
         layout: ContextLayout::new(module),
-        frame: None,
-        frame_slots: 0,
+        body: Body::new(module, request.func)?,
+        callers: Vec::new(),
+        inlining: if options.inline { Inlining::new(body_bytes) } else { Inlining::none() },
         b: FunctionBuilder::new(func, builder),
         vmctx: Value::from_u32(0),
-        frame_base: None,
         stack: Vec::new(),
         control: Vec::new(),
-        locals: Vec::new(),
+        traced_locals: 0,
         unreachable: false,
         skipped: 0,
-        operator_at: module.bodies[request.func.index()].start,
         positions: Vec::new(),
         inlined: Vec::new(),
         work,
-        fuel: None,
         layouts: HashMap::new(),
         polls: 0,
         signatures: HashMap::new(),
@@ -108,13 +115,13 @@ pub(crate) fn translate(
         throw_signature: None,
         handlers: Vec::new(),
         landings: Vec::new(),
-        try_parts: None,
+        try_parts: HashMap::new(),
         args: None,
         osr_operands: None,
     };
-    let checks_stack = request.entry == Entry::Function && (survey.calls || check_stack);
+    let checks_stack = request.entry == Entry::Function && (survey.calls || options.check_stack);
     translator.begin(checks_stack)?;
-    translator.body()?;
+    translator.instructions()?;
     let (positions, inlined) = translator.finish(config)?;
     Ok(Translated { positions, inlined, checks_stack })
 }
@@ -122,33 +129,27 @@ pub(crate) fn translate(
 struct Translator<'a, 'm> {
     module: &'m Module,
     settings: Settings,
-    func: DefinedFuncIndex,
     entry: Entry,
-    ty: &'m FuncType,
     layout: ContextLayout,
-    /// The interpreter's frame, where it matters: see `osr`.
-    frame: Option<FrameLayout>,
-    /// Slots of that frame.
-    frame_slots: u32,
+    /// What is translated now.
+    body: Body<'m>,
+    /// What it is inlined in, the outermost first.
+    callers: Vec<Body<'m>>,
+    inlining: Inlining,
     b: FunctionBuilder<'a>,
     /// The context of the function's instance.
     vmctx: Value,
-    /// Where the interpreter's frame is or, in the deterministic profile, would be.
-    frame_base: Option<Value>,
     stack: Vec<Operand>,
     control: Vec<Control>,
-    locals: Vec<Local>,
+    /// How many locals are references that the collector follows.
+    traced_locals: usize,
     /// Whether the code at this point can never run.
     unreachable: bool,
     /// Blocks opened in unreachable code and not closed yet.
     skipped: u32,
-    /// Where the current instruction is in the module's binary.
-    operator_at: u32,
     positions: Vec<Position>,
     inlined: Vec<Inlined>,
     work: Work,
-    /// The constant that is the cost of the current stretch, and the cost so far.
-    fuel: Option<(Inst, u32)>,
     /// Module type index → offset and storage of the fields of a struct, once asked for.
     layouts: HashMap<u32, Rc<[(u32, Storage)]>>,
     /// How many places look for interruption.
@@ -162,21 +163,63 @@ struct Translator<'a, 'm> {
     handlers: Vec<exception::Handler>,
     /// Blocks that exceptions lead to, once a call may throw one.
     landings: Vec<Option<Block>>,
-    /// Where a `try` is → what follows its body; known once there is one.
-    try_parts: Option<HashMap<u32, exception::TryParts>>,
+    /// Where a `try` is → what follows its body; of the functions in which one was met.
+    try_parts: HashMap<u32, exception::TryParts>,
     /// Slots for operands and results of builtins, and how many.
     args: Option<(StackSlot, u32)>,
     /// Where operands are read from the frame, until the loop that is entered is met.
     osr_operands: Option<Block>,
 }
 
+/// A function whose instructions are translated: the one that is compiled, or one inlined in it.
+struct Body<'m> {
+    func: DefinedFuncIndex,
+    ty: &'m FuncType,
+    reader: OperatorsReader<'m>,
+    /// Where the current instruction is in the module's binary.
+    operator_at: u32,
+    /// See [`Position::inlined`].
+    inlined: u32,
+    locals: Vec<Local>,
+    /// Where its operands begin on the stack, and its blocks, the first of which is itself.
+    stack_base: usize,
+    control_base: usize,
+    /// The interpreter's frame, where it matters: see `osr`.
+    frame: Option<FrameLayout>,
+    /// Slots of that frame.
+    frame_slots: u32,
+    /// Where the interpreter's frame is or, in the deterministic profile, would be.
+    frame_base: Option<Value>,
+    /// The constant that is the cost of the current stretch, and the cost so far.
+    fuel: Option<(Inst, u32)>,
+}
+
+impl<'m> Body<'m> {
+    fn new(module: &'m Module, func: DefinedFuncIndex) -> Result<Body<'m>> {
+        Ok(Body {
+            func,
+            ty: module.func_type(module.func_index(func)),
+            reader: module.body(func).get_operators_reader().map_err(malformed)?,
+            operator_at: module.bodies[func.index()].start,
+            inlined: 0,
+            locals: Vec::new(),
+            stack_base: 0,
+            control_base: 0,
+            frame: None,
+            frame_slots: 0,
+            frame_base: None,
+            fuel: None,
+        })
+    }
+}
+
 impl<'m> Translator<'_, 'm> {
-    /// Translates the instructions of the body.
-    fn body(&mut self) -> Result {
-        let mut reader = self.module.body(self.func).get_operators_reader().map_err(malformed)?;
-        while !reader.eof() {
-            self.operator_at = reader.original_position() as u32;
-            let op = reader.read().map_err(malformed)?;
+    /// Translates the instructions of the body, and of those inlined in it.
+    fn instructions(&mut self) -> Result {
+        while !self.body.reader.eof() {
+            self.body.operator_at = self.body.reader.original_position() as u32;
+            let op = self.body.reader.read().map_err(malformed)?;
+            // What ends an inlined body makes the caller's the current one.
             self.operator(&op)?;
         }
         Ok(())
@@ -203,9 +246,14 @@ impl<'m> Translator<'_, 'm> {
         Err(CompileError::Unsupported(name.to_owned()))
     }
 
+    /// The current instruction.
+    fn position(&self) -> Position {
+        Position { offset: self.body.operator_at, inlined: self.body.inlined }
+    }
+
     /// What follows is made from the current instruction.
     fn place(&mut self) {
-        let position = Position { offset: self.operator_at, inlined: 0 };
+        let position = self.position();
         if self.positions.last() != Some(&position) {
             self.positions.push(position);
         }

@@ -2,7 +2,6 @@
 
 #![expect(clippy::print_stdout, reason = "it is run by people, who want to know")]
 
-use dunlin_testing::matrix::configurations;
 use dunlin_testing::sweep;
 
 fn main() {
@@ -15,7 +14,7 @@ fn main() {
         println!("usage: sweep [accesses] [first round]");
         std::process::exit(2);
     };
-    match sweep::widening(&configurations(), 0, 1) {
+    match sweep::widening(&sweep::all(), 0, 1) {
         Ok(tally) => println!("{} loads of last bytes in instructions", tally.accesses),
         Err(wrong) => {
             println!("{wrong}");
@@ -24,7 +23,7 @@ fn main() {
     }
     let (mut accesses, mut trapped) = (0, 0);
     for round in first.. {
-        match sweep::round(&configurations(), round, 1) {
+        match sweep::round(&sweep::all(), round, 1) {
             Ok(tally) => {
                 accesses += tally.accesses;
                 trapped += tally.trapped;

@@ -9,10 +9,10 @@ mod accesses;
 mod shapes;
 mod widening;
 
-use dunlin_engine::{Engine, Extern, Instance, Memory, Module, Store, Trap, TypedFunc};
+use dunlin_engine::{Engine, Extern, Instance, Memory, Module, Store, Tier, Trap, TypedFunc};
 use dunlin_script::wat_to_wasm;
 
-use crate::matrix::Configuration;
+use crate::matrix::{Configuration, configurations, native};
 use crate::random::Random;
 use accesses::Case;
 use shapes::Shape;
@@ -25,6 +25,23 @@ pub struct Tally {
     pub accesses: u64,
     /// Those that trapped, as they should.
     pub trapped: u64,
+}
+
+/// The configurations in which accesses may differ: all but those that differ in the collector.
+pub fn all() -> Vec<Configuration> {
+    let all = configurations().into_iter().chain(native());
+    all.filter(|c| c.config.execution.gc_zeal.is_none()).collect()
+}
+
+/// Some of [`all`], with every kind of memory in every tier.
+pub fn some() -> Vec<Configuration> {
+    let mut all = all();
+    all.retain(|c| {
+        let execution = &c.config.execution;
+        !execution.deterministic && execution.fuel == (execution.tier == Tier::Eager)
+            || c.name == "opt-compact-metered"
+    });
+    all
 }
 
 /// How a call ended.

@@ -2,7 +2,7 @@
 
 use dunlin_engine::{Engine, Instance, Module, Store};
 use dunlin_script::wat_to_wasm;
-use dunlin_testing::matrix::{Configuration, configurations};
+use dunlin_testing::matrix::{Configuration, configurations, native};
 use dunlin_testing::vectors::{self, Case};
 
 /// Sets of operands of each instruction.
@@ -46,10 +46,14 @@ fn agree() {
     let operands = vectors::operands(SETS, 0);
     for deterministic in [false, true] {
         let with_profile = |c: Configuration| if deterministic { c.deterministic() } else { c };
-        // Checks for fuel and interruption have nothing to do with vectors.
+        // Checks for fuel and interruption have nothing to do with vectors, nor has the collector.
         let mut all = configurations()
             .into_iter()
-            .filter(|c| !c.config.execution.fuel && !c.config.execution.deterministic)
+            .chain(native())
+            .filter(|Configuration { config, .. }| {
+                let execution = &config.execution;
+                !execution.fuel && !execution.deterministic && execution.gc_zeal.is_none()
+            })
             .map(|configuration| Running::new(with_profile(configuration), &wasm, &operands));
         let mut reference = all.next().expect("there is a configuration");
         let mut others: Vec<Running> = all.collect();

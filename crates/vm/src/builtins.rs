@@ -31,8 +31,7 @@ pub(crate) const STEP_BYTES: usize = 1 << 20;
 /// The same in elements of 8 bytes.
 const STEP_ELEMENTS: usize = STEP_BYTES / 8;
 
-/// Bytes of a bulk operation that cost one unit of fuel, beside the instruction's own.
-pub(crate) const FUEL_BYTES: u64 = 64;
+pub(crate) use dunlin_code::layout::FUEL_BYTES;
 
 /// What growing gives when it fails: -1 to the guest.
 const NOT_GROWN: u64 = u64::MAX;

@@ -192,9 +192,13 @@ pub(crate) unsafe fn throw(rt: *mut Rt, exception: u32) -> Result<(), Trap> {
     unsafe {
         (*rt).exception = exception;
         let store = &mut *(*rt).store;
-        let (catcher, boundaries) = find(store, Place::exit(rt), exception)?;
+        let place = Place::exit(rt);
+        let (catcher, boundaries) = find(store, place, exception)?;
         match catcher {
-            Catcher::Interpreted(caught) if boundaries == 0 => land(rt, &caught),
+            // What is thrown from native code leaves it first.
+            Catcher::Interpreted(caught) if boundaries == 0 && !place.is_native() => {
+                land(rt, &caught)
+            }
             _ => {
                 store.catch = Some(Catch { catcher, depth: store.native_depth - boundaries });
                 Err(Trap::Exception)

@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicU64;
 use rustix::io::Errno;
 
 use crate::host::{
-    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Output, Random, Stream,
-    Table, Time, VirtualTime, join, open_granted, probe,
+    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Output, Protected,
+    Random, Stream, Table, Time, VirtualTime, join, open_granted, probe,
 };
 use crate::p1::{Descriptor, Descriptors, Object};
 
@@ -168,7 +168,8 @@ impl WasiCtxBuilder {
     }
 
     /// Keeps a file, or a directory with all below it, out of every grant, whatever name or
-    /// link it is reached by. A path that does not exist protects nothing.
+    /// link it is reached by. Nothing on the way to it can be moved or removed. A path that does not
+    /// exist protects nothing.
     pub fn protect(mut self, path: impl Into<PathBuf>) -> Self {
         self.protected.push(path.into());
         self
@@ -215,7 +216,9 @@ impl WasiCtxBuilder {
         }
 
         let denials = Denials::default();
-        let protected: Arc<[FileId]> = self.protected.iter().filter_map(|p| identify(p)).collect();
+        // Nothing has to be kept out of no grant.
+        let paths = if self.dirs.is_empty() { &[][..] } else { &self.protected[..] };
+        let protected = Arc::new(Protected::find(paths));
         let mut fds: Descriptors = Table::new(self.descriptors_max);
         let mut insert = |descriptor| fds.insert(descriptor).map_err(BuildError::Descriptors);
         insert(Descriptor::new(Object::Input(self.stdin)))?;
@@ -253,14 +256,9 @@ fn check_text(what: &'static str, text: &str, size: &mut usize) -> Result<(), Bu
     if *size > STRINGS_MAX { Err(BuildError::TooLong { what }) } else { Ok(()) }
 }
 
-/// Which file a path of the host names now.
-fn identify(path: &Path) -> Option<FileId> {
-    rustix::fs::stat(path).ok().map(|stat| FileId::from(&stat))
-}
-
 fn open_dir(
     grant: DirGrant,
-    protected: &Arc<[FileId]>,
+    protected: &Arc<Protected>,
     denials: &Denials,
 ) -> Result<Dir, BuildError> {
     if grant.guest.is_empty() || grant.guest.contains('\0') {
@@ -283,7 +281,8 @@ fn open_dir(
             return Err(BuildError::Directory { host, error: errno.into() });
         }
     }
-    if protected.contains(&root) {
+    let covered = protected.covers(std::os::fd::AsFd::as_fd(&fd));
+    if covered.map_err(|error| BuildError::Directory { host: host.clone(), error })? {
         return Err(BuildError::Protected { host });
     }
     let terms = Grant {

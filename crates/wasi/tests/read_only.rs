@@ -327,3 +327,73 @@ fn protected_files_are_in_no_grant() {
         format!("cannot grant directory `{}`: it is protected", tree.join("home/cache").display());
     assert_eq!(cache.map(|_| ()).map_err(|e| e.to_string()), Err(message));
 }
+
+/// Who could move what is on the way to protected files could put others in their place.
+#[test]
+fn the_way_to_protected_files_stays() {
+    use std::os::unix::fs::symlink;
+    let tree = TempTree::new();
+    std::fs::create_dir_all(tree.join("home/real/state/dunlin")).unwrap();
+    std::fs::create_dir_all(tree.join("home/empty")).unwrap();
+    std::fs::write(tree.join("home/real/state/dunlin/key"), "key").unwrap();
+    std::fs::write(tree.join("home/real/other"), "other").unwrap();
+    symlink("real/state", tree.join("home/link")).unwrap();
+    symlink("link", tree.join("home/link2")).unwrap();
+    let mut guest = Guest::new(
+        WasiCtx::builder()
+            .dir(tree.join("home"), "/", Access::ReadWrite)
+            .protect(tree.join("home/link2/dunlin")),
+    );
+    for path in ["link2", "link", "real", "real/state", "real/state/dunlin", "link/dunlin"] {
+        assert_eq!(guest.rename((ROOT, path), (ROOT, "x")), Err(Errno::NOTCAPABLE), "{path}");
+        assert_eq!(guest.rename((ROOT, "empty"), (ROOT, path)), Err(Errno::NOTCAPABLE), "{path}");
+        assert_eq!(guest.unlink(ROOT, path), Err(Errno::NOTCAPABLE), "{path}");
+        assert_eq!(guest.rmdir(ROOT, path), Err(Errno::NOTCAPABLE), "{path}");
+    }
+    for path in ["real/state/dunlin/key", "link2/dunlin/key", "link/dunlin"] {
+        assert_eq!(guest.stat_at(ROOT, path, true).map(|_| ()), Err(Errno::NOTCAPABLE), "{path}");
+    }
+    // What is beside the way is as granted.
+    assert_eq!(guest.rename((ROOT, "real/other"), (ROOT, "real/state/moved")), Ok(()));
+    assert_eq!(guest.unlink(ROOT, "link/moved"), Ok(()));
+    assert_eq!(guest.rmdir(ROOT, "empty"), Ok(()));
+    assert_eq!(std::fs::read(tree.join("home/link2/dunlin/key")).unwrap(), b"key");
+}
+
+/// What is nowhere near protected files is not looked at more closely than without them.
+#[test]
+fn other_grants_stay_as_they_are() {
+    use std::os::unix::fs::symlink;
+    let tree = TempTree::new();
+    build(&tree, "project");
+    std::fs::create_dir_all(tree.join("cache/sub")).unwrap();
+    std::fs::write(tree.join("cache/key"), "key").unwrap();
+    std::fs::hard_link(tree.join("cache/key"), tree.join("project/second")).unwrap();
+    symlink("../cache", tree.join("project/out")).unwrap();
+    let world = |host: &str| {
+        WasiCtx::builder()
+            .dir(tree.join(host), "/", Access::ReadWrite)
+            .protect(tree.join("cache"))
+            .protect(tree.join("cache/key"))
+    };
+    let mut guest = Guest::new(world("project"));
+    for path in ["f", "l", "d/g", "d/../f"] {
+        let fd = guest.open(ROOT, path, Open::READ).unwrap();
+        assert_eq!(guest.read(fd, 10).unwrap(), b"content", "{path}");
+    }
+    assert_eq!(guest.rename((ROOT, "d"), (ROOT, "e")), Ok(()));
+    assert_eq!(guest.open(ROOT, "out/key", Open::READ), Err(Errno::NOTCAPABLE));
+    assert_eq!(guest.open(ROOT, "second", Open::READ), Err(Errno::NOTCAPABLE));
+    let denied = guest.ctx.denials().list();
+    let link = Denial::LinkOutside { path: "/out/key".into(), granted: "/".into() };
+    assert_eq!(denied, [link, Denial::Protected { path: "/second".into() }]);
+    // A part of what is protected cannot be granted either.
+    for host in ["cache", "cache/sub"] {
+        let refused = world(host).build().map(|_| ()).unwrap_err().to_string();
+        let host = tree.join(host);
+        assert_eq!(
+            refused,
+            format!("cannot grant directory `{}`: it is protected", host.display())
+        );
+    }
+}

@@ -2,15 +2,22 @@
 
 use crate::Exit;
 use crate::flags::InspectFlags;
-use crate::input;
+use crate::input::{self, Format};
 use crate::plan;
 use crate::progress::Progress;
 use crate::report::{Failure, shell_word, write_stdout};
-use crate::survey::{Survey, Text, json};
+use crate::survey::{Program, Survey, Text, json};
 
 pub(crate) fn run(flags: &InspectFlags) -> Result<Exit, Failure> {
-    let input = input::load_binary(&flags.file)?;
+    let mut input = input::load(&flags.file)?;
     let name = input.name();
+    let program = match input.format()? {
+        Format::Compiled => Some(Program::of(&input, flags)?),
+        Format::Binary | Format::Text => None,
+    };
+    if let Some(program) = &program {
+        input.bytes = program.module.clone();
+    }
     let (title, word) = (input.title(), shell_word(&flags.file.to_string_lossy()));
     let survey = {
         let _progress = Progress::start("inspecting", Some(input.bytes.len() as u64));
@@ -20,8 +27,12 @@ pub(crate) fn run(flags: &InspectFlags) -> Result<Exit, Failure> {
     };
     let wants = survey.wants(plan::is_provided);
     let text = match flags.json {
-        true => format!("{}\n", json(&survey, &wants)),
-        false => Text { survey: &survey, wants: &wants, title: &title, word: &word }.to_string(),
+        true => format!("{}\n", json(&survey, &wants, program.as_ref())),
+        false => {
+            let module = Text { survey: &survey, wants: &wants, title: &title, word: &word };
+            let program = program.as_ref().map_or(String::new(), ToString::to_string);
+            format!("{program}{module}")
+        }
     };
     write_stdout(text)?;
     Ok(Exit::DONE)

@@ -17,6 +17,9 @@ pub(crate) fn run(flags: &PrintFlags) -> Result<Exit, Failure> {
         let message = format!("{} is in the text format already", input.name());
         return Err(Failure::new(Exit::Unreached, message));
     }
+    if input.format()? == Format::Compiled {
+        return Err(input.is_compiled());
+    }
     // Where the text itself shows that something happens, nothing else should.
     let _progress = (!io::stdout().is_terminal())
         .then(|| Progress::start("printing", Some(input.bytes.len() as u64)));

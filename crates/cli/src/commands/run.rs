@@ -6,13 +6,14 @@ use std::time::Instant;
 use dunlin::wasi::threads::{self, ThreadGroup};
 use dunlin::wasi::{WasiCtx, p1};
 use dunlin::{Engine, Error, Instance, Linker, Module, Store, js_string};
+use dunlin_module::escape;
 
 use crate::Exit;
 use crate::ctrl_c::CtrlC;
 use crate::entry::Entry;
 use crate::flags::RunFlags;
 use crate::gc_report::GcReport;
-use crate::input::{self, Input};
+use crate::input::{self, Format, Input};
 use crate::literal;
 use crate::outcome::Circumstances;
 use crate::plan;
@@ -23,7 +24,7 @@ use crate::tier_report::TierTable;
 pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     let config = plan::run_config(flags)?;
     let engine = plan::engine(&config)?;
-    let input = input::load_binary(flags.file())?;
+    let input = input::load(flags.file())?;
     let name = input.name();
     let module = load(&engine, input, flags)?;
     let mut entry = match &flags.invoke {
@@ -48,6 +49,12 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
         false => program.run_alone(world, &mut entry, &mut ctrl_c),
     };
     circumstances.ctrl_c = ctrl_c.is_pressed();
+    module.save_to_cache();
+    if flags.storage.verbose {
+        for problem in engine.storage_problems() {
+            eprintln!("note: {}", escape(&problem));
+        }
+    }
     if let Some(format) = flags.tiers {
         eprint!("{}", TierTable::new(engine.tier_report()).print(format));
     }
@@ -71,7 +78,19 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
 fn load(engine: &Engine, input: Input, flags: &RunFlags) -> Result<Module, Failure> {
     let name = input.name();
     let _progress = Progress::start("loading", Some(input.bytes.len() as u64));
-    Module::from_shared(engine, input.bytes).map_err(|error| {
+    let loaded = match input.format()? {
+        Format::Compiled => {
+            Module::deserialize_any(engine, &input.bytes).map(|(module, mismatch)| {
+                if let Some(mismatch) = mismatch {
+                    let why = mismatch.to_string();
+                    eprintln!("note: {name} runs without its native code: {}", escape(&why));
+                }
+                module
+            })
+        }
+        Format::Binary | Format::Text => Module::from_shared(engine, input.bytes),
+    };
+    loaded.map_err(|error| {
         let error = plan::in_flags(error, &flags.engine.features);
         Failure::engine(Exit::Unreached, format!("cannot load {name}"), &error)
     })

@@ -25,6 +25,9 @@ pub(crate) fn run(flags: &WatFlags) -> Result<Exit, Failure> {
         let message = format!("{} is in the binary format already", input.name());
         return Err(Failure::new(Exit::Unreached, message));
     }
+    if matches!(input.format(), Ok(Format::Compiled)) {
+        return Err(input.is_compiled());
+    }
     output.write(&input.translate()?)?;
     Ok(Exit::DONE)
 }

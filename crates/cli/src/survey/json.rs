@@ -1,9 +1,9 @@
 //! A survey as one JSON object, for programs; complete.
 
-use super::{Survey, Want};
+use super::{Program, Survey, Want};
 use crate::json::Json;
 
-pub(crate) fn json(survey: &Survey, wants: &[Want]) -> Json {
+pub(crate) fn json(survey: &Survey, wants: &[Want], program: Option<&Program>) -> Json {
     let module = &survey.module;
     let imports = module.imports.iter().map(|import| {
         Json::Object(vec![
@@ -50,5 +50,6 @@ pub(crate) fn json(survey: &Survey, wants: &[Want]) -> Json {
         ("branch_hints", survey.hints.as_ref().map_or(0, |&count| count as u64).into()),
         ("sections", sections.collect()),
         ("wants", wants.collect()),
+        ("compiled", program.map(Program::json).into()),
     ])
 }

@@ -35,9 +35,8 @@ impl Translator<'_, '_> {
     /// Makes everything ready for the first instruction.
     pub(super) fn begin(&mut self, check_stack: bool) -> Result {
         self.lay_out_frame()?;
-        let declared = self.declared_locals()?;
         self.b.func.signature = match self.entry {
-            Entry::Function => signature(self.ty),
+            Entry::Function => signature(self.body.ty),
             Entry::Loop(_) => loop_signature(),
         };
         let block = self.b.create_block();
@@ -47,15 +46,16 @@ impl Translator<'_, '_> {
         let given = self.b.block_params(block).to_vec();
         self.vmctx = given[0];
         self.place();
-        let all: Vec<ValType> = self.ty.params.iter().copied().chain(declared).collect();
-        self.declare_locals(&all);
+        self.declare_locals()?;
         match self.entry {
             Entry::Function => {
                 let values = self.take_params(&given[1..]);
                 if check_stack {
                     self.check_native_stack(&given);
                 }
-                self.check_value_stack();
+                if let Some(base) = self.given_base() {
+                    self.check_value_stack(base);
+                }
                 self.init_locals(&values);
             }
             Entry::Loop(_) => self.enter_loop_code(given[1]),
@@ -65,14 +65,16 @@ impl Translator<'_, '_> {
     }
 
     /// Finds out where the interpreter's frame has what, if that is asked for.
-    fn lay_out_frame(&mut self) -> Result {
-        if self.entry == Entry::Function && !self.settings.deterministic {
+    pub(super) fn lay_out_frame(&mut self) -> Result {
+        let entered = self.entry != Entry::Function && self.callers.is_empty();
+        if !entered && !self.settings.deterministic {
             return Ok(());
         }
-        let lowered = dunlin_code::lower(self.module, self.func, &self.settings);
+        let lowered = dunlin_code::lower(self.module, self.body.func, &self.settings);
         let lowered = lowered.map_err(|e| CompileError::Unsupported(e.to_string()))?;
-        let lay_out =
-            |scratch, locals: Vec<ValType>| FrameLayout::new(self.ty, locals.into_iter(), scratch);
+        let lay_out = |scratch, locals: Vec<ValType>| {
+            FrameLayout::new(self.body.ty, locals.into_iter(), scratch)
+        };
         let mut frame = lay_out(false, self.declared_locals()?);
         if frame.header != lowered.header_slot {
             frame = lay_out(true, self.declared_locals()?);
@@ -80,34 +82,38 @@ impl Translator<'_, '_> {
         if frame.header != lowered.header_slot {
             return Err(CompileError::Failed("the frame is laid out differently".to_owned()));
         }
-        self.frame_slots = lowered.frame_slots;
-        self.frame = Some(frame);
+        self.body.frame_slots = lowered.frame_slots;
+        self.body.frame = Some(frame);
         Ok(())
     }
 
     fn declared_locals(&self) -> Result<Vec<ValType>> {
         let mut locals = Vec::new();
-        for group in self.module.body(self.func).get_locals_reader().map_err(malformed)? {
+        for group in self.module.body(self.body.func).get_locals_reader().map_err(malformed)? {
             let (count, ty) = group.map_err(malformed)?;
             locals.resize(locals.len() + count as usize, self.module.val_type(ty));
         }
         Ok(locals)
     }
 
-    fn declare_locals(&mut self, types: &[ValType]) {
-        for &ty in types {
+    /// Makes variables of parameters and locals.
+    pub(super) fn declare_locals(&mut self) -> Result {
+        let declared = self.declared_locals()?;
+        for ty in self.body.ty.params.iter().copied().chain(declared) {
             let var = self.b.declare_var(clif_type(ty));
             if ty.is_traced() {
                 self.b.declare_var_needs_stack_map(var);
+                self.traced_locals += 1;
             }
-            self.locals.push(Local { var, ty });
+            self.body.locals.push(Local { var, ty });
         }
+        Ok(())
     }
 
     /// The parameters, from registers `given` and the spill area.
     fn take_params(&mut self, given: &[Value]) -> Vec<Value> {
         let mut given = given.iter();
-        let places: Vec<_> = params(self.ty).collect();
+        let places: Vec<_> = params(self.body.ty).collect();
         let place = |(ty, passed)| match passed {
             Passed::Spilled(at) => self.load_spilled(clif_type(ty), at),
             _ => *given.next().expect("the signature has it"),
@@ -117,8 +123,8 @@ impl Translator<'_, '_> {
 
     /// Gives locals their first values: `values`, and zero for all others.
     pub(super) fn init_locals(&mut self, values: &[Value]) {
-        for at in 0..self.locals.len() {
-            let local = self.locals[at];
+        for at in 0..self.body.locals.len() {
+            let local = self.body.locals[at];
             let value = match values.get(at) {
                 Some(value) => *value,
                 None => self.zero(clif_type(local.ty)),
@@ -142,7 +148,7 @@ impl Translator<'_, '_> {
 
     /// Declared locals in slots, of which a function pays for zeroing.
     pub(super) fn local_slots(&self) -> u32 {
-        let declared = &self.locals[self.ty.params.len()..];
+        let declared = &self.body.locals[self.body.ty.params.len()..];
         declared.iter().map(|local| local.ty.slots()).sum()
     }
 
@@ -160,8 +166,8 @@ impl Translator<'_, '_> {
 
     /// Returns the top operands from the function, without changing the stack.
     pub(super) fn return_top(&mut self) {
-        let values = self.top(self.ty.results.len());
-        if let Some(fp) = self.frame_base.filter(|_| self.entry != Entry::Function) {
+        let values = self.top(self.body.ty.results.len());
+        if let Some(fp) = self.body.frame_base.filter(|_| self.entry != Entry::Function) {
             let mut at = 0;
             for value in values {
                 let value = self.slot_form(value);
@@ -171,7 +177,7 @@ impl Translator<'_, '_> {
             self.b.ins().return_(&[]);
             return;
         }
-        let places: Vec<_> = results(self.ty).collect();
+        let places: Vec<_> = results(self.body.ty).collect();
         let mut registers = Vec::new();
         for (value, (_, passed)) in values.into_iter().zip(places) {
             match passed {

@@ -21,6 +21,7 @@ impl Translator<'_, '_> {
         a: Value,
         b: Value,
     ) -> Value {
+        self.count_live();
         let address = self.args_address(args);
         let table = self.context_field(vmctx::BUILTINS);
         let code = self.load_constant(types::I64, table, 8 * builtin as i32);

@@ -38,6 +38,10 @@ impl Translator<'_, '_> {
     pub(super) fn call(&mut self, op: &Operator<'_>) -> Result<bool> {
         match *op {
             Operator::Call { function_index } => {
+                if let Some(func) = self.inlined_callee(function_index) {
+                    self.begin_inlined(func)?;
+                    return Ok(true);
+                }
                 let (callee, context) = self.direct(function_index);
                 self.call_with(callee, context, self.module.funcs[function_index as usize])?;
             }
@@ -195,6 +199,7 @@ impl Translator<'_, '_> {
         signature: SigRef,
         args: &[Value],
     ) -> Result<Vec<Value>> {
+        self.count_live();
         let handlers = self.handlers()?;
         if handlers.is_empty() {
             let call = match callee {

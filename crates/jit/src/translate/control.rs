@@ -12,6 +12,8 @@ use super::{Result, Translator, malformed};
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Func,
+    /// The body of a function that stands in place of a call.
+    Inlined,
     Block,
     Loop,
     /// With the block where the `else` part begins, and the parameters for it.
@@ -106,7 +108,8 @@ impl<'m> Translator<'_, 'm> {
                 self.pop();
             }
             Operator::Return => {
-                self.return_top();
+                let depth = self.control.len() - 1 - self.body.control_base;
+                self.branch(depth as u32)?;
                 self.unreachable = true;
             }
             _ => return Ok(false),
@@ -223,6 +226,17 @@ impl<'m> Translator<'_, 'm> {
                 self.b.switch_to_block(otherwise);
                 self.jump(label, &params);
                 self.unreachable = true;
+            }
+            Kind::Inlined => {
+                // What the callee does never decides whether what follows is translated, so that fuel
+                // is counted as if it had been called.
+                let label = self.label_of(&mut block, results)?;
+                self.finish_part(&mut block)?;
+                self.end_inlined();
+                self.go_on(label);
+                self.reset_stack(block.height, results, label);
+                self.unreachable = false;
+                return Ok(());
             }
             Kind::Block | Kind::Else | Kind::Try | Kind::Catch(_) => {}
         }

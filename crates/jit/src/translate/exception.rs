@@ -8,7 +8,7 @@
 //! In the older form a caught exception is no operand, and yet `rethrow` must find it: it lies below
 //! the payload, as an operand that no instruction can reach.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use cranelift_codegen::ir::{
@@ -138,13 +138,11 @@ impl<'m> Translator<'_, 'm> {
     }
 
     fn open_old_try(&mut self, ty: BlockType) -> Result {
-        let parts = match &self.try_parts {
-            Some(known) => known.get(&self.operator_at).cloned(),
-            None => {
-                let all = self.find_try_parts()?;
-                self.try_parts.insert(all).get(&self.operator_at).cloned()
-            }
-        };
+        let at = self.body.operator_at;
+        if !self.try_parts.contains_key(&at) {
+            self.find_try_parts()?;
+        }
+        let parts = self.try_parts.get(&at).cloned();
         let TryParts { tags, delegate } = parts.unwrap_or_default();
         let mut clauses = Vec::with_capacity(tags.len());
         for tag in tags {
@@ -155,40 +153,41 @@ impl<'m> Translator<'_, 'm> {
         self.open_try(ty, clauses, around)
     }
 
-    /// Where each `try` of the older form is, and what stands behind its body.
-    fn find_try_parts(&mut self) -> Result<HashMap<u32, TryParts>> {
-        let mut found: HashMap<u32, TryParts> = HashMap::new();
+    /// Finds out where each `try` of the older form in this function is, and what follows its body.
+    fn find_try_parts(&mut self) -> Result {
         let mut open: Vec<Option<u32>> = Vec::new();
-        let mut reader = self.module.body(self.func).get_operators_reader().map_err(malformed)?;
+        let body = self.module.body(self.body.func);
+        let mut reader = body.get_operators_reader().map_err(malformed)?;
         while !reader.eof() {
             let at = reader.original_position() as u32;
             let op = reader.read().map_err(malformed)?;
             let innermost = open.last().copied().flatten();
-            match op {
-                Operator::Block { .. }
-                | Operator::Loop { .. }
-                | Operator::If { .. }
-                | Operator::TryTable { .. } => open.push(None),
-                Operator::Try { .. } => open.push(Some(at)),
-                Operator::Catch { .. } | Operator::CatchAll => {
-                    let tag = match op {
-                        Operator::Catch { tag_index } => Some(tag_index),
-                        _ => None,
-                    };
-                    found.entry(innermost.unwrap_or_default()).or_default().tags.push(tag);
+            let parts = innermost.and_then(|at| self.try_parts.get_mut(&at));
+            match (op, parts) {
+                (
+                    Operator::Block { .. }
+                    | Operator::Loop { .. }
+                    | Operator::If { .. }
+                    | Operator::TryTable { .. },
+                    _,
+                ) => open.push(None),
+                (Operator::Try { .. }, _) => {
+                    self.try_parts.insert(at, TryParts::default());
+                    open.push(Some(at));
                 }
-                Operator::Delegate { relative_depth } => {
-                    let parts = found.entry(innermost.unwrap_or_default()).or_default();
+                (Operator::Catch { tag_index }, Some(parts)) => parts.tags.push(Some(tag_index)),
+                (Operator::CatchAll, Some(parts)) => parts.tags.push(None),
+                (Operator::Delegate { relative_depth }, Some(parts)) => {
                     parts.delegate = Some(relative_depth);
                     open.pop();
                 }
-                Operator::End => {
+                (Operator::End, _) => {
                     open.pop();
                 }
                 _ => {}
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// A landing, which becomes a block when something can lead there.
@@ -283,7 +282,7 @@ impl<'m> Translator<'_, 'm> {
             let block = self.landing_block(clause.landing);
             self.go_on(block);
             let exception = self.b.block_params(block)[0];
-            self.push_payload(exception, clause.tag)?;
+            self.push_payload(exception, clause.tag);
             if clause.reference {
                 self.push_traced(exception);
             }
@@ -321,16 +320,16 @@ impl<'m> Translator<'_, 'm> {
         self.go_on(landing);
         let exception = self.b.block_params(landing)[0];
         self.push_traced(exception);
-        self.push_payload(exception, tag)?;
+        self.push_payload(exception, tag);
         self.unreachable = false;
         self.begin_fuel();
         Ok(())
     }
 
     /// Pushes the payload of an exception that has tag `tag`.
-    fn push_payload(&mut self, exception: Value, tag: Option<u32>) -> Result {
+    fn push_payload(&mut self, exception: Value, tag: Option<u32>) {
         let module = self.module;
-        let Some(tag) = tag else { return Ok(()) };
+        let Some(tag) = tag else { return };
         let params = &module.tag_type(TagIndex(tag)).params;
         let storages = params.iter().map(|ty| Storage::of_value(*ty));
         let fields: Vec<_> = offsets(storages).collect();
@@ -338,9 +337,8 @@ impl<'m> Translator<'_, 'm> {
         let address = self.object(exception, end.into());
         for (&ty, (offset, storage)) in params.iter().zip(fields) {
             let place = FieldPlace { address, offset, storage, region: Region::Fields(storage) };
-            let value = self.read(place, clif_type(ty), false)?;
+            let value = self.read(place, clif_type(ty), false);
             self.push_ty(value, ty);
         }
-        Ok(())
     }
 }

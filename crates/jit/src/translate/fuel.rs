@@ -23,7 +23,7 @@ impl Translator<'_, '_> {
         }
         let cost = self.b.ins().iconst(types::I64, 0);
         let inst = self.b.func.dfg.value_def(cost).inst();
-        self.fuel = inst.map(|inst| (inst, 0));
+        self.body.fuel = inst.map(|inst| (inst, 0));
         let rt = self.rt();
         let had = self.load_field(types::I64, Region::Fuel, rt, rt::FUEL);
         let left = self.b.ins().isub(had, cost);
@@ -38,7 +38,7 @@ impl Translator<'_, '_> {
 
     /// Writes down what the current stretch costs.
     pub(super) fn end_fuel(&mut self) {
-        if let Some((inst, cost)) = self.fuel.take() {
+        if let Some((inst, cost)) = self.body.fuel.take() {
             let imm = Imm64::new(i64::from(cost));
             let constant = InstructionData::UnaryImm { opcode: Opcode::Iconst, imm };
             self.b.func.dfg.insts[inst] = constant;
@@ -48,7 +48,7 @@ impl Translator<'_, '_> {
     /// Zeroing the locals on entry costs a unit for each 64 bytes.
     pub(super) fn charge_for_locals(&mut self) {
         let cost = self.local_slots() / 8;
-        if let Some((_, sum)) = &mut self.fuel {
+        if let Some((_, sum)) = &mut self.body.fuel {
             *sum = sum.saturating_add(cost);
         }
     }
@@ -58,7 +58,7 @@ impl Translator<'_, '_> {
         let plain = matches!(op, Nop | Block { .. } | Loop { .. } | Else | End);
         let catching = matches!(op, TryTable { .. } | Catch { .. } | CatchAll)
             || matches!(op, Try { .. } | Delegate { .. });
-        if let Some((_, sum)) = &mut self.fuel
+        if let Some((_, sum)) = &mut self.body.fuel
             && !plain
             && !catching
         {
@@ -92,7 +92,7 @@ impl Translator<'_, '_> {
         let little = self.b.ins().icmp(IntCC::UnsignedLessThan, stack, limit);
         let (cold, next) = self.branch_cold(little);
         self.b.switch_to_block(cold);
-        let callee = self.i64(callee_of(self.func));
+        let callee = self.i64(callee_of(self.body.func));
         self.store_field(Region::Runtime, callee, self.vmctx, vmctx::CALLEE);
         let bridge = self.context_field(vmctx::BRIDGE);
         let signature = self.b.func.signature.clone();
@@ -101,16 +101,19 @@ impl Translator<'_, '_> {
         self.go_on(next);
     }
 
-    /// In the deterministic profile, traps where the interpreter's frame would not fit.
-    pub(super) fn check_value_stack(&mut self) {
-        if !self.settings.deterministic {
-            return;
-        }
+    /// In the deterministic profile, where the caller says that the interpreter's frame would be.
+    pub(super) fn given_base(&mut self) -> Option<Value> {
         let rt = self.rt();
-        let base = self.load_field(types::I64, Region::Runtime, rt, rt::NATIVE_TOP);
-        self.frame_base = Some(base);
+        let given = |t: &mut Self| t.load_field(types::I64, Region::Runtime, rt, rt::NATIVE_TOP);
+        self.settings.deterministic.then(|| given(self))
+    }
+
+    /// In the deterministic profile, traps if the interpreter's frame, at `base`, would not fit.
+    pub(super) fn check_value_stack(&mut self, base: Value) {
+        self.body.frame_base = Some(base);
+        let rt = self.rt();
         let end = self.load_field(types::I64, Region::Runtime, rt, rt::STACK_END);
-        let size = self.i64(8 * u64::from(self.frame_slots));
+        let size = self.i64(8 * u64::from(self.body.frame_slots));
         let top = self.b.ins().iadd(base, size);
         let over = self.b.ins().icmp(IntCC::UnsignedGreaterThan, top, end);
         self.trap_if(over, Trap::StackOverflow);
@@ -119,13 +122,11 @@ impl Translator<'_, '_> {
     /// In the deterministic profile, says where the interpreter's frame of the function called next
     /// would be: at the slot of height 0 plus `home`, or in place of this one.
     pub(super) fn place_callee(&mut self, home: Option<u32>) {
-        let (Some(base), Some(frame)) = (self.frame_base, &self.frame) else { return };
-        if !self.settings.deterministic {
-            return;
-        }
-        let bytes = home.map_or(0, |home| 8 * u64::from(frame.operands + home));
-        let bytes = self.i64(bytes);
-        let top = self.b.ins().iadd(base, bytes);
+        let top = match home {
+            Some(home) => self.callee_base(home),
+            None => self.body.frame_base.filter(|_| self.settings.deterministic),
+        };
+        let Some(top) = top else { return };
         let rt = self.rt();
         self.store_field(Region::Runtime, top, rt, rt::NATIVE_TOP);
     }

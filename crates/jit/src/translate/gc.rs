@@ -68,25 +68,25 @@ impl Translator<'_, '_> {
         match *op {
             Operator::StructGet { struct_type_index: ty, field_index }
             | Operator::StructGetU { struct_type_index: ty, field_index } => {
-                self.struct_get(ty, field_index, false)?;
+                self.struct_get(ty, field_index, false);
             }
             Operator::StructGetS { struct_type_index: ty, field_index } => {
-                self.struct_get(ty, field_index, true)?;
+                self.struct_get(ty, field_index, true);
             }
             Operator::StructSet { struct_type_index: ty, field_index } => {
                 let (object, value) = self.pop2();
                 let place = self.field(object, ty, field_index);
-                self.write(place, value)?;
+                self.write(place, value);
                 self.barrier(place, object, value)?;
             }
             Operator::ArrayGet { array_type_index: ty }
-            | Operator::ArrayGetU { array_type_index: ty } => self.array_get(ty, false)?,
-            Operator::ArrayGetS { array_type_index: ty } => self.array_get(ty, true)?,
+            | Operator::ArrayGetU { array_type_index: ty } => self.array_get(ty, false),
+            Operator::ArrayGetS { array_type_index: ty } => self.array_get(ty, true),
             Operator::ArraySet { array_type_index: ty } => {
                 let value = self.pop();
                 let (array, index) = self.pop2();
                 let place = self.item(array, index, ty);
-                self.write(place, value)?;
+                self.write(place, value);
                 self.barrier(place, array, value)?;
             }
             Operator::ArrayLen => {

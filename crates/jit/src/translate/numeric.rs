@@ -16,11 +16,11 @@ impl Translator<'_, '_> {
             Operator::LocalGet { local_index } => self.local_get(local_index),
             Operator::LocalSet { local_index } => {
                 let value = self.pop();
-                self.b.def_var(self.locals[local_index as usize].var, value);
+                self.b.def_var(self.body.locals[local_index as usize].var, value);
             }
             Operator::LocalTee { local_index } => {
                 let value = self.top(1)[0];
-                self.b.def_var(self.locals[local_index as usize].var, value);
+                self.b.def_var(self.body.locals[local_index as usize].var, value);
             }
             Operator::I32Const { value } => self.push_with(|t| t.i32(value as u32)),
             Operator::I64Const { value } => self.push_with(|t| t.i64(value as u64)),
@@ -54,7 +54,7 @@ impl Translator<'_, '_> {
     }
 
     fn local_get(&mut self, index: u32) {
-        let local = self.locals[index as usize];
+        let local = self.body.locals[index as usize];
         let value = self.b.use_var(local.var);
         self.push_ty(value, local.ty);
     }

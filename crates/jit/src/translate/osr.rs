@@ -23,13 +23,13 @@ use super::{Result, Translator};
 impl Translator<'_, '_> {
     /// Reads the locals from the frame at `fp` and goes on as at the beginning of the function.
     pub(super) fn enter_loop_code(&mut self, fp: Value) {
-        self.frame_base = Some(fp);
-        let starts: Vec<u32> = match &self.frame {
+        self.body.frame_base = Some(fp);
+        let starts: Vec<u32> = match &self.body.frame {
             Some(frame) => (0..frame.local_count()).map(|index| frame.local(index)).collect(),
             None => Vec::new(),
         };
         for (at, start) in starts.into_iter().enumerate() {
-            let local = self.locals[at];
+            let local = self.body.locals[at];
             let value = self.load_field(clif_type(local.ty), Region::Frame, fp, 8 * start as i32);
             self.b.def_var(local.var, value);
         }
@@ -59,7 +59,7 @@ impl Translator<'_, '_> {
             self.b.def_var(*var, self.stack[at].value);
         }
         self.jump_with_top(header, params);
-        if self.entry == Entry::Loop(self.operator_at) {
+        if self.callers.is_empty() && self.entry == Entry::Loop(self.body.operator_at) {
             self.refuse_stale(below)?;
             self.osr_operands = None;
             self.b.switch_to_block(operands);
@@ -100,7 +100,7 @@ impl Translator<'_, '_> {
 
     /// Reads all operands from the frame: those that have variables as these.
     fn read_operands(&mut self, vars: &[Variable]) {
-        let (Some(fp), Some(frame)) = (self.frame_base, &self.frame) else { return };
+        let (Some(fp), Some(frame)) = (self.body.frame_base, &self.body.frame) else { return };
         let first = frame.operands;
         for at in 0..self.stack.len() {
             let Operand { value, home, .. } = self.stack[at];

@@ -64,9 +64,15 @@ impl Translator<'_, '_> {
         if ty.is_traced() { self.push_traced(value) } else { self.push(value) }
     }
 
+    /// Counts what may have to be found at a call that is made now.
+    pub(super) fn count_live(&mut self) {
+        self.work.live(self.stack.len() + self.traced_locals);
+    }
+
     /// The home slot of the next operand, counted from that of height 0.
     pub(super) fn top_slot(&self) -> u32 {
-        self.stack.last().map_or(0, |top| top.home + slots(self.type_of(top.value)))
+        let own = self.stack.get(self.body.stack_base..).and_then(|operands| operands.last());
+        own.map_or(0, |top| top.home + slots(self.type_of(top.value)))
     }
 
     pub(super) fn pop_operand(&mut self) -> Operand {

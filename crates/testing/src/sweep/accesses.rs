@@ -103,6 +103,9 @@ pub(super) struct Case {
     lane: u64,
 }
 
+/// An access: where it begins, its width, and whether it is the instruction's.
+type Made = (u128, u64, bool);
+
 /// What is stored.
 const STORED: u64 = 0x18f7_e6d5_d4c3_b2a1;
 
@@ -251,8 +254,8 @@ impl Case {
         indices
     }
 
-    /// What is accessed in which order: where it begins, its width, and whether it is the instruction.
-    fn accesses(&self, index: u64) -> Vec<(u128, u64, bool)> {
+    /// What is accessed in which order.
+    fn accesses(&self, index: u64) -> Vec<Made> {
         let at = |index: u64, offset: u64| u128::from(index) + u128::from(offset);
         let width = self.access.width;
         let own = (at(index, self.offset), width, true);
@@ -267,7 +270,7 @@ impl Case {
     }
 
     /// Accesses that are made, and the trap that ends them if there is one.
-    fn made(&self, index: u64, bytes: u64) -> (Vec<(u128, u64, bool)>, Result<(), Trap>) {
+    fn made(&self, index: u64, bytes: u64) -> (Vec<Made>, Result<(), Trap>) {
         let mut made = Vec::new();
         for access in self.accesses(index) {
             let (start, width, own) = access;

@@ -20,10 +20,6 @@ pub(crate) type Function = unsafe extern "C" fn(*mut VmCtx, *mut u64, u64, u64) 
 /// What a builtin returns that has done its work and has no better number.
 const DONE: u64 = 1;
 
-/// What [`Builtin::Throw`] and [`Builtin::ThrowRef`] return if the exception is caught: their stubs go
-/// on where the exit fields of the runtime record say, and never back to the caller.
-pub(crate) const CAUGHT: u64 = 1;
-
 /// Defines the functions, and the table of them in the order of [`Builtin`].
 macro_rules! builtins {
     ($($name:ident |$cx:tt, $args:tt, $a:tt, $b:tt| $body:block)*) => {
@@ -163,16 +159,14 @@ builtins! {
     }
     Throw |cx, args, tag, _| {
         let exception = make_exception(cx, tag as usize, args)?;
-        exception::throw((*cx).rt, exception)?;
-        Ok(CAUGHT)
+        Err(exception::throw_from((*cx).rt, exception))
     }
     ThrowRef |cx, args, _, _| {
         let exception = *args as u32;
         if exception == 0 {
             return Err(Trap::NullException);
         }
-        exception::throw((*cx).rt, exception)?;
-        Ok(CAUGHT)
+        Err(exception::throw_from((*cx).rt, exception))
     }
 }
 

@@ -89,11 +89,6 @@ impl NativeFunc {
             (func, u64::from(position.offset))
         })
     }
-
-    /// Bytes of the code.
-    pub(crate) fn size(&self) -> usize {
-        self.end - self.start
-    }
 }
 
 /// Functions by address.

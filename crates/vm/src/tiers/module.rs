@@ -134,7 +134,8 @@ impl ModuleTiers {
         if party == Party::Caller && self.tiers.policy.mode == TierMode::Eager {
             return;
         }
-        if !self.warm_up(code, func, self.sample()) {
+        // Half of it each, rounded so that something is left of the smallest sample.
+        if !self.warm_up(code, func, self.sample().div_ceil(2)) {
             return;
         }
         let mut all = self.lock();

@@ -9,7 +9,8 @@ use rustix::io::Errno;
 use super::denial::Denials;
 use super::fs::{File, FileId, FileKind, Metadata, SetTime, timestamps, uninterrupted};
 use super::interrupt::Interrupt;
-use super::path::{GuestPath, Last, PATH_MAX, Parent, join, open_beneath};
+use super::path::{GuestPath, Last, PATH_MAX, Parent, join, open_beneath, open_in_mount};
+use super::protected::{Protected, Refused};
 use super::readdir::{self, DirEntry};
 use super::{Denial, Error};
 
@@ -36,7 +37,7 @@ pub(crate) struct Grant {
     pub(crate) guest: String,
     pub(crate) root: FileId,
     /// Files and directories no grant covers, whatever they are called.
-    pub(crate) protected: Arc<[FileId]>,
+    pub(crate) protected: Arc<Protected>,
     pub(crate) denials: Denials,
 }
 
@@ -45,18 +46,11 @@ impl Grant {
         self.access == Access::ReadWrite
     }
 
-    fn check_unprotected(&self, id: FileId) -> Result<(), Error> {
-        if self.protected.contains(&id) { Err(Error::NotCapable) } else { Ok(()) }
-    }
-
     /// Fails when a directory is protected or lies below one that is.
-    fn check_chain(&self, dir: BorrowedFd<'_>) -> Result<(), Error> {
-        if self.protected.is_empty() {
-            return Ok(());
-        }
+    fn check_chain(&self, dir: BorrowedFd<'_>) -> Result<(), Refused> {
         let mut found = Ok(());
         self.climb(dir, |id| {
-            found = self.check_unprotected(id);
+            found = self.protected.check(id);
             found.is_ok()
         })?;
         found
@@ -163,6 +157,8 @@ pub struct Dir {
     grant: Arc<Grant>,
     /// The directory as the guest would name it, for messages.
     guest: String,
+    /// Whether something protected may be below it on the same mount, so that it takes a closer look.
+    guarded: bool,
 }
 
 /// A checked entry of a directory: the directory, the name, and whether it must be a directory.
@@ -170,6 +166,8 @@ struct Entry<'d, 'p> {
     parent: Parent<'d>,
     name: &'p str,
     directory: bool,
+    /// Whether it may be on the way to something protected.
+    guarded: bool,
 }
 
 impl Entry<'_, '_> {
@@ -205,7 +203,8 @@ impl Entry<'_, '_> {
 impl Dir {
     pub(crate) fn new(fd: OwnedFd, grant: Arc<Grant>) -> Dir {
         let guest = grant.guest.clone();
-        Dir { fd, grant, guest }
+        let guarded = grant.protected.leads_from(grant.root);
+        Dir { fd, grant, guest, guarded }
     }
 
     /// Whether changes below the directory are granted.
@@ -228,12 +227,12 @@ impl Dir {
         let mut flags = options.flags();
         flags.set(OFlags::DIRECTORY, options.directory);
         let mode = if options.create { Mode::from_raw_mode(0o666) } else { Mode::empty() };
-        let fd = self.resolve(path, checked, options.follow, flags, mode)?;
+        let (fd, guarded) = self.resolve(path, checked, options.follow, flags, mode)?;
         match Metadata::of(&fd)?.kind {
             FileKind::Directory => {
                 let guest = self.guest_path(path);
                 let guest = if guest.len() > PATH_MAX { self.guest.clone() } else { guest };
-                Ok(Opened::Dir(Dir { fd, grant: Arc::clone(&self.grant), guest }))
+                Ok(Opened::Dir(Dir { fd, grant: Arc::clone(&self.grant), guest, guarded }))
             }
             FileKind::Regular => {
                 let grant = Arc::clone(&self.grant);
@@ -250,7 +249,7 @@ impl Dir {
     /// What is known about the file at a path.
     pub fn metadata_at(&self, path: &str, follow: bool) -> Result<Metadata, Error> {
         let checked = self.check(path)?;
-        Metadata::of(self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?)
+        Metadata::of(self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?.0)
     }
 
     /// Sets the times of the file at a path.
@@ -263,7 +262,7 @@ impl Dir {
     ) -> Result<(), Error> {
         let checked = self.check(path)?;
         self.check_writable(path)?;
-        let fd = self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?;
+        let (fd, _) = self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?;
         let times = timestamps(accessed, modified);
         uninterrupted(|| rustix::fs::utimensat(&fd, "", &times, AtFlags::EMPTY_PATH))
     }
@@ -287,6 +286,7 @@ impl Dir {
         let checked = self.check(path)?;
         self.check_writable(path)?;
         let entry = self.entry(path, checked)?;
+        self.check_movable(&entry, path)?;
         let flags = AtFlags::REMOVEDIR;
         uninterrupted(|| rustix::fs::unlinkat(&entry.parent, entry.name, flags))
     }
@@ -302,6 +302,7 @@ impl Dir {
                 _ => Error::NotDirectory,
             });
         }
+        self.check_movable(&entry, path)?;
         uninterrupted(|| rustix::fs::unlinkat(&entry.parent, entry.name, AtFlags::empty()))
     }
 
@@ -320,6 +321,8 @@ impl Dir {
         if (old.directory || new.directory) && old.kind()? != FileKind::Directory {
             return Err(Error::NotDirectory);
         }
+        self.check_movable(&old, path)?;
+        to.check_movable(&new, new_path)?;
         uninterrupted(|| rustix::fs::renameat(&old.parent, old.name, &new.parent, new.name))
     }
 
@@ -408,7 +411,8 @@ impl Dir {
         Err(Error::ReadOnly)
     }
 
-    /// Opens a path: the kernel keeps it below the directory, this function inside the grant.
+    /// Opens a path: the kernel keeps it below the directory, this function inside the grant. Gives also
+    /// whether something protected may be below it.
     ///
     /// A trailing slash follows a link and demands a directory, as everywhere in POSIX.
     fn resolve(
@@ -418,18 +422,30 @@ impl Dir {
         follow: bool,
         mut flags: OFlags,
         mode: Mode,
-    ) -> Result<OwnedFd, Error> {
+    ) -> Result<(OwnedFd, bool), Error> {
         let follow = follow || checked.directory;
         flags.set(OFlags::NOFOLLOW, !follow);
         if checked.directory {
             flags |= OFlags::DIRECTORY;
         }
-        let opened = if self.grant.protected.is_empty() {
-            open_beneath(self.fd.as_fd(), checked.text, flags, mode)
-        } else {
-            self.open_guarded(checked.text, follow, flags, mode)
-        };
-        opened.map_err(|error| self.explain(error, path))
+        if !self.guarded {
+            // Nothing protected is below here but where something else is mounted.
+            let open = if self.grant.protected.is_empty() { open_beneath } else { open_in_mount };
+            match open(self.fd.as_fd(), checked.text, flags, mode) {
+                Err(Error::NotCapable) if !self.grant.protected.is_empty() => {}
+                opened => {
+                    let opened = opened.map_err(|error| self.explain(error, path))?;
+                    if !self.grant.protected.is_empty() {
+                        // A file may have a second name.
+                        let checked = self.grant.protected.check(FileId::of(&opened)?);
+                        checked.map_err(|refused| self.refused(refused, path))?;
+                    }
+                    return Ok((opened, false));
+                }
+            }
+        }
+        let opened = self.open_guarded(checked.text, follow, flags, mode);
+        Ok((opened.map_err(|refused| self.refused(refused, path))?, true))
     }
 
     /// Opens a path link by link, so that no protected directory is passed on the way.
@@ -439,7 +455,7 @@ impl Dir {
         follow: bool,
         flags: OFlags,
         mode: Mode,
-    ) -> Result<OwnedFd, Error> {
+    ) -> Result<OwnedFd, Refused> {
         let mut text = path.to_owned();
         for _ in 0..LINKS_MAX {
             let (parent, last) = GuestPath::new(&text)?.split();
@@ -460,13 +476,13 @@ impl Dir {
             }
             // Before the opening, which may truncate, and after it, in case it was swapped.
             if let Ok(stat) = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-                self.grant.check_unprotected(FileId::from(&stat))?;
+                self.grant.protected.check(FileId::from(&stat))?;
             }
             let fd = open_beneath(dir.as_fd(), name, flags | OFlags::NOFOLLOW, mode)?;
-            self.grant.check_unprotected(FileId::of(&fd)?)?;
+            self.grant.protected.check(FileId::of(&fd)?)?;
             return Ok(fd);
         }
-        Err(Error::Loop)
+        Err(Refused::Other(Error::Loop))
     }
 
     /// The directory and name of an entry that is to be made, removed or moved.
@@ -478,18 +494,37 @@ impl Dir {
         let (parent, Last::Name(name)) = checked.split() else {
             return Err(Error::Invalid);
         };
-        let entry = Parent::open(self.fd.as_fd(), parent)
-            .map(|parent| Entry { parent, name, directory: checked.directory })
-            .map_err(|error| self.explain(error, path))?;
-        if !self.grant.protected.is_empty() {
-            let unprotected =
-                self.grant.check_chain(entry.parent.as_fd()).and_then(|()| match entry.stat() {
-                    Ok(stat) => self.grant.check_unprotected(FileId::from(&stat)),
-                    Err(_) => Ok(()),
-                });
-            unprotected.map_err(|error| self.explain(error, path))?;
+        let new = |parent, guarded| Entry { parent, name, directory: checked.directory, guarded };
+        let dir = self.fd.as_fd();
+        if !self.guarded {
+            let none = self.grant.protected.is_empty();
+            let open = if none { Parent::open } else { Parent::open_in_mount };
+            match open(dir, parent) {
+                Err(Error::NotCapable) if !none => {}
+                Err(error) => return Err(self.explain(error, path)),
+                Ok(parent) => return Ok(new(parent, false)),
+            }
         }
-        Ok(entry)
+        let guarded = || -> Result<_, Refused> {
+            let entry = new(Parent::open(dir, parent)?, true);
+            self.grant.check_chain(entry.parent.as_fd())?;
+            if let Ok(stat) = entry.stat() {
+                self.grant.protected.check(FileId::from(&stat))?;
+            }
+            Ok(entry)
+        };
+        guarded().map_err(|refused| self.refused(refused, path))
+    }
+
+    /// Fails if an entry has to stay as it is for the sake of something protected.
+    fn check_movable(&self, entry: &Entry<'_, '_>, path: &str) -> Result<(), Error> {
+        match entry.guarded.then(|| entry.stat()) {
+            Some(Ok(stat)) => {
+                let checked = self.grant.protected.check_movable(FileId::from(&stat));
+                checked.map_err(|refused| self.refused(refused, path))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Both ends of a link or a move: each must be granted for writing, on the same terms.
@@ -533,13 +568,23 @@ impl Dir {
         if error == Error::NotCapable { self.outside(path) } else { error }
     }
 
+    /// Notes why a path was refused where that takes a closer look.
+    fn refused(&self, refused: Refused, path: &str) -> Error {
+        match refused {
+            Refused::Protected => {
+                let path = self.guest_path(path);
+                self.grant.denials.record(Denial::Protected { path });
+                Error::NotCapable
+            }
+            Refused::Other(error) => self.explain(error, path),
+        }
+    }
+
     fn outside(&self, path: &str) -> Error {
         let full = self.guest_path(path);
         if !is_below(&self.grant.guest, &full) {
             let directory = join(&full, "..");
             self.grant.denials.record(Denial::Outside { path: full, directory });
-        } else if !self.grant.protected.is_empty() {
-            self.grant.denials.record(Denial::Protected { path: full });
         } else if is_below(&self.guest, &full) {
             let granted = self.grant.guest.clone();
             self.grant.denials.record(Denial::LinkOutside { path: full, granted });

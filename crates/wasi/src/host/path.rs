@@ -77,6 +77,28 @@ pub(crate) fn open_beneath(
     mode: Mode,
 ) -> Result<OwnedFd, Error> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    open(dir, path, flags, mode, resolve)
+}
+
+/// As [`open_beneath`], and neither into what is mounted below the directory: that gives
+/// [`Error::NotCapable`] too.
+pub(crate) fn open_in_mount(
+    dir: BorrowedFd<'_>,
+    path: &str,
+    flags: OFlags,
+    mode: Mode,
+) -> Result<OwnedFd, Error> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    open(dir, path, flags, mode, resolve)
+}
+
+fn open(
+    dir: BorrowedFd<'_>,
+    path: &str,
+    flags: OFlags,
+    mode: Mode,
+    resolve: ResolveFlags,
+) -> Result<OwnedFd, Error> {
     let mut flags = flags | OFlags::CLOEXEC;
     // The kernel takes a path descriptor with nothing that matters to an open file only.
     flags.set(OFlags::NOCTTY, !flags.contains(OFlags::PATH));
@@ -129,6 +151,20 @@ impl<'d> Parent<'d> {
             Some(path) => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY;
                 open_beneath(dir, path, flags, Mode::empty()).map(Parent::Below)
+            }
+        }
+    }
+
+    /// The same by [`open_in_mount`].
+    pub(crate) fn open_in_mount(
+        dir: BorrowedFd<'d>,
+        parent: Option<&str>,
+    ) -> Result<Parent<'d>, Error> {
+        match parent {
+            None => Ok(Parent::Same(dir)),
+            Some(path) => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY;
+                open_in_mount(dir, path, flags, Mode::empty()).map(Parent::Below)
             }
         }
     }

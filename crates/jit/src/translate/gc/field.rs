@@ -91,18 +91,18 @@ impl Translator<'_, '_> {
         FieldPlace { address, offset: HEADER_BYTES, storage, region: Region::Items(storage) }
     }
 
-    pub(super) fn struct_get(&mut self, ty: u32, index: u32, signed: bool) -> Result {
+    pub(super) fn struct_get(&mut self, ty: u32, index: u32, signed: bool) {
         let field = self.module.type_fields(ty)[index as usize];
         let object = self.pop();
         let place = self.field(object, ty, index);
-        self.push_read(place, field, signed)
+        self.push_read(place, field, signed);
     }
 
-    pub(super) fn array_get(&mut self, ty: u32, signed: bool) -> Result {
+    pub(super) fn array_get(&mut self, ty: u32, signed: bool) {
         let field = self.module.type_fields(ty)[0];
         let (array, index) = self.pop2();
         let place = self.item(array, index, ty);
-        self.push_read(place, field, signed)
+        self.push_read(place, field, signed);
     }
 
     /// Flags of an access. Not all vectors are aligned.
@@ -116,14 +116,13 @@ impl Translator<'_, '_> {
     }
 
     /// Reads a field of type `field` and pushes its value.
-    fn push_read(&mut self, place: FieldPlace, field: FieldType, signed: bool) -> Result {
+    fn push_read(&mut self, place: FieldPlace, field: FieldType, signed: bool) {
         let ty = field.val().map_or(types::I32, clif_type);
-        let value = self.read(place, ty, signed)?;
+        let value = self.read(place, ty, signed);
         match place.storage {
             Storage::Ref => self.push_traced(value),
             _ => self.push(value),
         }
-        Ok(())
     }
 
     /// Reads a value of type `ty`; of packed ones says whether they are signed.
@@ -132,11 +131,11 @@ impl Translator<'_, '_> {
         place: FieldPlace,
         ty: Type,
         signed: bool,
-    ) -> Result<Value> {
+    ) -> Value {
         let FieldPlace { address, offset, storage, .. } = place;
         let (flags, offset) = (self.place_flags(place), offset as i32);
         let ins = self.b.ins();
-        Ok(match storage {
+        match storage {
             Storage::B8 if signed => ins.sload8(types::I32, flags, address, offset),
             Storage::B8 => ins.uload8(types::I32, flags, address, offset),
             Storage::B16 if signed => ins.sload16(types::I32, flags, address, offset),
@@ -145,35 +144,32 @@ impl Translator<'_, '_> {
             Storage::Ref => ins.uload32(flags, address, offset),
             Storage::Func => {
                 let number = ins.uload32(flags, address, offset);
-                self.func_of(number)?
+                self.func_of(number)
             }
-        })
+        }
     }
 
     /// The function reference that has a number in the heap.
-    fn func_of(&mut self, number: Value) -> Result<Value> {
-        let (known, done) = (self.inner_block(0)?, self.inner_block(1)?);
-        let func = self.b.append_block_param(done, types::I64);
-        self.b.ins().brif(number, known, [], done, &[number.into()]);
-        self.go_on(known);
+    fn func_of(&mut self, number: Value) -> Value {
         let len = self.heap_field(heap::FUNCS_LEN);
         let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThan, number, len);
         self.trap_if(outside, Trap::Bug);
         let table = self.heap_field(heap::FUNCS);
         let distance = self.b.ins().ishl_imm_u(number, 3);
         let entry = self.b.ins().iadd(table, distance);
+        let entry = self.b.ins().iadd_imm_s(entry, -8);
+        // For null something else is read, which costs less than a branch.
+        let entry = self.b.ins().select(number, entry, self.vmctx);
         // The table is that of `HeapDef`, which changes together with it.
-        let record = self.load_field(types::I64, Region::HeapDef, entry, -8);
-        self.b.ins().jump(done, &[record.into()]);
-        self.go_on(done);
-        Ok(func)
+        let record = self.load_field(types::I64, Region::HeapDef, entry, 0);
+        self.b.ins().select(number, record, number)
     }
 
     /// Writes a value, of a reference without the barrier.
-    pub(in crate::translate) fn write(&mut self, place: FieldPlace, value: Value) -> Result {
+    pub(super) fn write(&mut self, place: FieldPlace, value: Value) {
         let FieldPlace { address, offset, storage, .. } = place;
         let value = match storage {
-            Storage::Func => self.func_number(value)?,
+            Storage::Func => self.func_number(value),
             _ => value,
         };
         let (flags, offset) = (self.place_flags(place), offset as i32);
@@ -183,21 +179,16 @@ impl Translator<'_, '_> {
             Storage::Ref => self.b.ins().istore32(flags, value, address, offset),
             _ => self.b.ins().store(flags, value, address, offset),
         };
-        Ok(())
     }
 
     /// The number of a function reference in the heap, 32 bits.
-    fn func_number(&mut self, func: Value) -> Result<Value> {
-        let (known, done) = (self.inner_block(0)?, self.inner_block(1)?);
-        let number = self.b.append_block_param(done, types::I32);
-        let zero = self.i32(0);
-        self.b.ins().brif(func, known, [], done, &[zero.into()]);
-        self.go_on(known);
-        let found = self.load_known(types::I32, func, func_record::NUMBER);
-        let found = self.b.ins().iadd_imm_u(found, 1);
-        self.b.ins().jump(done, &[found.into()]);
-        self.go_on(done);
-        Ok(number)
+    pub(super) fn func_number(&mut self, func: Value) -> Value {
+        // For null something else is read, which costs less than a branch.
+        let record = self.b.ins().select(func, func, self.vmctx);
+        let number = self.load_known(types::I32, record, func_record::NUMBER);
+        let number = self.b.ins().iadd_imm_u(number, 1);
+        let null = self.i32(0);
+        self.b.ins().select(func, number, null)
     }
 
     /// Follows a write of `value` into `object`: an old object that now refers to a young one is

@@ -34,14 +34,26 @@ pub(super) fn cast(b: &mut FunctionBuilder<'_>, v: Value, ty: Type) -> Value {
         return v;
     }
     // What the code generator recognizes, it recognizes without casts there and back.
-    if let ValueDef::Result(inst, _) = b.func.dfg.value_def(v)
-        && let InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, arg, .. } =
-            b.func.dfg.insts[inst]
-        && b.func.dfg.value_type(arg) == ty
-    {
-        return arg;
+    let original = uncast(b, v);
+    if b.func.dfg.value_type(original) == ty {
+        return original;
     }
     b.ins().bitcast(ty, MemFlagsData::new().with_endianness(Endianness::Little), v)
+}
+
+/// The vector in the lanes in which it was computed.
+fn uncast(b: &FunctionBuilder<'_>, v: Value) -> Value {
+    match b.func.dfg.value_def(v) {
+        ValueDef::Result(inst, _) => match b.func.dfg.insts[inst] {
+            InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, arg, .. }
+                if b.func.dfg.value_type(arg).is_vector() =>
+            {
+                arg
+            }
+            _ => v,
+        },
+        _ => v,
+    }
 }
 
 /// A vector constant with lane 0 in the low bits.
@@ -136,10 +148,16 @@ pub(super) fn ternary(
     [u, v, w]: [Value; 3],
 ) -> Option<Value> {
     use SimdOp::*;
+    if op == V128Bitselect {
+        // In the lanes of a comparison, the code generator knows that it need not look at bits.
+        let mask = uncast(b, w);
+        let ty = b.func.dfg.value_type(mask);
+        let (x, y) = (cast(b, u, ty), cast(b, v, ty));
+        return Some(b.ins().bitselect(mask, x, y));
+    }
     let ty = lanes(op);
     let (x, y, z) = (cast(b, u, ty), cast(b, v, ty), cast(b, w, ty));
     Some(match op {
-        V128Bitselect => b.ins().bitselect(z, x, y),
         F32x4RelaxedMadd | F64x2RelaxedMadd => {
             let product = b.ins().fmul(x, y);
             b.ins().fadd(product, z)
@@ -167,7 +185,7 @@ pub(super) fn shift(b: &mut FunctionBuilder<'_>, op: SimdOp, v: Value, by: Value
 /// From a vector to an `i32`.
 pub(super) fn test(b: &mut FunctionBuilder<'_>, op: SimdOp, v: Value) -> Option<Value> {
     use SimdOp::*;
-    let x = cast(b, v, lanes(op));
+    let x = if op == V128AnyTrue { uncast(b, v) } else { cast(b, v, lanes(op)) };
     let truth = match op {
         I8x16Bitmask | I16x8Bitmask | I32x4Bitmask | I64x2Bitmask => {
             return Some(b.ins().vhigh_bits(I32, x));

@@ -1,6 +1,8 @@
 //! Loads and stores of vectors and of their lanes: no access is wider than the instruction says.
 
-use cranelift_codegen::ir::types::{I8, I8X16, I16, I32, I32X4, I64, I64X2};
+use cranelift_codegen::ir::types::{
+    F32, F32X4, F64, F64X2, I8, I8X16, I16, I32, I32X4, I64, I64X2,
+};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 use dunlin_code::native::CompileError;
 use dunlin_code::op::SimdOp;
@@ -31,8 +33,9 @@ impl Translator<'_, '_> {
             | V128Load32x2U => (Load::Extended, I64),
             V128Load8Splat => (Load::Splat, I8),
             V128Load16Splat => (Load::Splat, I16),
-            V128Load32Splat => (Load::Splat, I32),
-            V128Load64Splat => (Load::Splat, I64),
+            // As floats these are in a vector register at once.
+            V128Load32Splat => (Load::Splat, F32),
+            V128Load64Splat => (Load::Splat, F64),
             V128Load32Zero => (Load::Zero, I32),
             V128Load64Zero => (Load::Zero, I64),
             _ => return Err(unsupported(op)),
@@ -92,6 +95,12 @@ impl Translator<'_, '_> {
         let ty = lane_vector(op)?;
         let v = self.pop();
         let at = self.vector_address(op, memarg, ty.lane_type())?;
+        // As a float, lane 0 is stored from the vector register at once.
+        let ty = match (lane, ty) {
+            (0, I32X4) => F32X4,
+            (0, I64X2) => F64X2,
+            _ => ty,
+        };
         let x = cast(&mut self.b, v, ty);
         let scalar = self.b.ins().extractlane(x, lane);
         self.b.ins().store(at.flags, scalar, at.base, at.offset);
