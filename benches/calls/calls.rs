@@ -37,29 +37,43 @@ fn measure(name: &str, config: &Config) -> Result<()> {
         Box::new(move || drop(black_box(func.call(&mut *store.borrow_mut(), BATCH as i32))))
     };
     let cases: Vec<Case<'_>> = vec![
-        ("host-to-guest()", BATCH, Box::new(|| {
-            let store = &mut *store.borrow_mut();
-            for _ in 0..BATCH {
-                nothing.call(&mut *store, ()).expect("returns");
-            }
-        })),
-        ("host-to-guest(i32,i32)->i32", BATCH, Box::new(|| {
-            let store = &mut *store.borrow_mut();
-            for i in 0..BATCH as i32 {
-                black_box(add.call(&mut *store, (i, 1)).expect("returns"));
-            }
-        })),
+        (
+            "host-to-guest()",
+            BATCH,
+            Box::new(|| {
+                let store = &mut *store.borrow_mut();
+                for _ in 0..BATCH {
+                    nothing.call(&mut *store, ()).expect("returns");
+                }
+            }),
+        ),
+        (
+            "host-to-guest(i32,i32)->i32",
+            BATCH,
+            Box::new(|| {
+                let store = &mut *store.borrow_mut();
+                for i in 0..BATCH as i32 {
+                    black_box(add.call(&mut *store, (i, 1)).expect("returns"));
+                }
+            }),
+        ),
         ("loop", BATCH, loops(0)),
         ("guest-to-host()", BATCH, loops(1)),
         ("guest-to-host(i32,i32)->i32", BATCH, loops(2)),
-        ("instantiate+call+drop", INSTANCES, Box::new(|| {
-            for _ in 0..INSTANCES {
-                let mut store = Store::new(&engine, ());
-                let instance: Instance = linker.instantiate(&mut store, &module).expect("links");
-                let nothing = instance.get_typed_func::<(), ()>(&mut store, "nothing").expect("exported");
-                nothing.call(&mut store, ()).expect("returns");
-            }
-        })),
+        (
+            "instantiate+call+drop",
+            INSTANCES,
+            Box::new(|| {
+                for _ in 0..INSTANCES {
+                    let mut store = Store::new(&engine, ());
+                    let instance: Instance =
+                        linker.instantiate(&mut store, &module).expect("links");
+                    let nothing =
+                        instance.get_typed_func::<(), ()>(&mut store, "nothing").expect("exported");
+                    nothing.call(&mut store, ()).expect("returns");
+                }
+            }),
+        ),
     ];
     measure::print(name, &measure::nanoseconds(cases));
     Ok(())

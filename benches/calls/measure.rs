@@ -1,5 +1,5 @@
-//! What is measured of every engine, and how: batches in turn, the least of their times per call: what the others
-//! took besides is of the machine's.
+//! What is measured of every engine, and how: batches in turn, the least of their times per call, as
+//! what others took besides is of the machine.
 
 use std::time::Instant;
 
@@ -67,7 +67,9 @@ pub fn print(engine: &str, measured: &[(&'static str, f64)]) {
     for (name, time) in measured {
         match *name {
             "loop" => {}
-            name if name.starts_with("guest-to-host") => println!("{engine} {name} {:.2}", time - around),
+            name if name.starts_with("guest-to-host") => {
+                println!("{engine} {name} {:.2}", time - around)
+            }
             name => println!("{engine} {name} {time:.2}"),
         }
     }

@@ -7,7 +7,8 @@ use std::hint::black_box;
 
 use measure::{BATCH, Case, GUEST, INSTANCES};
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig, Result, Store,
+    Config, Engine, InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig, Result,
+    Store,
 };
 
 fn main() -> Result<()> {
@@ -38,29 +39,42 @@ fn measure(name: &str, config: &Config) -> Result<()> {
     };
     let prepared = linker.instantiate_pre(&module)?;
     let cases: Vec<Case<'_>> = vec![
-        ("host-to-guest()", BATCH, Box::new(|| {
-            let store = &mut *store.borrow_mut();
-            for _ in 0..BATCH {
-                nothing.call(&mut *store, ()).expect("returns");
-            }
-        })),
-        ("host-to-guest(i32,i32)->i32", BATCH, Box::new(|| {
-            let store = &mut *store.borrow_mut();
-            for i in 0..BATCH as i32 {
-                black_box(add.call(&mut *store, (i, 1)).expect("returns"));
-            }
-        })),
+        (
+            "host-to-guest()",
+            BATCH,
+            Box::new(|| {
+                let store = &mut *store.borrow_mut();
+                for _ in 0..BATCH {
+                    nothing.call(&mut *store, ()).expect("returns");
+                }
+            }),
+        ),
+        (
+            "host-to-guest(i32,i32)->i32",
+            BATCH,
+            Box::new(|| {
+                let store = &mut *store.borrow_mut();
+                for i in 0..BATCH as i32 {
+                    black_box(add.call(&mut *store, (i, 1)).expect("returns"));
+                }
+            }),
+        ),
         ("loop", BATCH, loops(0)),
         ("guest-to-host()", BATCH, loops(1)),
         ("guest-to-host(i32,i32)->i32", BATCH, loops(2)),
-        ("instantiate+call+drop", INSTANCES, Box::new(|| {
-            for _ in 0..INSTANCES {
-                let mut store = Store::new(&engine, ());
-                let instance = prepared.instantiate(&mut store).expect("links");
-                let nothing = instance.get_typed_func::<(), ()>(&mut store, "nothing").expect("exported");
-                nothing.call(&mut store, ()).expect("returns");
-            }
-        })),
+        (
+            "instantiate+call+drop",
+            INSTANCES,
+            Box::new(|| {
+                for _ in 0..INSTANCES {
+                    let mut store = Store::new(&engine, ());
+                    let instance = prepared.instantiate(&mut store).expect("links");
+                    let nothing =
+                        instance.get_typed_func::<(), ()>(&mut store, "nothing").expect("exported");
+                    nothing.call(&mut store, ()).expect("returns");
+                }
+            }),
+        ),
     ];
     measure::print(name, &measure::nanoseconds(cases));
     Ok(())

@@ -140,12 +140,14 @@ mod ahead {
     }
 }
 
-/// The configurations in which each module is compiled ahead of time and read back; nothing is compiled
-/// afterwards.
+/// The configurations in which each module is compiled ahead of time and read back: all of it is native
+/// before the first call.
 #[cfg(feature = "ahead")]
 pub fn ahead() -> Vec<Configuration> {
     let ahead = |name, kind, metered| {
         let mut configuration = configuration(name, kind, metered);
+        // An engine that only interprets takes no native code.
+        configuration.config.execution.tier = Tier::Auto;
         ahead::trust(&mut configuration.config);
         configuration.load = Some(ahead::load);
         configuration

@@ -686,6 +686,9 @@ pub(crate) unsafe fn host_call_ints(
     // SAFETY: as for `host_call_from`.
     unsafe {
         let func = &*host_func(func);
+        // Nothing is known of the upper halves of registers.
+        let [ma, mb, mc, md, me] = func.masks;
+        let (a, b, c, d, e) = (a & ma, b & mb, c & mc, d & md, e & me);
         leave(rt, caller, top, |store, caller| {
             let mut call = HostCall { store, caller, args: &mut [] };
             func.call.call_ints(&mut call, func.slots as usize, a, b, c, d, e)

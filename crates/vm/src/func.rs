@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
 use dunlin_code::native::INT_PARAMS;
-use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry};
+use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry, ValType};
 
 use crate::interp;
 use crate::native::{self, Ints};
@@ -143,6 +143,8 @@ pub(crate) struct HostFunc {
     pub(crate) result_refs: bool,
     /// Whether native code passes nothing but numbers in integer registers.
     pub(crate) only_ints: bool,
+    /// The bits of those that mean something.
+    pub(crate) masks: [u64; INT_PARAMS],
 }
 
 impl HostFunc {
@@ -158,7 +160,13 @@ impl HostFunc {
         };
         let (slots, result_refs) = (signature.slots(), signature.result_refs);
         let only_ints = Ints::of(&signature.ty) != Ints::No && !signature.any_refs;
-        HostFunc { call, signature, entry, slots, result_refs, only_ints }
+        let mut masks = [u64::MAX; INT_PARAMS];
+        for (mask, ty) in masks.iter_mut().zip(&signature.ty.params) {
+            if *ty == ValType::I32 {
+                *mask = u32::MAX.into();
+            }
+        }
+        HostFunc { call, signature, entry, slots, result_refs, only_ints, masks }
     }
 }
 

@@ -132,6 +132,78 @@ fn host_functions_are_called_and_call_back() {
     assert_eq!(w.run(i, "outer", &[5]), 51);
 }
 
+/// Calls the function at `record` in `times` turns with the last result and -1, with all 64 bits set:
+/// `push rbp; mov rbp, rsp; push rbx; push r12; mov rbx, rdi; mov r12d, esi; xor eax, eax;
+/// again: mov ecx, eax; mov rax, [rbx + record]; mov rdi, [rax + 8]; mov [rdi + 56], rax;
+/// mov [rdi + 72], rbx; mov esi, ecx; mov rdx, -1; call [rax]; dec r12d; jnz again;
+/// pop r12; pop rbx; pop rbp; ret`.
+fn call_in_turns(record: u32) -> NativeCode {
+    let mut bytes = vec![
+        0x55, 0x48, 0x89, 0xe5, 0x53, 0x41, 0x54, 0x48, 0x89, 0xfb, 0x41, 0x89, 0xf4, 0x31, 0xc0,
+        0x89, 0xc1, 0x48, 0x8b, 0x83,
+    ];
+    bytes.extend(record.to_le_bytes());
+    bytes.extend([
+        0x48, 0x8b, 0x78, 0x08, 0x48, 0x89, 0x47, 0x38, 0x48, 0x89, 0x5f, 0x48, 0x89, 0xce, 0x48,
+        0xc7, 0xc2, 0xff, 0xff, 0xff, 0xff, 0xff, 0x10, 0x41, 0xff, 0xcc, 0x75, 0xdb, 0x41, 0x5c,
+        0x5b, 0x5d, 0xc3,
+    ]);
+    let call = CallSite { ret: 47, frame: 16, roots: Box::default(), handlers: Box::default() };
+    let positions = vec![(0, Position { offset: 55, inlined: 0 })];
+    NativeCode { bytes, align: 16, calls: vec![call], positions, ..NativeCode::default() }
+}
+
+#[test]
+fn native_code_calls_the_host_with_integers() {
+    let mut w = World::new(MemoryKind::Compact);
+    let ty = [ValType::I32, ValType::I32];
+    let host = w.host(&ty, &ty[..1], |call| {
+        assert!(call.caller.is_some(), "the caller is known");
+        let [a, b] = *call.args else { panic!("there are two arguments") };
+        assert_eq!(b, 0xffff_ffff, "arguments are zero-extended");
+        match a as u32 {
+            0xffff_fff0 => return Err("enough".into()),
+            a => call.args[0] = u64::from(a.wrapping_add(b as u32)),
+        }
+        Ok(())
+    });
+    let text = r#"(module (import "" "" (func (param i32 i32) (result i32)))
+        (func $turns (export "turns") (param i32) (result i32) (unreachable))
+        (func (export "interpreted") (param i32) (result i32) (call $turns (local.get 0))))"#;
+    let code = w.code(text);
+    let i = w.store.instantiate(&code, &[host]).unwrap();
+    install(&code, OUTER, &call_in_turns(dunlin_code::layout::vmctx::SIZE as u32));
+    for _ in 0..5 {
+        for name in ["turns", "interpreted"] {
+            assert_eq!(w.run(i, name, &[7]), 0xffff_fff9);
+            match w.call(i, name, &[17]) {
+                Err(CallError::Host(error, backtrace)) => {
+                    assert_eq!(error.to_string(), "enough");
+                    assert_eq!(backtrace.frames[0].offset(), 55);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    w.store.interrupt_handle().interrupt();
+    assert_eq!(w.trap(i, "turns", &[7]), Trap::Interrupted);
+}
+
+#[test]
+fn a_panic_in_a_host_function_that_native_code_called_poisons_the_store() {
+    let mut w = World::new(MemoryKind::Compact);
+    let ty = [ValType::I32, ValType::I32];
+    let host = w.host(&ty, &ty[..1], |_| panic!("as it happens"));
+    let code = w.code(
+        r#"(module (import "" "" (func (param i32 i32) (result i32)))
+            (func (export "turns") (param i32) (result i32) (unreachable)))"#,
+    );
+    let i = w.store.instantiate(&code, &[host]).unwrap();
+    install(&code, OUTER, &call_in_turns(dunlin_code::layout::vmctx::SIZE as u32));
+    assert_eq!(w.trap(i, "turns", &[1]), Trap::HostPanic);
+    assert!(w.store.is_poisoned());
+}
+
 #[test]
 fn exceptions_pass_native_frames() {
     let mut w = World::new(MemoryKind::Compact);
