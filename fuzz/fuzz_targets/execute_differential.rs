@@ -2,7 +2,7 @@
 #![no_main]
 
 use dunlin_testing::generator::{SETS, module};
-use dunlin_testing::oracle::{Rival, differential};
+use dunlin_testing::oracle::{Ours, Rival, differential};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((first, data)) = data.split_first() else { return };
@@ -11,6 +11,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Some(set) = sets.nth(usize::from(*first) % count)
         && let Some(module) = module(data, set)
     {
-        differential(&module, 2).unwrap();
+        differential(&module, 2, Ours::Usual).unwrap();
     }
 });

@@ -96,10 +96,7 @@ fn what_was_compiled_runs() {
         .collect();
     assert_eq!(
         skipped,
-        [
-            "1 add only interpreted: i32.add",
-            "2 panics the code generator failed: it panicked",
-        ]
+        ["1 add only interpreted: i32.add", "2 panics the code generator failed: it panicked",]
     );
     let bytes = compiled.seal().unwrap();
     assert!(Module::is_compiled_program(&bytes));

@@ -203,14 +203,13 @@ pub enum Compared {
     OursOnly,
 }
 
-/// Runs a valid module in all our configurations and in another engine, and compares what they do
-/// when each exported function is called `calls` times.
+/// Runs a valid module in our configurations and in another engine, and compares what they do when each exported function is called `calls` times.
 ///
 /// # Errors
 ///
 /// What they disagree about; or, as text, that one of ours does not accept the module.
-pub fn differential(module: &[u8], calls: usize) -> Result<Compared, String> {
-    let reference = ours_agree(module, calls, Ours::Usual)?.canonical();
+pub fn differential(module: &[u8], calls: usize, ours: Ours) -> Result<Compared, String> {
+    let reference = ours_agree(module, calls, ours)?.canonical();
     let Some(other) = wasmi::observe(module, calls) else {
         return Ok(Compared::OursOnly);
     };
@@ -259,6 +258,8 @@ impl Rival {
 /// Which of our configurations are compared, and how closely.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ours {
+    /// Those of the interpreter.
+    Interpreted,
     /// All that are usual, up to the bits of NaNs.
     Usual,
     /// The same, and those with a collector that leaves nothing where it was.
@@ -272,12 +273,13 @@ impl Ours {
         // Modules may see bits of NaNs that are canonical in the deterministic ones alone: the
         // generator overlooks those of `demote` and `promote`.
         let mut usual = configurations();
-        usual.extend(
-            native().into_iter().chain(ahead()).filter(|c| c.config.execution.gc_zeal.is_none()),
-        );
+        if self != Ours::Interpreted {
+            let native = native().into_iter().chain(ahead());
+            usual.extend(native.filter(|c| c.config.execution.gc_zeal.is_none()));
+        }
         usual.retain(|configuration| !configuration.config.execution.deterministic);
         match self {
-            Ours::Usual => usual,
+            Ours::Usual | Ours::Interpreted => usual,
             Ours::Zealous => {
                 let native = native().into_iter().chain(ahead());
                 let native = native.filter(|c| c.config.execution.gc_zeal.is_some());
@@ -357,14 +359,15 @@ pub fn agree(module: &[u8], calls: usize, ours: Ours) -> Result<(), String> {
     ours_agree(module, calls, ours).map(drop)
 }
 
-/// Runs two valid modules that should do the same in all our configurations, and compares.
+/// Runs two valid modules that should do the same wherever their values lie in frames of the
+/// interpreter, and compares.
 ///
 /// # Errors
 ///
 /// What they disagree about; or, as text, that one of ours does not accept a module.
 pub fn same(a: &[u8], b: &[u8], calls: usize) -> Result<(), String> {
-    let usual = |module| ours_agree(module, calls, Ours::Usual);
-    let (a, b) = (usual(a)?, usual(b)?);
+    let interpreted = |module| ours_agree(module, calls, Ours::Interpreted);
+    let (a, b) = (interpreted(a)?, interpreted(b)?);
     compare(["first module", "second module"], &a, &b, true).map_err(|d| d.to_string())
 }
 

@@ -109,7 +109,8 @@ fn function_in<'a>(text: &'a str, difference: &str) -> &'a str {
     text.lines().find(is_it).unwrap_or("no function")
 }
 
-/// Compares what each instruction does in all its forms.
+/// Compares what each instruction does in all its forms, which are the interpreter's: what it is fused
+/// with and where its operands are.
 fn check_forms(instructions: &[Instruction]) {
     for instruction in instructions {
         let text = forms::module(instruction, Place::Near, 1);
@@ -121,7 +122,7 @@ fn check_forms(instructions: &[Instruction]) {
         let module = wat_to_wasm(&text, None).expect("the text is well-formed");
         // Wasmi fuses these; vectors of ours are compared among our configurations.
         let fuses = instruction.name.ends_with("madd");
-        match differential(&module, 7) {
+        match differential(&module, 7, Ours::Interpreted) {
             Ok(Compared::WithOther) => {}
             Ok(Compared::OursOnly) if fuses => {}
             Ok(Compared::OursOnly) => panic!("{}: the other engine refused", instruction.name),

@@ -1,8 +1,8 @@
 //! Limits of stores: each is kept, and says what to raise.
 
 use dunlin_engine::{
-    Engine, ErrorKind, ExternRef, Func, Instance, Limits, Memory, MemoryType, Ref, RefType, Store,
-    Table, TableType, Trap,
+    Config, Engine, ErrorKind, ExternRef, Func, Instance, Limits, Memory, MemoryType, Ref, RefType,
+    Store, Table, TableType, Tier, Trap,
 };
 
 use crate::{check_snapshot, engines, module};
@@ -86,11 +86,28 @@ fn handles_are_limited() {
     drop(again);
 }
 
+/// In the interpreter, and in native code too if it is deterministic: frames of native code, of which
+/// otherwise more fit, then count as much.
 #[test]
 fn the_value_stack_bounds_recursion_exactly() {
-    let engine = Engine::default();
+    let bounds = |tier, deterministic| {
+        let mut config = Config::default();
+        config.execution.tier = tier;
+        config.execution.deterministic = deterministic;
+        value_stack_bounds(&Engine::new(&config).unwrap())
+    };
+    let interpreted = bounds(Tier::Interp, false);
+    assert_eq!(bounds(Tier::Interp, true), interpreted);
+    if Engine::default().has_tiers() {
+        assert_eq!(bounds(Tier::Opt, true), interpreted);
+        assert_eq!(bounds(Tier::Eager, true), interpreted);
+    }
+}
+
+/// How many calls fit into two sizes of value stack.
+fn value_stack_bounds(engine: &Engine) -> [u32; 2] {
     let module = module(
-        &engine,
+        engine,
         r#"(module
              (func $down (export "down") (param i32) (result i32)
                (if (result i32) (local.get 0)
@@ -99,7 +116,7 @@ fn the_value_stack_bounds_recursion_exactly() {
                  (else (i32.const 0)))))"#,
     );
     let deepest = |slots: usize| {
-        let mut store = limited(&engine, |limits| limits.value_stack_slots = slots);
+        let mut store = limited(engine, |limits| limits.value_stack_slots = slots);
         let instance = Instance::new(&mut store, &module, &[]).unwrap();
         let down = instance.get_typed_func::<u32, u32>(&mut store, "down").unwrap();
         let mut fits = |n| match down.call(&mut store, n) {
@@ -122,4 +139,5 @@ fn the_value_stack_bounds_recursion_exactly() {
     let frame_slots = 9000 / more;
     assert_eq!(frame_slots * more, 9000, "{small} calls in 1000 slots, {large} in 10000");
     assert!((980..1000).contains(&(small * frame_slots)), "{small} calls of {frame_slots} slots");
+    [small, large]
 }

@@ -28,7 +28,7 @@ const CODE_PER_BODY_BYTE: usize = 24;
 /// The same for each function, because code is installed in whole pages.
 const CODE_PER_FUNCTION: usize = 8 << 10;
 /// The same for a module.
-const CODE_BYTES_MIN: usize = 256 << 10;
+const CODE_BYTES_MIN: usize = 2 << 20;
 
 /// Functions to install together.
 pub type Batch<'a> = &'a [(DefinedFuncIndex, Entry, &'a NativeCode)];
