@@ -203,7 +203,8 @@ pub enum Compared {
     OursOnly,
 }
 
-/// Runs a valid module in our configurations and in another engine, and compares what they do when each exported function is called `calls` times.
+/// Runs a valid module in our configurations and in another engine, and compares what they do when each
+/// exported function is called `calls` times.
 ///
 /// # Errors
 ///
