@@ -57,7 +57,7 @@ class Native(Engine):
             return str(native_coremark())
         made = f"{folder}/{name}"
         flags = ["-O3", "-ffp-contract=off", "-Wall", "-Wextra"]
-        subprocess.run([CC, *flags, "-o", made, HERE / f"kernels/{name}.c"], check=True)
+        subprocess.run([CC, *flags, "-o", made, HERE / f"kernels/{name}.c", "-lm"], check=True)
         return made
 
 
