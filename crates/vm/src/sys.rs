@@ -24,7 +24,7 @@ pub(crate) use pages::Pages;
 pub(crate) use priority::lower_priority;
 pub(crate) use reservation::Reservation;
 pub(crate) use signals::install as install_fault_handler;
-pub(crate) use stack::lowest_stack_address;
+pub(crate) use stack::native_stack;
 
 /// Whether address space can be reserved without being used.
 pub(crate) const RESERVATIONS: bool = map::AVAILABLE;

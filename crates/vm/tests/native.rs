@@ -265,3 +265,41 @@ fn native_code_catches() {
         assert!(matches!(w.call(i, "outer", &[9]), Err(CallError::Exception(_))));
     }
 }
+
+/// Runs `body` with the native stack pointer in memory of our own.
+fn on_own_stack(mut body: impl FnMut()) {
+    extern "C" fn run(body: &mut &mut dyn FnMut()) {
+        body();
+    }
+    let mut stack = vec![0u128; 1 << 16];
+    let top = stack.as_mut_ptr_range().end;
+    let mut body: &mut dyn FnMut() = &mut body;
+    let run: extern "C" fn(&mut &mut dyn FnMut()) = run;
+    // SAFETY: a megabyte, aligned, is enough for what runs, which does not unwind unless the test
+    // fails; the stack pointer comes back from a register that callees keep.
+    unsafe {
+        std::arch::asm!(
+            "mov r12, rsp",
+            "mov rsp, {top}",
+            "call {run}",
+            "mov rsp, r12",
+            top = in(reg) top,
+            run = in(reg) run,
+            in("rdi") &raw mut body,
+            out("r12") _,
+            clobber_abi("C"),
+        );
+    }
+}
+
+#[test]
+fn on_a_stack_that_is_not_the_threads_everything_is_interpreted() {
+    let mut w = World::new(MemoryKind::Compact);
+    let code = w.code(TWICE);
+    let i = w.store.instantiate(&code, &[]).unwrap();
+    install(&code, OUTER, &trap(Trap::CastFailure));
+    let mut results = Vec::new();
+    on_own_stack(|| results.push(w.run(i, "around", &[4])));
+    assert_eq!(results, [11]);
+    assert_eq!(w.trap(i, "around", &[4]), Trap::CastFailure, "native again");
+}

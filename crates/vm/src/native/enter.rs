@@ -51,43 +51,65 @@ pub(crate) enum Entered {
 /// Native stack that is kept free for the host and for what native code calls of the runtime.
 const RESERVE_BYTES: usize = 256 << 10;
 
-thread_local! {
-    /// The address below which native code does not go; 0 if nobody asked yet.
-    static STACK_END: Cell<usize> = const { Cell::new(0) };
+/// The part of a thread's native stack that native code uses.
+#[derive(Clone, Copy)]
+struct Room {
+    /// The address below which it does not go; 0 if nobody asked yet.
+    end: usize,
+    /// The address above which it was not entered: on a stack of the embedder's own, of which nothing
+    /// is known.
+    top: usize,
 }
 
-/// The address below which native code does not go on this thread.
-pub(crate) fn stack_end() -> usize {
-    match STACK_END.try_with(Cell::get) {
-        Ok(0) => find_stack_end(),
-        Ok(end) => end,
+impl Room {
+    const UNKNOWN: Room = Room { end: 0, top: 0 };
+    const NONE: Room = Room { end: usize::MAX, top: 0 };
+
+    fn contains(self, address: usize) -> bool {
+        self.end <= address && address <= self.top
+    }
+}
+
+thread_local! {
+    static ROOM: Cell<Room> = const { Cell::new(Room::UNKNOWN) };
+}
+
+/// The part of the native stack of this thread that native code uses.
+fn room() -> Room {
+    match ROOM.try_with(Cell::get) {
+        Ok(Room { end: 0, .. }) => find_room(),
+        Ok(room) => room,
         // The thread is ending.
-        Err(_) => usize::MAX,
+        Err(_) => Room::NONE,
     }
 }
 
 #[cold]
-fn find_stack_end() -> usize {
-    let here = sys::stack_pointer();
-    let end = match sys::lowest_stack_address() {
-        Some(lowest) => lowest.saturating_add(RESERVE_BYTES.min(here.saturating_sub(lowest) / 2)),
-        // Then little is taken for granted.
-        None => here.saturating_sub(RESERVE_BYTES / 4),
-    };
-    let _ = STACK_END.try_with(|known| known.set(end));
-    end
+fn find_room() -> Room {
+    let room = sys::native_stack().map_or(Room::NONE, |stack| {
+        let reserve = RESERVE_BYTES.min(stack.len() / 2);
+        Room { end: stack.start + reserve, top: stack.end }
+    });
+    let _ = ROOM.try_with(|known| known.set(room));
+    room
+}
+
+/// Whether native code may go on from `address` on this thread.
+pub(crate) fn is_in_room(address: usize) -> bool {
+    room().contains(address)
 }
 
 /// Whether native code can be entered now: it uses the native stack, and continuations have none.
 unsafe fn has_room(rt: *mut Rt) -> bool {
     // SAFETY: V2.
     unsafe {
-        let end = stack_end();
-        if (*rt).native_limit.load(Ordering::Relaxed) != end {
-            settle_limit(rt, end);
+        let room = room();
+        if (*rt).native_limit.load(Ordering::Relaxed) != room.end {
+            settle_limit(rt, room.end);
         }
+        let here = sys::stack_pointer();
         let limit = (*rt).native_limit.load(Ordering::Relaxed);
-        (*rt).fiber == 0 && sys::stack_pointer() >= limit
+        (*rt).fiber == 0 && here >= limit && room.contains(here)
     }
 }
 

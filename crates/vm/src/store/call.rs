@@ -240,7 +240,7 @@ impl Store {
     fn has_native_room(&self, here: usize, bytes: usize) -> bool {
         // SAFETY: the record is alive; V1.
         let native = unsafe { !(*self.rt()).native_sp.is_null() };
-        self.native_base.abs_diff(here) <= bytes || (native && native::stack_end() <= here)
+        self.native_base.abs_diff(here) <= bytes || (native && native::is_in_room(here))
     }
 
     /// Provides for an outermost call.

@@ -1,8 +1,10 @@
-//! Where the native stack of a thread ends.
+//! Where the native stack of a thread is.
 
-/// The lowest address of the native stack of this thread; `None` if that is not known.
+use std::ops::Range;
+
+/// The addresses of the native stack of this thread; `None` if that is not known.
 #[cfg(dunlin_native)]
-pub(crate) fn lowest_stack_address() -> Option<usize> {
+pub(crate) fn native_stack() -> Option<Range<usize>> {
     use std::mem::MaybeUninit;
 
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
@@ -14,12 +16,12 @@ pub(crate) fn lowest_stack_address() -> Option<usize> {
         let (mut start, mut size) = (std::ptr::null_mut(), 0);
         let found = libc::pthread_attr_getstack(attributes.as_ptr(), &mut start, &mut size);
         libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        (found == 0).then_some(start.addr())
+        (found == 0).then(|| start.addr()..start.addr() + size)
     }
 }
 
 /// Not known here.
 #[cfg(not(dunlin_native))]
-pub(crate) fn lowest_stack_address() -> Option<usize> {
+pub(crate) fn native_stack() -> Option<Range<usize>> {
     None
 }

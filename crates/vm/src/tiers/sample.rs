@@ -68,7 +68,7 @@ unsafe fn sample_loop(
     let located = code.function_at(target)?;
     let word = (target.addr() - located.code.start) / size_of::<u64>();
     // SAFETY: V2. Everything on a fiber is interpreted.
-    let may_enter = unsafe { (*rt).fiber == 0 } && sys::stack_pointer() >= native::stack_end();
+    let may_enter = unsafe { (*rt).fiber == 0 } && native::is_in_room(sys::stack_pointer());
     let native = tiers.sample_back_edge(code, located.func, word as u32, may_enter)?;
     Some((located.func, native))
 }
