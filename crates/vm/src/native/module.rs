@@ -106,13 +106,14 @@ impl Functions {
 /// The native code of a module. Used under the lock of the module's code.
 #[derive(Debug)]
 pub(crate) struct NativeModule {
+    /// Dropped first: once the memory is gone its addresses may be another module's.
+    _registered: Registered,
     memory: CodeMemory,
     functions: Arc<Functions>,
     /// Function → its code, entered with the register ABI.
     entries: HashMap<DefinedFuncIndex, usize>,
     loops: BTreeMap<(DefinedFuncIndex, u32), Arc<NativeFunc>>,
     stubs: HashMap<DefinedFuncIndex, usize>,
-    _registered: Registered,
 }
 
 impl NativeModule {
