@@ -12,6 +12,7 @@ pub mod artifact;
 pub mod bytecode;
 pub mod check;
 pub mod frame;
+pub mod fuel;
 pub mod layout;
 pub mod lower;
 pub mod native;
@@ -21,6 +22,7 @@ pub mod roots;
 pub mod sem;
 mod settings;
 mod trap;
+pub mod unreachable;
 
 pub use bytecode::{Bytecode, Clause, Handler};
 pub use check::check;

@@ -32,6 +32,7 @@ use dunlin_module::{DefinedFuncIndex, Module, Proposal, ValType};
 
 use crate::bytecode::{Bytecode, field};
 use crate::frame::{FRAME_SLOTS_MAX, FrameLayout, SCRATCH_BODY_MIN_BYTES};
+use crate::fuel;
 use crate::object::Storage;
 use crate::op::{Op, PlainOp};
 use crate::roots::Roots;
@@ -261,24 +262,17 @@ impl<'m> Lower<'m> {
         }
     }
 
-    /// Zeroing the locals on entry costs a unit for each 64 bytes.
     fn charge_for_locals(&mut self) {
         if let Some(at) = self.fuel_at {
-            self.code.words[at] = field::ab_hi(0, 0, self.layout.local_slots / 8);
+            let cost = fuel::locals_cost(self.layout.local_slots);
+            self.code.words[at] = field::ab_hi(0, 0, cost);
         }
     }
 
     fn count_fuel(&mut self, op: &Operator<'_>) {
-        use Operator::{Block, Catch, CatchAll, Delegate, Else, End, Loop, Nop, Try, TryTable};
-        let plain = matches!(op, Nop | Block { .. } | Loop { .. } | Else | End);
-        let catching = matches!(op, TryTable { .. } | Catch { .. } | CatchAll)
-            || matches!(op, Try { .. } | Delegate { .. });
-        if let Some(at) = self.fuel_at
-            && !plain
-            && !catching
-        {
+        if let Some(at) = self.fuel_at {
             let word = &mut self.code.words[at];
-            *word = field::ab_hi(0, 0, field::hi(*word).saturating_add(1));
+            *word = field::ab_hi(0, 0, field::hi(*word).saturating_add(fuel::cost(op)));
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use dunlin_engine::Features;
+use dunlin_module::{Module, TypeRegistry};
 use dunlin_script::{Dialect, Outcome, RunOptions, Script, Summary};
 
 use crate::failing::Failing;
@@ -42,6 +43,23 @@ impl SuiteFile {
         let (about, much_memory, deterministic) = (None, false, false);
         SuiteFile { path, text, features, about, dialect, much_memory, deterministic }
     }
+}
+
+/// All valid modules in scripts, with every proposal, and where each is: path and line.
+pub fn modules(files: &[SuiteFile]) -> impl Iterator<Item = (String, Module)> {
+    let mut features = Features::all();
+    features.legacy_exceptions = true;
+    files.iter().flat_map(move |file| {
+        let script = Script::parse(&file.text, Some(Path::new(&file.path))).ok();
+        let mut found = Vec::new();
+        for (line, wasm) in script.iter().flat_map(Script::modules) {
+            // Scripts have many modules that are meant to be invalid.
+            if let Ok(module) = Module::decode(wasm.to_vec(), &features, &TypeRegistry::new()) {
+                found.push((format!("{}:{line}", file.path), module));
+            }
+        }
+        found
+    })
 }
 
 /// The stack of the threads that scripts run on: no more than an embedder may have to offer.

@@ -5,15 +5,12 @@
 #![expect(clippy::print_stdout, reason = "whoever runs the tests wants to know how much they did")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use dunlin_code::native::{CompileError, Compiler, Entry, NativeCode, Request};
 use dunlin_code::{MemoryKind, Settings};
-use dunlin_engine::Features;
 use dunlin_jit::Jit;
 use dunlin_module::op::Operator;
-use dunlin_module::{DefinedFuncIndex, Module, TypeRegistry};
-use dunlin_script::Script;
+use dunlin_module::{DefinedFuncIndex, Module};
 use dunlin_testing::suite;
 
 /// Reasons for which functions of the suites may be refused: what messages begin with.
@@ -117,22 +114,14 @@ fn check(code: &NativeCode) -> Result<(), String> {
 fn compile_all(files: &[suite::SuiteFile], least: usize) {
     let jit = Jit::new().expect("tests run where there is native code");
     let mut counts = Counts::default();
-    let mut features = Features::all();
-    features.legacy_exceptions = true;
-    for file in files {
-        let Ok(script) = Script::parse(&file.text, Some(Path::new(&file.path))) else { continue };
-        for (line, wasm) in script.modules() {
-            let registry = TypeRegistry::new();
-            // Scripts have many modules that are meant to be invalid.
-            let Ok(module) = Module::decode(wasm.to_vec(), &features, &registry) else { continue };
-            for func in (0..module.bodies.len() as u32).map(DefinedFuncIndex) {
-                for entry in entries(&module, func) {
-                    for settings in &settings() {
-                        let request = Request { module: &module, func, entry, settings };
-                        counts.add(jit.compile(&request), || {
-                            format!("{}:{line} {func:?} {entry:?} {settings:?}", file.path)
-                        });
-                    }
+    for (at, module) in suite::modules(files) {
+        for func in (0..module.bodies.len() as u32).map(DefinedFuncIndex) {
+            for entry in entries(&module, func) {
+                for settings in &settings() {
+                    let request = Request { module: &module, func, entry, settings };
+                    counts.add(jit.compile(&request), || {
+                        format!("{at} {func:?} {entry:?} {settings:?}")
+                    });
                 }
             }
         }

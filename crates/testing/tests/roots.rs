@@ -5,7 +5,6 @@
 #![expect(clippy::print_stdout, reason = "whoever runs the tests wants to know how much they did")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use dunlin_code::frame::{FrameLayout, HEADER_SLOTS, NEAR_SLOT_MAX};
 use dunlin_code::lower::{Observer, lower_observed};
@@ -14,7 +13,6 @@ use dunlin_code::{MemoryKind, Settings};
 use dunlin_engine::Features;
 use dunlin_module::op::Operator;
 use dunlin_module::{DefinedFuncIndex, Module, TypeRegistry, Typed, ValType};
-use dunlin_script::Script;
 use dunlin_testing::suite;
 
 /// One instruction, and what is known of the operands before it.
@@ -221,26 +219,17 @@ fn compare(
 fn check_scripts(files: &[suite::SuiteFile]) -> usize {
     let mut count = 0;
     let mut wrong = Vec::new();
-    let mut features = Features::all();
-    features.legacy_exceptions = true;
-    for file in files {
-        let Ok(script) = Script::parse(&file.text, Some(Path::new(&file.path))) else { continue };
-        for (line, wasm) in script.modules() {
-            let registry = TypeRegistry::new();
-            // Scripts have many modules that are meant to be invalid.
-            let Ok(module) = Module::decode(wasm.to_vec(), &features, &registry) else { continue };
-            for (fuel, interruptible) in [(false, false), (true, true)] {
-                let settings = Settings {
-                    memory_kind: MemoryKind::Compact,
-                    fuel,
-                    interruptible,
-                    deterministic: fuel,
-                };
-                let mut found = Vec::new();
-                count += check(&module, &settings, &mut found);
-                let at = format!("{}:{line}", file.path);
-                wrong.extend(found.into_iter().map(|what| format!("{at}: {what}")));
-            }
+    for (at, module) in suite::modules(files) {
+        for (fuel, interruptible) in [(false, false), (true, true)] {
+            let settings = Settings {
+                memory_kind: MemoryKind::Compact,
+                fuel,
+                interruptible,
+                deterministic: fuel,
+            };
+            let mut found = Vec::new();
+            count += check(&module, &settings, &mut found);
+            wrong.extend(found.into_iter().map(|what| format!("{at}: {what}")));
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));

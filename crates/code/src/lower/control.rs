@@ -3,9 +3,9 @@
 use dunlin_module::ValType;
 use dunlin_module::op::{BlockType, BrTable, Operator};
 
-use crate::Trap;
 use crate::bytecode::field;
 use crate::op::{BinForm, BinOp, BrForm, BrOp, Class, Dir, Dst, Op, OpKind, PlainOp, StepForm};
+use crate::{Trap, unreachable};
 
 use super::emit::{Arg, Cond, Label};
 use super::stack::{NONE, Place, class_of};
@@ -58,26 +58,7 @@ impl<'m> Lower<'m> {
 
     /// Follows the nesting of unreachable code; true if `op` needs nothing else.
     pub(super) fn skip(&mut self, op: &Operator<'_>) -> bool {
-        match op {
-            Operator::Block { .. }
-            | Operator::Loop { .. }
-            | Operator::If { .. }
-            | Operator::Try { .. }
-            | Operator::TryTable { .. } => self.skipped += 1,
-            Operator::End if self.skipped > 0 => self.skipped -= 1,
-            Operator::Delegate { .. } if self.skipped > 0 => self.skipped -= 1,
-            Operator::Else
-            | Operator::Catch { .. }
-            | Operator::CatchAll
-            | Operator::Delegate { .. }
-            | Operator::End
-                if self.skipped == 0 =>
-            {
-                return false;
-            }
-            _ => {}
-        }
-        true
+        unreachable::skip(op, &mut self.skipped)
     }
 
     /// Lowers a control instruction; false if `op` is none.

@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Value};
-use dunlin_code::Trap;
+use dunlin_code::{Trap, unreachable};
 use dunlin_module::ValType;
 use dunlin_module::op::{BlockType, BrTable, Operator};
 
@@ -56,25 +56,7 @@ impl<'m> Translator<'_, 'm> {
 
     /// Follows the nesting of unreachable code; true if `op` needs nothing else.
     pub(super) fn skip(&mut self, op: &Operator<'_>) -> bool {
-        match op {
-            Operator::Block { .. }
-            | Operator::Loop { .. }
-            | Operator::If { .. }
-            | Operator::Try { .. }
-            | Operator::TryTable { .. } => self.skipped += 1,
-            Operator::End | Operator::Delegate { .. } if self.skipped > 0 => self.skipped -= 1,
-            Operator::Else
-            | Operator::Catch { .. }
-            | Operator::CatchAll
-            | Operator::Delegate { .. }
-            | Operator::End
-                if self.skipped == 0 =>
-            {
-                return false;
-            }
-            _ => {}
-        }
-        true
+        unreachable::skip(op, &mut self.skipped)
     }
 
     /// Translates a control instruction; false if `op` is none.

@@ -1,13 +1,13 @@
 //! Stopping: fuel, interruption, the ends of both stacks.
 //!
-//! Fuel is counted as lowering counts it: the cost of a stretch is taken at its beginning.
+//! The cost of a stretch ([`dunlin_code::fuel`]) is taken at its beginning.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Imm64;
 use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Value, types};
-use dunlin_code::Trap;
 use dunlin_code::layout::{POLL_BYTES, rt, vmctx};
 use dunlin_code::native::{Builtin, callee_of};
+use dunlin_code::{Trap, fuel};
 use dunlin_module::op::Operator;
 
 use super::Translator;
@@ -45,25 +45,19 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Zeroing the locals on entry costs a unit for each 64 bytes.
-    pub(super) fn charge_for_locals(&mut self) {
-        let cost = self.local_slots() / 8;
+    /// Adds to what the current stretch costs.
+    fn add_fuel(&mut self, cost: u32) {
         if let Some((_, sum)) = &mut self.body.fuel {
             *sum = sum.saturating_add(cost);
         }
     }
 
+    pub(super) fn charge_for_locals(&mut self) {
+        self.add_fuel(fuel::locals_cost(self.local_slots()));
+    }
+
     pub(super) fn count_fuel(&mut self, op: &Operator<'_>) {
-        use Operator::{Block, Catch, CatchAll, Delegate, Else, End, Loop, Nop, Try, TryTable};
-        let plain = matches!(op, Nop | Block { .. } | Loop { .. } | Else | End);
-        let catching = matches!(op, TryTable { .. } | Catch { .. } | CatchAll)
-            || matches!(op, Try { .. } | Delegate { .. });
-        if let Some((_, sum)) = &mut self.body.fuel
-            && !plain
-            && !catching
-        {
-            *sum = sum.saturating_add(1);
-        }
+        self.add_fuel(fuel::cost(op));
     }
 
     /// Looks for interruption.

@@ -40,6 +40,99 @@ const WIDE_BELOW: usize = 80;
 /// What [`call`] returns when native code returned.
 pub(super) const RETURNED: u32 = 0;
 
+/// Loads the float registers from [`Registers`] at an address.
+macro_rules! load_floats {
+    ($at:literal) => {
+        concat!(
+            "movaps xmm0, xmmword ptr [",
+            $at,
+            " + 64]\n",
+            "movaps xmm1, xmmword ptr [",
+            $at,
+            " + 80]\n",
+            "movaps xmm2, xmmword ptr [",
+            $at,
+            " + 96]\n",
+            "movaps xmm3, xmmword ptr [",
+            $at,
+            " + 112]\n",
+            "movaps xmm4, xmmword ptr [",
+            $at,
+            " + 128]\n",
+            "movaps xmm5, xmmword ptr [",
+            $at,
+            " + 144]\n",
+            "movaps xmm6, xmmword ptr [",
+            $at,
+            " + 160]\n",
+            "movaps xmm7, xmmword ptr [",
+            $at,
+            " + 176]\n",
+        )
+    };
+}
+
+/// Stores the float registers to [`Registers`] at an address.
+macro_rules! store_floats {
+    ($at:literal) => {
+        concat!(
+            "movaps xmmword ptr [",
+            $at,
+            " + 64], xmm0\n",
+            "movaps xmmword ptr [",
+            $at,
+            " + 80], xmm1\n",
+            "movaps xmmword ptr [",
+            $at,
+            " + 96], xmm2\n",
+            "movaps xmmword ptr [",
+            $at,
+            " + 112], xmm3\n",
+            "movaps xmmword ptr [",
+            $at,
+            " + 128], xmm4\n",
+            "movaps xmmword ptr [",
+            $at,
+            " + 144], xmm5\n",
+            "movaps xmmword ptr [",
+            $at,
+            " + 160], xmm6\n",
+            "movaps xmmword ptr [",
+            $at,
+            " + 176], xmm7\n",
+        )
+    };
+}
+
+/// Notes the place of native code that just called, with its context in `rdi`, using two registers. The
+/// operands of the assembly are named as the fields.
+macro_rules! note_place {
+    ($rt:literal, $pc:literal) => {
+        concat!(
+            "mov ",
+            $rt,
+            ", qword ptr [rdi + {rt}]\n",
+            "mov ",
+            $pc,
+            ", qword ptr [rsp]\n",
+            "dec ",
+            $pc,
+            "\n",
+            "mov qword ptr [",
+            $rt,
+            " + {exit_ip}], ",
+            $pc,
+            "\n",
+            "mov qword ptr [",
+            $rt,
+            " + {exit_fp}], rbp\n",
+            "mov qword ptr [",
+            $rt,
+            " + {exit_vmctx}], 0\n",
+        )
+    };
+}
+
 /// Calls native code with the register ABI: `code` with context `cx`, parameters and results in
 /// `registers`. 0 if it returned, 1 if it stopped, which the runtime record tells more of. Unless `wide`,
 /// `registers` are only those for integer parameters, and the one result is left in the first.
@@ -71,14 +164,7 @@ pub(super) unsafe extern "C" fn call(
         "mov rdi, rcx",
         "test r9b, r9b",
         "jz 2f",
-        "movaps xmm0, xmmword ptr [r10 + 64]",
-        "movaps xmm1, xmmword ptr [r10 + 80]",
-        "movaps xmm2, xmmword ptr [r10 + 96]",
-        "movaps xmm3, xmmword ptr [r10 + 112]",
-        "movaps xmm4, xmmword ptr [r10 + 128]",
-        "movaps xmm5, xmmword ptr [r10 + 144]",
-        "movaps xmm6, xmmword ptr [r10 + 160]",
-        "movaps xmm7, xmmword ptr [r10 + 176]",
+        load_floats!("r10"),
         "2:",
         "mov rsi, qword ptr [r10]",
         "mov rdx, qword ptr [r10 + 8]",
@@ -97,14 +183,7 @@ pub(super) unsafe extern "C" fn call(
         "mov qword ptr [r11 + 40], r8",
         "mov qword ptr [r11 + 48], r9",
         "mov qword ptr [r11 + 56], r10",
-        "movaps xmmword ptr [r11 + 64], xmm0",
-        "movaps xmmword ptr [r11 + 80], xmm1",
-        "movaps xmmword ptr [r11 + 96], xmm2",
-        "movaps xmmword ptr [r11 + 112], xmm3",
-        "movaps xmmword ptr [r11 + 128], xmm4",
-        "movaps xmmword ptr [r11 + 144], xmm5",
-        "movaps xmmword ptr [r11 + 160], xmm6",
-        "movaps xmmword ptr [r11 + 176], xmm7",
+        store_floats!("r11"),
         "3:",
         "xor eax, eax",
         "jmp {leave}",
@@ -174,14 +253,7 @@ unsafe extern "C" fn bridge_code() {
         "mov qword ptr [rsp + 16], rcx",
         "mov qword ptr [rsp + 24], r8",
         "mov qword ptr [rsp + 32], r9",
-        "movaps xmmword ptr [rsp + 64], xmm0",
-        "movaps xmmword ptr [rsp + 80], xmm1",
-        "movaps xmmword ptr [rsp + 96], xmm2",
-        "movaps xmmword ptr [rsp + 112], xmm3",
-        "movaps xmmword ptr [rsp + 128], xmm4",
-        "movaps xmmword ptr [rsp + 144], xmm5",
-        "movaps xmmword ptr [rsp + 160], xmm6",
-        "movaps xmmword ptr [rsp + 176], xmm7",
+        store_floats!("rsp"),
         "mov qword ptr [rsp + {context}], rdi",
         "mov rsi, rsp",
         "mov rdx, qword ptr [rbp + 8]",
@@ -209,14 +281,7 @@ unsafe extern "C" fn bridge_code() {
         "mov r9, qword ptr [rsp + 32]",
         "mov r11, qword ptr [rsp + 56]",
         "3:",
-        "movaps xmm0, xmmword ptr [rsp + 64]",
-        "movaps xmm1, xmmword ptr [rsp + 80]",
-        "movaps xmm2, xmmword ptr [rsp + 96]",
-        "movaps xmm3, xmmword ptr [rsp + 112]",
-        "movaps xmm4, xmmword ptr [rsp + 128]",
-        "movaps xmm5, xmmword ptr [rsp + 144]",
-        "movaps xmm6, xmmword ptr [rsp + 160]",
-        "movaps xmm7, xmmword ptr [rsp + 176]",
+        load_floats!("rsp"),
         "leave",
         "je 4f",
         "ret",
@@ -239,12 +304,7 @@ pub(crate) fn bridge() -> *const u8 {
 #[unsafe(naked)]
 unsafe extern "C" fn host_code() {
     naked_asm!(
-        "mov rax, qword ptr [rdi + {rt}]",
-        "mov r10, qword ptr [rsp]",
-        "dec r10",
-        "mov qword ptr [rax + {exit_ip}], r10",
-        "mov qword ptr [rax + {exit_fp}], rbp",
-        "mov qword ptr [rax + {exit_vmctx}], 0",
+        note_place!("rax", "r10"),
         "push rbp",
         "mov rbp, rsp",
         "call {call_host}",
@@ -284,12 +344,7 @@ pub(crate) fn fault_landing() -> usize {
 #[unsafe(naked)]
 unsafe extern "C" fn call_builtin() {
     naked_asm!(
-        "mov r8, qword ptr [rdi + {rt}]",
-        "mov r9, qword ptr [rsp]",
-        "dec r9",
-        "mov qword ptr [r8 + {exit_ip}], r9",
-        "mov qword ptr [r8 + {exit_fp}], rbp",
-        "mov qword ptr [r8 + {exit_vmctx}], 0",
+        note_place!("r8", "r9"),
         "lea r9, [rip + {table}]",
         "jmp qword ptr [r9 + rax * 8]",
         rt = const offset_of!(VmCtx, rt),
@@ -304,12 +359,7 @@ unsafe extern "C" fn call_builtin() {
 #[unsafe(naked)]
 unsafe extern "C" fn call_throwing() {
     naked_asm!(
-        "mov r8, qword ptr [rdi + {rt}]",
-        "mov r9, qword ptr [rsp]",
-        "dec r9",
-        "mov qword ptr [r8 + {exit_ip}], r9",
-        "mov qword ptr [r8 + {exit_fp}], rbp",
-        "mov qword ptr [r8 + {exit_vmctx}], 0",
+        note_place!("r8", "r9"),
         "lea r9, [rip + {table}]",
         "push rdi",
         "call qword ptr [r9 + rax * 8]",
