@@ -1,7 +1,7 @@
 //! Which calls are inlined.
 //!
 //! Functions are inlined that are small, so that a call would take longer than what they do, and that
-//! do not loop, so that time spent in them is time spent entering them. What is inlined is translated
+//! do not loop or call themselves, so that time spent in them is time spent entering them. What is inlined is translated
 //! at every place again: how much that may be in all depends on the size of the function around it.
 
 use std::collections::HashMap;
@@ -27,18 +27,18 @@ pub(crate) struct Inlining {
     /// Bytes of bodies; 0 if nothing is inlined.
     left: usize,
     /// What is known of functions.
-    suitable: HashMap<DefinedFuncIndex, bool>,
+    known: HashMap<DefinedFuncIndex, Suitable>,
 }
 
 impl Inlining {
     /// For a function whose body has so many bytes.
     pub(crate) fn new(body_bytes: usize) -> Inlining {
-        Inlining { left: GROWTH_BYTES + GROWTH_FACTOR * body_bytes, suitable: HashMap::new() }
+        Inlining { left: GROWTH_BYTES + GROWTH_FACTOR * body_bytes, known: HashMap::new() }
     }
 
     /// Nothing is inlined.
     pub(crate) fn none() -> Inlining {
-        Inlining { left: 0, suitable: HashMap::new() }
+        Inlining { left: 0, known: HashMap::new() }
     }
 
     /// Whether a call of `func` is to be inlined in a function that lies in `callers`, the outermost
@@ -61,8 +61,13 @@ impl Inlining {
         if depth > DEPTH_MAX || within > RECURSION_MAX {
             return false;
         }
+        let known = self.known.entry(func);
         let suitable =
-            *self.suitable.entry(func).or_insert_with(|| is_suitable(module, func) == Some(true));
+            match known.or_insert_with(|| suitable(module, func).unwrap_or(Suitable::Never)) {
+                Suitable::Always => true,
+                Suitable::InItself => within > 0,
+                Suitable::Never => false,
+            };
         if suitable {
             self.left -= bytes;
         }
@@ -70,17 +75,32 @@ impl Inlining {
     }
 }
 
-/// Whether translation can put `func` in place of a call, and it has no loops.
-fn is_suitable(module: &Module, func: DefinedFuncIndex) -> Option<bool> {
+/// Where translation can put a function in place of a call, and it is worth it.
+#[derive(Clone, Copy, Debug)]
+enum Suitable {
+    Always,
+    /// It loops. Where it calls itself, time is spent entering it nevertheless.
+    InItself,
+    Never,
+}
+
+/// `None` if it cannot be read.
+fn suitable(module: &Module, func: DefinedFuncIndex) -> Option<Suitable> {
     let body = module.body(func);
     let mut locals = module.func_type(module.func_index(func)).params.len();
     for group in body.get_locals_reader().ok()? {
         locals = locals.saturating_add(group.ok()?.0 as usize);
     }
+    if locals > LOCALS_MAX {
+        return Some(Suitable::Never);
+    }
+    let mut suitable = Suitable::Always;
     let mut reader = body.get_operators_reader().ok()?;
     while !reader.eof() {
         let op = reader.read().ok()?;
-        let loops = matches!(op, Operator::Loop { .. });
+        if matches!(op, Operator::Loop { .. }) {
+            suitable = Suitable::InItself;
+        }
         let catches = matches!(op, Operator::TryTable { .. } | Operator::Try { .. });
         let replaces = matches!(
             op,
@@ -88,9 +108,9 @@ fn is_suitable(module: &Module, func: DefinedFuncIndex) -> Option<bool> {
                 | Operator::ReturnCallIndirect { .. }
                 | Operator::ReturnCallRef { .. }
         );
-        if loops || catches || replaces {
-            return Some(false);
+        if catches || replaces {
+            return Some(Suitable::Never);
         }
     }
-    Some(locals <= LOCALS_MAX)
+    Some(suitable)
 }

@@ -18,5 +18,6 @@ mod inline;
 mod limits;
 mod translate;
 mod traps;
+mod unroll;
 
 pub use compile::Jit;

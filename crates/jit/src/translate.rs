@@ -12,6 +12,7 @@
 //! | [`fuel`] | fuel, interruption, the native stack's end |
 //! | [`osr`] | entry at a loop |
 //! | `inline` | functions in place of calls of them |
+//! | [`unroll`] | bodies of loops several times |
 //! | `numeric` `memory` `table` `simd` `control` `call` `gc` `atomic` `exception` | one family of instructions each, as in lowering |
 
 mod abi;
@@ -32,6 +33,7 @@ mod stack;
 mod survey;
 mod table;
 mod trap;
+mod unroll;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -50,6 +52,8 @@ use crate::inline::Inlining;
 use crate::limits::Work;
 use control::Control;
 use stack::{Local, Operand};
+use survey::Survey;
+use unroll::Unrolled;
 
 type Result<T = (), E = CompileError> = std::result::Result<T, E>;
 
@@ -89,8 +93,11 @@ pub(crate) fn translate(
         return Err(CompileError::Unsupported("tail call in a loop that is entered".to_owned()));
     }
     let body_bytes = module.bodies[request.func.index()].len();
+    let calls = survey.calls;
     let mut translator = Translator {
         module,
+        survey,
+        unrolled: None,
         settings: *request.settings,
         entry: request.entry,
         layout: ContextLayout::new(module),
@@ -119,7 +126,7 @@ pub(crate) fn translate(
         args: None,
         osr_operands: None,
     };
-    let checks_stack = request.entry == Entry::Function && (survey.calls || options.check_stack);
+    let checks_stack = request.entry == Entry::Function && (calls || options.check_stack);
     translator.begin(checks_stack)?;
     translator.instructions()?;
     let (positions, inlined) = translator.finish(config)?;
@@ -130,6 +137,7 @@ struct Translator<'a, 'm> {
     module: &'m Module,
     settings: Settings,
     entry: Entry,
+    survey: Survey,
     layout: ContextLayout,
     /// What is translated now.
     body: Body<'m>,
@@ -141,6 +149,8 @@ struct Translator<'a, 'm> {
     vmctx: Value,
     stack: Vec<Operand>,
     control: Vec<Control>,
+    /// The innermost open loop, if its body is translated several times.
+    unrolled: Option<Unrolled<'m>>,
     /// How many locals are references that the collector follows.
     traced_locals: usize,
     /// Whether the code at this point can never run.
