@@ -11,6 +11,8 @@ use dunlin_module::{DefinedFuncIndex, Module};
 
 /// Bytes of a body that is inlined.
 const BODY_BYTES_MAX: usize = 96;
+/// The same, where a function calls itself.
+const SELF_BYTES_MAX: usize = 160;
 /// Its parameters and locals.
 const LOCALS_MAX: usize = 24;
 /// How deeply inlined functions may lie in each other.
@@ -27,7 +29,7 @@ pub(crate) struct Inlining {
     /// Bytes of bodies; 0 if nothing is inlined.
     left: usize,
     /// What is known of functions.
-    known: HashMap<DefinedFuncIndex, Suitable>,
+    known: HashMap<DefinedFuncIndex, Shape>,
 }
 
 impl Inlining {
@@ -41,18 +43,22 @@ impl Inlining {
         Inlining { left: 0, known: HashMap::new() }
     }
 
+    /// Takes from what may be inlined; false if it is not there.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+
     /// Whether a call of `func` is to be inlined in a function that lies in `callers`, the outermost
     /// first and the calling one last. If so, it is counted.
     pub(crate) fn wants(
         &mut self,
         module: &Module,
         func: DefinedFuncIndex,
+        at: At,
         callers: impl Iterator<Item = DefinedFuncIndex>,
     ) -> bool {
-        let bytes = module.bodies[func.index()].len();
-        if bytes > self.left.min(BODY_BYTES_MAX) {
-            return false;
-        }
         let (mut depth, mut within) = (0, 0);
         for caller in callers {
             depth += 1;
@@ -61,56 +67,69 @@ impl Inlining {
         if depth > DEPTH_MAX || within > RECURSION_MAX {
             return false;
         }
-        let known = self.known.entry(func);
-        let suitable =
-            match known.or_insert_with(|| suitable(module, func).unwrap_or(Suitable::Never)) {
-                Suitable::Always => true,
-                Suitable::InItself => within > 0,
-                Suitable::Never => false,
-            };
-        if suitable {
+        let bytes = module.bodies[func.index()].len();
+        let bytes_max = if within > 0 { SELF_BYTES_MAX } else { BODY_BYTES_MAX };
+        if bytes > self.left.min(bytes_max) {
+            return false;
+        }
+        let shape = *self.known.entry(func).or_insert_with(|| shape(module, func));
+        // Where a function that loops calls itself, time is spent entering it nevertheless.
+        let worth = (!shape.loops || within > 0) && (at == At::Call || !shape.calls);
+        let wanted = shape.fits && worth;
+        if wanted {
             self.left -= bytes;
         }
-        suitable
+        wanted
     }
 }
 
-/// Where translation can put a function in place of a call, and it is worth it.
-#[derive(Clone, Copy, Debug)]
-enum Suitable {
-    Always,
-    /// It loops. Where it calls itself, time is spent entering it nevertheless.
-    InItself,
-    Never,
+/// What is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum At {
+    /// The one function that is called here.
+    Call,
+    /// One of several, most of which would be in vain.
+    Arm,
 }
 
-/// `None` if it cannot be read.
-fn suitable(module: &Module, func: DefinedFuncIndex) -> Option<Suitable> {
+/// What kind of function one is.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    /// Whether translation can put it in place of a call.
+    fits: bool,
+    loops: bool,
+    calls: bool,
+}
+
+/// Nothing else is known of what does not fit.
+fn shape(module: &Module, func: DefinedFuncIndex) -> Shape {
+    read(module, func).unwrap_or(Shape { fits: false, loops: false, calls: false })
+}
+
+fn read(module: &Module, func: DefinedFuncIndex) -> Option<Shape> {
     let body = module.body(func);
     let mut locals = module.func_type(module.func_index(func)).params.len();
     for group in body.get_locals_reader().ok()? {
         locals = locals.saturating_add(group.ok()?.0 as usize);
     }
     if locals > LOCALS_MAX {
-        return Some(Suitable::Never);
+        return None;
     }
-    let mut suitable = Suitable::Always;
+    let mut shape = Shape { fits: true, loops: false, calls: false };
     let mut reader = body.get_operators_reader().ok()?;
     while !reader.eof() {
-        let op = reader.read().ok()?;
-        if matches!(op, Operator::Loop { .. }) {
-            suitable = Suitable::InItself;
-        }
-        let catches = matches!(op, Operator::TryTable { .. } | Operator::Try { .. });
-        let replaces = matches!(
-            op,
-            Operator::ReturnCall { .. }
-                | Operator::ReturnCallIndirect { .. }
-                | Operator::ReturnCallRef { .. }
-        );
-        if catches || replaces {
-            return Some(Suitable::Never);
+        match reader.read().ok()? {
+            Operator::Loop { .. } => shape.loops = true,
+            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
+                shape.calls = true;
+            }
+            Operator::TryTable { .. }
+            | Operator::Try { .. }
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. } => return None,
+            _ => {}
         }
     }
-    Some(suitable)
+    Some(shape)
 }

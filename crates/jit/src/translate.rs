@@ -12,6 +12,7 @@
 //! | [`fuel`] | fuel, interruption, the native stack's end |
 //! | [`osr`] | entry at a loop |
 //! | `inline` | functions in place of calls of them |
+//! | [`dispatch`] | indirect calls of functions that are known |
 //! | [`unroll`] | bodies of loops several times |
 //! | `numeric` `memory` `table` `simd` `control` `call` `gc` `atomic` `exception` | one family of instructions each, as in lowering |
 
@@ -21,6 +22,7 @@ mod atomic;
 mod builtin;
 mod call;
 mod control;
+mod dispatch;
 mod exception;
 mod fuel;
 mod gc;
@@ -51,6 +53,7 @@ use dunlin_module::{DefinedFuncIndex, FuncType, Module};
 use crate::inline::Inlining;
 use crate::limits::Work;
 use control::Control;
+use dispatch::Dispatch;
 use stack::{Local, Operand};
 use survey::Survey;
 use unroll::Unrolled;
@@ -104,6 +107,7 @@ pub(crate) fn translate(
         body: Body::new(module, request.func)?,
         callers: Vec::new(),
         inlining: if options.inline { Inlining::new(body_bytes) } else { Inlining::none() },
+        dispatches: Vec::new(),
         b: FunctionBuilder::new(func, builder),
         vmctx: Value::from_u32(0),
         stack: Vec::new(),
@@ -144,6 +148,8 @@ struct Translator<'a, 'm> {
     /// What it is inlined in, the outermost first.
     callers: Vec<Body<'m>>,
     inlining: Inlining,
+    /// Indirect calls whose arms are translated, the outermost first.
+    dispatches: Vec<Dispatch>,
     b: FunctionBuilder<'a>,
     /// The context of the function's instance.
     vmctx: Value,

@@ -212,7 +212,7 @@ impl<'m> Translator<'_, 'm> {
                 self.go_on(label);
                 self.reset_stack(block.height, results, label);
                 self.unreachable = false;
-                return Ok(());
+                return self.end_arm();
             }
             Kind::Block | Kind::Else | Kind::Try | Kind::Catch(_) => {}
         }
