@@ -159,6 +159,8 @@ pub(crate) struct Shared {
     rt: UnsafeCell<Rt>,
     /// What loops of native code read; none if they do not.
     poll: Option<PollPage>,
+    /// `Rt::native_limit` as it is while nothing is to stop.
+    native_end: AtomicUsize,
     /// The thread that waits in a shared memory for this store, to be woken if it shall stop.
     sleeper: Mutex<Option<Thread>>,
     tiers: OnceLock<Arc<Tiers>>,
@@ -214,7 +216,9 @@ impl Shared {
             && before & Self::STOPS & !bit == 0
             && let Some(poll) = &self.poll
         {
-            self.native_limit().store(0, Ordering::SeqCst);
+            // A host function may do this, and then native code goes on.
+            let end = self.native_end.load(Ordering::SeqCst);
+            self.native_limit().store(end, Ordering::SeqCst);
             poll.set_open(true);
         }
     }
@@ -223,6 +227,7 @@ impl Shared {
     /// shall stop.
     pub(crate) fn set_native_limit(&self, limit: usize) {
         let _ordered = self.sleeper();
+        self.native_end.store(limit, Ordering::SeqCst);
         if !self.is_interrupted() {
             self.native_limit().store(limit, Ordering::SeqCst);
         }
@@ -406,7 +411,8 @@ impl Store {
             store: ptr::null_mut(),
         });
         let (sleeper, tiers) = (Mutex::new(None), OnceLock::new());
-        let shared = Arc::new(Shared { rt, poll, sleeper, tiers });
+        let native_end = AtomicUsize::new(0);
+        let shared = Arc::new(Shared { rt, poll, native_end, sleeper, tiers });
         let empty_memory = Fixed::new(memory::empty_def());
         let host_vmctx = Fixed::new(VmCtx {
             rt: shared.rt.get(),
@@ -685,7 +691,8 @@ impl Store {
         let entry = unsafe { &raw const (*func.as_ptr()).entry };
         let vmctx = self.host_vmctx.as_ptr();
         let mut record = func::record(entry, vmctx, id, index, true);
-        if native::AVAILABLE && func.only_ints {
+        if native::AVAILABLE && func.only_ints && !self.settings.deterministic {
+            // Where depth is exact, arguments take as many slots as they do in the interpreter.
             record.native = AtomicPtr::new(native::host_bridge().cast_mut());
         }
         let record = self.add_record(record);

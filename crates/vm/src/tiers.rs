@@ -32,6 +32,7 @@ pub(crate) mod ticker;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use dunlin_code::Settings;
@@ -43,6 +44,11 @@ pub use self::policy::{TierMode, TierPolicy};
 use self::report::Ledger;
 pub use self::report::{CompiledCode, TierReport};
 use crate::module_code::ModuleCode;
+use crate::native;
+use crate::sys;
+
+/// More than compilers ever took of the stack.
+const COMPILER_STACK_BYTES: usize = 1 << 20;
 
 /// A compiler and when to use it: what the modules of an engine share.
 pub struct Tiers {
@@ -83,7 +89,8 @@ impl Tiers {
         Settings { interruptible, ..settings }
     }
 
-    /// Compiles one function of a module. A compiler that panics has refused.
+    /// Compiles one function of a module, on another thread if little is left of this one's stack: a
+    /// guest may have used it up.
     fn compile(
         &self,
         code: &ModuleCode,
@@ -92,8 +99,22 @@ impl Tiers {
     ) -> Result<NativeCode, CompileError> {
         let (module, settings) = (code.module(), code.settings());
         let request = Request { module, func, entry, settings };
+        if native::room_below(sys::stack_pointer()) >= COMPILER_STACK_BYTES {
+            return self.compile_here(&request);
+        }
+        let thread = thread::Builder::new().name("dunlin-compile".into());
+        let thread = thread.stack_size(pool::STACK_BYTES);
+        let none = || Err(CompileError::Failed("no thread to compile on".into()));
+        thread::scope(|scope| match thread.spawn_scoped(scope, || self.compile_here(&request)) {
+            Ok(thread) => thread.join().unwrap_or_else(|_| none()),
+            Err(_) => none(),
+        })
+    }
+
+    /// Compiles one function. A compiler that panics has refused.
+    fn compile_here(&self, request: &Request<'_>) -> Result<NativeCode, CompileError> {
         // Whatever it has half done is its own, and a compiler is used only through `&self`.
-        let compiled = catch_unwind(AssertUnwindSafe(|| self.compiler.compile(&request)));
+        let compiled = catch_unwind(AssertUnwindSafe(|| self.compiler.compile(request)));
         compiled.unwrap_or_else(|_| Err(CompileError::Failed("it panicked".into())))
     }
 }

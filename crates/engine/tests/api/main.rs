@@ -22,6 +22,7 @@ mod shared_memory;
 mod store;
 mod table;
 mod threads;
+mod tiers;
 mod trap;
 mod typed;
 mod value;

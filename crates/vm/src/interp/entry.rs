@@ -79,12 +79,13 @@ pub(crate) unsafe fn run(rt: *mut Rt, func: *const FuncRecord, fp: *mut u64) -> 
         {
             return if returned { Exit::Done } else { Exit::Trap };
         }
-        run_linked(rt, entry, cx, fp, std::ptr::null())
+        run_linked(rt, entry, cx, fp, std::ptr::null_mut())
     }
 }
 
 /// Calls the function of `entry` in the interpreter, with its arguments at `fp`, where the results are
-/// left; from native code at `link`, or from the host if that is null.
+/// left; from native code at `link`, which may be left with another call instead, or from the host if that
+/// is null.
 ///
 /// # Safety
 ///
@@ -94,7 +95,7 @@ pub(crate) unsafe fn run_linked(
     entry: *const CodeEntry,
     cx: *mut VmCtx,
     fp: *mut u64,
-    link: *const native::Link,
+    link: *mut native::Link,
 ) -> Exit {
     // SAFETY: V2, V4: records and contexts live as long as the store.
     unsafe {
@@ -112,7 +113,7 @@ pub(crate) unsafe fn run_linked(
         }
         let header_slot = (*entry).header_slot.load(Ordering::Relaxed) as usize;
         let header = fp.add(header_slot).cast::<FrameHeader>();
-        header.write(FrameHeader { ip: exit_code(), fp: link.cast_mut().cast(), vmctx: cx });
+        header.write(FrameHeader { ip: exit_code(), fp: link.cast(), vmctx: cx });
         let zero = (*entry).zero_slots.load(Ordering::Relaxed) as usize;
         let locals = header.add(1).cast::<u64>();
         for local in 0..zero {

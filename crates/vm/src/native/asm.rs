@@ -19,13 +19,11 @@ use dunlin_code::native::Builtin;
 
 use super::bridge::{call_host, call_out, fault, thrown};
 use super::builtins;
-use super::registers::Registers;
+use super::registers::{Outgoing, Registers};
 use crate::vmctx::{FrameHeader, Rt, VmCtx};
 
 /// Whether there is native code.
 pub const AVAILABLE: bool = true;
-
-const REGISTERS_BYTES: usize = size_of::<Registers>();
 
 /// Where the header is, below the frame pointer of [`call`].
 pub(super) const HEADER_BELOW: usize = 48;
@@ -259,7 +257,7 @@ unsafe extern "C" fn bridge_code() {
         "mov rdx, qword ptr [rbp + 8]",
         "mov rcx, qword ptr [rbp]",
         "call {call_out}",
-        // 0: it returned. 1: it is native now, in `ints[7]`. Otherwise the record to resume with.
+        // 0: it returned. 1: native code goes on, at `ints[7]`. Otherwise the record to resume with.
         "cmp rax, 1",
         "ja {resume}",
         "je 2f",
@@ -287,8 +285,8 @@ unsafe extern "C" fn bridge_code() {
         "ret",
         "4:",
         "jmp r11",
-        frame = const REGISTERS_BYTES + 16,
-        context = const REGISTERS_BYTES,
+        frame = const size_of::<Outgoing>(),
+        context = const offset_of!(Outgoing, context),
         call_out = sym call_out,
         resume = sym resume,
     )

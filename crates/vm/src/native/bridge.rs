@@ -9,7 +9,7 @@ use dunlin_module::{FuncIndex, FuncType};
 
 use super::asm::{self, HEADER_BELOW, RT_BELOW};
 use super::module::NativeFunc;
-use super::registers::{Registers, Which, to_registers, to_slots};
+use super::registers::{Outgoing, Which, to_registers, to_slots};
 use super::registry;
 use crate::backtrace::Backtrace;
 use crate::bug::bug;
@@ -28,6 +28,36 @@ use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, Rt, VmCtx};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
     pub(crate) place: Place,
+    /// The call.
+    outgoing: *mut Outgoing,
+    /// Whether native code takes it over: see [`Link::hand_over`].
+    handed: bool,
+}
+
+impl Link {
+    /// Replaces the call by one of native code: `code` of a function of type `ty` in the context `cx`, with
+    /// parameters in slots. So it is as if the bridge had called that at once, and tail calls to and fro
+    /// take no stack.
+    ///
+    /// # Safety
+    ///
+    /// V13 for the code; the outermost frame of the interpreter is the function's, and is left.
+    pub(super) unsafe fn hand_over(
+        &mut self,
+        code: *const u8,
+        ty: &FuncType,
+        cx: *mut VmCtx,
+        params: *const u64,
+    ) {
+        // SAFETY: the bridge waits with the call; V2, V3 (caller).
+        unsafe {
+            let outgoing = &mut *self.outgoing;
+            to_registers(ty, Which::Params, params, &mut outgoing.registers, (*(*cx).rt).spill);
+            outgoing.registers.ints[7] = code.expose_provenance() as u64;
+            outgoing.context = cx;
+            self.handed = true;
+        }
+    }
 }
 
 /// What native code calls.
@@ -39,7 +69,7 @@ enum Callee {
 
 /// What [`call_out`] gives when results are in the registers.
 const DONE: usize = 0;
-/// What it gives when the function is native: its code is in the last integer.
+/// What it gives when native code is to go on: the code is in the last integer.
 const NATIVE: usize = 1;
 
 /// Calls what `VmCtx::callee` names, for native code whose call returns to `ret` and whose frame
@@ -47,17 +77,16 @@ const NATIVE: usize = 1;
 ///
 /// # Safety
 ///
-/// V13: called by the bridge, with the registers of the call.
+/// V13: called by the bridge, with what it keeps of the call.
 pub(super) unsafe extern "C" fn call_out(
     cx: *mut VmCtx,
-    registers: *mut Registers,
+    outgoing: *mut Outgoing,
     ret: usize,
     fp: *mut u64,
 ) -> usize {
     // SAFETY: V13; V2, V3, V4: records, entries and contexts live as long as the store.
     unsafe {
         let rt = (*cx).rt;
-        let registers = &mut *registers;
         let callee = match (*cx).callee {
             index if index & 1 == 1 => {
                 let defined = (index >> 1) as u32;
@@ -83,14 +112,14 @@ pub(super) unsafe extern "C" fn call_out(
                     let record = (*cx).callee as *const FuncRecord;
                     (*record).native.store(code, Ordering::Release);
                 }
-                registers.ints[7] = code.expose_provenance() as u64;
+                (*outgoing).registers.ints[7] = code.expose_provenance() as u64;
                 return NATIVE;
             }
         }
         let place = Place::native(ret - 1, fp);
         place.set_exit(rt);
-        match outside(rt, cx, callee, registers, place) {
-            Ok(()) => DONE,
+        match outside(rt, cx, callee, outgoing, place) {
+            Ok(how) => how,
             Err(trap) => {
                 (*rt).trap = trap;
                 stop_running(rt).expose_provenance()
@@ -154,14 +183,14 @@ unsafe fn host_failed(rt: *mut Rt, trap: Trap) -> usize {
     }
 }
 
-/// The call itself. On failure the exit fields say where guest code stopped.
+/// The call itself: [`DONE`] or [`NATIVE`]. On failure the exit fields say where guest code stopped.
 unsafe fn outside(
     rt: *mut Rt,
     cx: *mut VmCtx,
     callee: Callee,
-    registers: &mut Registers,
+    outgoing: *mut Outgoing,
     place: Place,
-) -> Result<(), Trap> {
+) -> Result<usize, Trap> {
     // SAFETY: as for `call_out`; V6: slots are checked to be inside the value stack.
     unsafe {
         let store = (*rt).store;
@@ -178,7 +207,7 @@ unsafe fn outside(
         if (*rt).stack_end.offset_from(top) < slots as isize {
             return Err(Trap::StackOverflow);
         }
-        to_slots(ty, Which::Params, top, registers, (*rt).spill);
+        to_slots(ty, Which::Params, top, &(*outgoing).registers, (*rt).spill);
         match callee {
             Callee::Host(record) => {
                 let called = builtins::host_call(rt, record, (*cx).caller, top);
@@ -192,9 +221,9 @@ unsafe fn outside(
             Callee::Defined(entry, _) => {
                 (*store).watch();
                 sample::crossed(cx, entry);
-                let link = Link { place };
+                let mut link = Link { place, outgoing, handed: false };
                 (*store).native_depth += 1;
-                let exit = interp::run_linked(rt, entry, cx, top, &raw const link);
+                let exit = interp::run_linked(rt, entry, cx, top, &raw mut link);
                 // The exit fields say more about why it stopped.
                 if exit == Exit::Trap {
                     capture(rt);
@@ -206,10 +235,13 @@ unsafe fn outside(
                 (*store).native_depth -= 1;
                 (*rt).native_top = top;
                 place.set_exit(rt);
+                if link.handed {
+                    return Ok(NATIVE);
+                }
             }
         }
-        to_registers(ty, Which::Results, top, registers, (*rt).spill);
-        Ok(())
+        to_registers(ty, Which::Results, top, &mut (*outgoing).registers, (*rt).spill);
+        Ok(DONE)
     }
 }
 

@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
-use dunlin_code::native::INT_PARAMS;
+use dunlin_code::native::{FRAME_BYTES_MAX, INT_PARAMS};
 use dunlin_module::FuncType;
 
 use super::asm::{self, RETURNED};
+use super::bridge::Link;
 use super::registers::{Ints, Registers, Which, to_registers, to_slots};
 use crate::exception;
-use crate::interp::Exit;
+use crate::interp::{self, Exit};
 use crate::sys;
 use crate::vmctx::{FrameHeader, FuncRecord, Rt, VmCtx};
 
@@ -39,7 +40,8 @@ unsafe impl Sync for EnterCode {}
 pub(crate) enum Entered {
     /// Guest code stopped.
     Stopped,
-    /// It returned: results are in slots, from the first of the frame on.
+    /// It returned: results are in slots, from the first of the frame on. Or the frame is the outermost,
+    /// and who called the interpreter calls native code in its place, once the frame is left.
     Returned,
     /// It was not entered: the frame is for the interpreter to go on with.
     Interpret,
@@ -48,8 +50,11 @@ pub(crate) enum Entered {
     Landed,
 }
 
-/// Native stack that is kept free for the host and for what native code calls of the runtime.
-const RESERVE_BYTES: usize = 256 << 10;
+/// Native stack that is kept free for the host and for what native code calls of the runtime, behind the
+/// one frame that may be larger than what is left above.
+const RESERVE_BYTES_MAX: usize = 256 << 10;
+/// The same on small stacks: those with no more have no native code.
+const RESERVE_BYTES_MIN: usize = FRAME_BYTES_MAX as usize + (64 << 10);
 
 /// The part of a thread's native stack that native code uses.
 #[derive(Clone, Copy)]
@@ -87,7 +92,10 @@ fn room() -> Room {
 #[cold]
 fn find_room() -> Room {
     let room = sys::native_stack().map_or(Room::NONE, |stack| {
-        let reserve = RESERVE_BYTES.min(stack.len() / 2);
+        let reserve = (stack.len() / 2).clamp(RESERVE_BYTES_MIN, RESERVE_BYTES_MAX);
+        if stack.len() <= reserve {
+            return Room::NONE;
+        }
         Room { end: stack.start + reserve, top: stack.end }
     });
     let _ = ROOM.try_with(|known| known.set(room));
@@ -97,6 +105,12 @@ fn find_room() -> Room {
 /// Whether native code may go on from `address` on this thread.
 pub(crate) fn is_in_room(address: usize) -> bool {
     room().contains(address)
+}
+
+/// How much of this thread's stack native code may use below `address`.
+pub(crate) fn room_below(address: usize) -> usize {
+    let room = room();
+    if room.contains(address) { address - room.end } else { 0 }
 }
 
 /// Whether native code can be entered now: it uses the native stack, and continuations have none.
@@ -147,9 +161,15 @@ pub(crate) unsafe extern "C" fn enter(
         let code = &*(*ip.add(1) as *const EnterCode);
         let ty = &*code.ty;
         let header = fp.add(code.header_slot as usize).cast::<FrameHeader>();
+        if (*header).ip == interp::exit_code()
+            && let Some(link) = (*header).fp.cast::<Link>().as_mut()
+        {
+            link.hand_over(code.code, ty, cx, fp);
+            return Entered::Returned;
+        }
         let mut registers = Registers::ZERO;
         to_registers(ty, Which::Params, fp, &mut registers, (*rt).spill);
-        match run(rt, &mut registers, code.code, cx, header) {
+        match run(rt, &mut registers, code.code, cx, fp, header) {
             Entered::Returned => {
                 to_slots(ty, Which::Results, fp, &registers, (*rt).spill);
                 Entered::Returned
@@ -181,25 +201,30 @@ pub(crate) unsafe fn enter_loop(
         let mut registers = Registers::ZERO;
         registers.ints[0] = fp.expose_provenance() as u64;
         let header = fp.add(header_slot as usize).cast::<FrameHeader>();
-        run(rt, &mut registers, code, cx, header)
+        run(rt, &mut registers, code, cx, fp, header)
     }
 }
 
-/// Runs native code that replaces the frame of `header`.
+/// Runs native code that replaces the frame at `fp` with this header.
 unsafe fn run(
     rt: *mut Rt,
     registers: &mut Registers,
     code: *const u8,
     cx: *mut VmCtx,
+    fp: *mut u64,
     header: *mut FrameHeader,
 ) -> Entered {
-    // SAFETY: V2; V13: `code` is installed native code with the register ABI, or for a loop that the
-    // caller's frame is at.
+    // SAFETY: V2; V6: the frame has a header; V13: `code` is installed native code with the register
+    // ABI, or for a loop that the caller's frame is at.
     unsafe {
+        // What native code calls may use all slots of the frame, which begins where the interpreter's
+        // does in the deterministic profile.
+        let kept = header.read();
         let top = (*rt).native_top;
-        (*rt).native_top = header.add(1).cast();
-        let ended = asm::call(registers, rt, code, cx, header, true);
+        (*rt).native_top = fp;
+        let ended = asm::call(registers, rt, code, cx, &raw const kept, true);
         (*rt).native_top = top;
+        header.write(kept);
         match ended {
             RETURNED => Entered::Returned,
             _ if (*rt).trap == Trap::Exception && exception::land_here(rt) => Entered::Landed,
@@ -268,11 +293,10 @@ pub(crate) unsafe fn call_record(
         let cx = (*func).vmctx;
         let module = (*(*cx).module).module();
         let ty = module.func_type(dunlin_module::FuncIndex((*func).index));
-        let slots = ty.param_slots().max(ty.result_slots()) as usize;
         let mut registers = Registers::ZERO;
         to_registers(ty, Which::Params, fp, &mut registers, (*rt).spill);
         let top = (*rt).native_top;
-        (*rt).native_top = fp.add(slots);
+        (*rt).native_top = fp;
         let ended = asm::call(&mut registers, rt, code, cx, std::ptr::null(), true);
         (*rt).native_top = top;
         if ended != RETURNED {

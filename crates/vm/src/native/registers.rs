@@ -3,6 +3,8 @@
 use dunlin_code::native::{self, Passed};
 use dunlin_module::{FuncType, ValType};
 
+use crate::vmctx::VmCtx;
+
 /// What is in registers at a call or a return.
 #[repr(C, align(16))]
 #[derive(Debug)]
@@ -15,6 +17,15 @@ pub(super) struct Registers {
 
 impl Registers {
     pub(super) const ZERO: Registers = Registers { ints: [0; 8], floats: [[0; 2]; 8] };
+}
+
+/// What the bridge keeps of a call out of native code.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(super) registers: Registers,
+    /// The context of what is called.
+    pub(super) context: *mut VmCtx,
 }
 
 /// Whether all that a signature passes is in integer registers, and one result at most: then slots can

@@ -24,7 +24,7 @@ const QUEUE_MAX: usize = 256;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Compilers work on their stack.
-const STACK_BYTES: usize = 8 << 20;
+pub(super) const STACK_BYTES: usize = 8 << 20;
 
 /// Something to be compiled.
 #[derive(Debug)]
