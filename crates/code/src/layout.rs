@@ -29,8 +29,10 @@ pub mod vmctx {
     pub const POLL: i32 = 64;
     /// Address of the context of the caller: see [`crate::native`]. Written by native code.
     pub const CALLER: i32 = 72;
+    /// Address of the first byte of memory 0, if that never changes: of guard kind, or shared.
+    pub const BASE0: i32 = 80;
     /// Bytes of a context: its arrays follow.
-    pub const SIZE: usize = 136;
+    pub const SIZE: usize = 144;
 }
 
 /// How many bytes code may load to see whether it shall stop: each place that looks takes another, so

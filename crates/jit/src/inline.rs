@@ -1,7 +1,7 @@
 //! Which calls are inlined.
 //!
 //! Functions are inlined that are small, so that a call would take longer than what they do, and that
-//! do not loop, so that time spent in them is time spent entering them. What is inlined is translated
+//! do not loop or call themselves, so that time spent in them is time spent entering them. What is inlined is translated
 //! at every place again: how much that may be in all depends on the size of the function around it.
 
 use std::collections::HashMap;
@@ -11,6 +11,8 @@ use dunlin_module::{DefinedFuncIndex, Module};
 
 /// Bytes of a body that is inlined.
 const BODY_BYTES_MAX: usize = 96;
+/// The same, where a function calls itself.
+const SELF_BYTES_MAX: usize = 160;
 /// Its parameters and locals.
 const LOCALS_MAX: usize = 24;
 /// How deeply inlined functions may lie in each other.
@@ -27,18 +29,25 @@ pub(crate) struct Inlining {
     /// Bytes of bodies; 0 if nothing is inlined.
     left: usize,
     /// What is known of functions.
-    suitable: HashMap<DefinedFuncIndex, bool>,
+    known: HashMap<DefinedFuncIndex, Shape>,
 }
 
 impl Inlining {
     /// For a function whose body has so many bytes.
     pub(crate) fn new(body_bytes: usize) -> Inlining {
-        Inlining { left: GROWTH_BYTES + GROWTH_FACTOR * body_bytes, suitable: HashMap::new() }
+        Inlining { left: GROWTH_BYTES + GROWTH_FACTOR * body_bytes, known: HashMap::new() }
     }
 
     /// Nothing is inlined.
     pub(crate) fn none() -> Inlining {
-        Inlining { left: 0, suitable: HashMap::new() }
+        Inlining { left: 0, known: HashMap::new() }
+    }
+
+    /// Takes from what may be inlined; false if it is not there.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
     }
 
     /// Whether a call of `func` is to be inlined in a function that lies in `callers`, the outermost
@@ -47,12 +56,9 @@ impl Inlining {
         &mut self,
         module: &Module,
         func: DefinedFuncIndex,
+        at: At,
         callers: impl Iterator<Item = DefinedFuncIndex>,
     ) -> bool {
-        let bytes = module.bodies[func.index()].len();
-        if bytes > self.left.min(BODY_BYTES_MAX) {
-            return false;
-        }
         let (mut depth, mut within) = (0, 0);
         for caller in callers {
             depth += 1;
@@ -61,36 +67,69 @@ impl Inlining {
         if depth > DEPTH_MAX || within > RECURSION_MAX {
             return false;
         }
-        let suitable =
-            *self.suitable.entry(func).or_insert_with(|| is_suitable(module, func) == Some(true));
-        if suitable {
+        let bytes = module.bodies[func.index()].len();
+        let bytes_max = if within > 0 { SELF_BYTES_MAX } else { BODY_BYTES_MAX };
+        if bytes > self.left.min(bytes_max) {
+            return false;
+        }
+        let shape = *self.known.entry(func).or_insert_with(|| shape(module, func));
+        // Where a function that loops calls itself, time is spent entering it nevertheless.
+        let worth = (!shape.loops || within > 0) && (at == At::Call || !shape.calls);
+        let wanted = shape.fits && worth;
+        if wanted {
             self.left -= bytes;
         }
-        suitable
+        wanted
     }
 }
 
-/// Whether translation can put `func` in place of a call, and it has no loops.
-fn is_suitable(module: &Module, func: DefinedFuncIndex) -> Option<bool> {
+/// What is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum At {
+    /// The one function that is called here.
+    Call,
+    /// One of several, most of which would be in vain.
+    Arm,
+}
+
+/// What kind of function one is.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    /// Whether translation can put it in place of a call.
+    fits: bool,
+    loops: bool,
+    calls: bool,
+}
+
+/// Nothing else is known of what does not fit.
+fn shape(module: &Module, func: DefinedFuncIndex) -> Shape {
+    read(module, func).unwrap_or(Shape { fits: false, loops: false, calls: false })
+}
+
+fn read(module: &Module, func: DefinedFuncIndex) -> Option<Shape> {
     let body = module.body(func);
     let mut locals = module.func_type(module.func_index(func)).params.len();
     for group in body.get_locals_reader().ok()? {
         locals = locals.saturating_add(group.ok()?.0 as usize);
     }
+    if locals > LOCALS_MAX {
+        return None;
+    }
+    let mut shape = Shape { fits: true, loops: false, calls: false };
     let mut reader = body.get_operators_reader().ok()?;
     while !reader.eof() {
-        let op = reader.read().ok()?;
-        let loops = matches!(op, Operator::Loop { .. });
-        let catches = matches!(op, Operator::TryTable { .. } | Operator::Try { .. });
-        let replaces = matches!(
-            op,
-            Operator::ReturnCall { .. }
-                | Operator::ReturnCallIndirect { .. }
-                | Operator::ReturnCallRef { .. }
-        );
-        if loops || catches || replaces {
-            return Some(false);
+        match reader.read().ok()? {
+            Operator::Loop { .. } => shape.loops = true,
+            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
+                shape.calls = true;
+            }
+            Operator::TryTable { .. }
+            | Operator::Try { .. }
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. } => return None,
+            _ => {}
         }
     }
-    Some(locals <= LOCALS_MAX)
+    Some(shape)
 }

@@ -19,5 +19,6 @@ mod limits;
 mod liveness;
 mod translate;
 mod traps;
+mod unroll;
 
 pub use compile::Jit;

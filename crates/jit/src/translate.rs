@@ -12,6 +12,8 @@
 //! | [`fuel`] | fuel, interruption, the native stack's end |
 //! | [`osr`] | entry at a loop |
 //! | `inline` | functions in place of calls of them |
+//! | [`dispatch`] | indirect calls of functions that are known |
+//! | [`unroll`] | bodies of loops several times |
 //! | `numeric` `memory` `table` `simd` `control` `call` `gc` `atomic` `exception` | one family of instructions each, as in lowering |
 
 mod abi;
@@ -20,6 +22,7 @@ mod atomic;
 mod builtin;
 mod call;
 mod control;
+mod dispatch;
 mod exception;
 mod fuel;
 mod gc;
@@ -32,6 +35,7 @@ mod stack;
 mod survey;
 mod table;
 mod trap;
+mod unroll;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -49,7 +53,10 @@ use dunlin_module::{DefinedFuncIndex, FuncType, Module};
 use crate::inline::Inlining;
 use crate::limits::Work;
 use control::Control;
+use dispatch::Dispatch;
 use stack::{Local, Operand};
+use survey::Survey;
+use unroll::Unrolled;
 
 type Result<T = (), E = CompileError> = std::result::Result<T, E>;
 
@@ -89,14 +96,18 @@ pub(crate) fn translate(
         return Err(CompileError::Unsupported("tail call in a loop that is entered".to_owned()));
     }
     let body_bytes = module.bodies[request.func.index()].len();
+    let calls = survey.calls;
     let mut translator = Translator {
         module,
+        survey,
+        unrolled: None,
         settings: *request.settings,
         entry: request.entry,
         layout: ContextLayout::new(module),
         body: Body::new(module, request.func)?,
         callers: Vec::new(),
         inlining: if options.inline { Inlining::new(body_bytes) } else { Inlining::none() },
+        dispatches: Vec::new(),
         b: FunctionBuilder::new(func, builder),
         vmctx: Value::from_u32(0),
         stack: Vec::new(),
@@ -119,7 +130,7 @@ pub(crate) fn translate(
         args: None,
         osr_operands: None,
     };
-    let checks_stack = request.entry == Entry::Function && (survey.calls || options.check_stack);
+    let checks_stack = request.entry == Entry::Function && (calls || options.check_stack);
     translator.begin(checks_stack)?;
     translator.instructions()?;
     let (positions, inlined) = translator.finish(config)?;
@@ -130,17 +141,22 @@ struct Translator<'a, 'm> {
     module: &'m Module,
     settings: Settings,
     entry: Entry,
+    survey: Survey,
     layout: ContextLayout,
     /// What is translated now.
     body: Body<'m>,
     /// What it is inlined in, the outermost first.
     callers: Vec<Body<'m>>,
     inlining: Inlining,
+    /// Indirect calls whose arms are translated, the outermost first.
+    dispatches: Vec<Dispatch>,
     b: FunctionBuilder<'a>,
     /// The context of the function's instance.
     vmctx: Value,
     stack: Vec<Operand>,
     control: Vec<Control>,
+    /// The innermost open loop, if its body is translated several times.
+    unrolled: Option<Unrolled<'m>>,
     /// How many locals are references that the collector follows.
     traced_locals: usize,
     /// Whether the code at this point can never run.

@@ -252,6 +252,7 @@ impl<'r> Decoder<'r> {
             names: OnceLock::new(),
             types_by_id: OnceLock::new(),
             exports_by_name: OnceLock::new(),
+            fixed_tables: OnceLock::new(),
         }
     }
 }

@@ -76,6 +76,8 @@ pub struct Module {
     pub(crate) types_by_id: OnceLock<HashMap<TypeId, u32>>,
     /// Positions in `exports`, sorted by name; made when first asked for.
     pub(crate) exports_by_name: OnceLock<Box<[u32]>>,
+    /// See [`Module::fixed_table`]; made when first asked for.
+    pub(crate) fixed_tables: OnceLock<Box<[Option<crate::FixedTable>]>>,
 }
 
 /// How many entries of each index space come from imports.

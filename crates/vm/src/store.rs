@@ -430,6 +430,7 @@ impl Store {
             callee: 0,
             poll: ptr::null(),
             caller: ptr::null_mut(),
+            base0: ptr::null(),
             module: ptr::null(),
             instance: u32::MAX,
         });

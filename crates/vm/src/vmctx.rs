@@ -45,6 +45,8 @@ pub struct VmCtx {
     pub poll: *const u8,
     /// The context of the native code that calls `callee` through its record.
     pub caller: *mut VmCtx,
+    /// Where memory 0 begins, and stays if it is of guard kind or shared; null without one.
+    pub base0: *const u8,
     /// Imported function index → its record. Never null.
     pub imported_funcs: *const *const FuncRecord,
     /// Function index → its record, null until somebody takes the reference.
@@ -265,7 +267,7 @@ macro_rules! fields_at {
 fields_at! {
     VmCtx vmctx {
         rt RT, mem0 MEM0, code CODE, types TYPES, type_infos TYPE_INFOS, builtins BUILTINS,
-        bridge BRIDGE, callee CALLEE, poll POLL, caller CALLER,
+        bridge BRIDGE, callee CALLEE, poll POLL, caller CALLER, base0 BASE0,
     }
     Rt rt {
         fuel FUEL, native_limit NATIVE_LIMIT, native_top NATIVE_TOP, stack_end STACK_END,

@@ -34,6 +34,17 @@ enum Record {
     Any,
     /// Any function, or null, which is this trap.
     Nullable(Trap),
+    /// A function of this instance, or null, which is this trap.
+    Own(Trap),
+}
+
+/// What is known of all functions in a table.
+#[derive(Clone, Copy, Default, Debug)]
+struct Contents {
+    /// The module defines them, so that they are of this instance.
+    own: bool,
+    /// They are of the type that is called.
+    of_type: bool,
 }
 
 impl Translator<'_, '_> {
@@ -49,6 +60,9 @@ impl Translator<'_, '_> {
                 self.call_with(callee, context, self.module.funcs[function_index as usize])?;
             }
             Operator::CallIndirect { type_index, table_index } => {
+                if self.dispatch(table_index, type_index)? {
+                    return Ok(true);
+                }
                 let (callee, context) = self.indirect(table_index, type_index);
                 self.call_with(callee, context, type_index)?;
             }
@@ -102,7 +116,7 @@ impl Translator<'_, '_> {
     }
 
     /// A defined function, to be called.
-    fn function(&mut self, defined: DefinedFuncIndex) -> FuncRef {
+    pub(super) fn function(&mut self, defined: DefinedFuncIndex) -> FuncRef {
         if let Some(known) = self.functions.get(&defined) {
             return *known;
         }
@@ -121,10 +135,38 @@ impl Translator<'_, '_> {
     }
 
     /// The function at the index on the stack, checked to be of a type.
-    fn indirect(&mut self, table: u32, type_index: u32) -> (Callee, Value) {
+    pub(super) fn indirect(&mut self, table: u32, type_index: u32) -> (Callee, Value) {
         let index = self.pop();
         let (address, flags) = self.element(table, index, Trap::UndefinedElement);
         let record = self.b.ins().load(types::I64, flags, address, 0);
+        let Contents { own, of_type } = self.contents(table, type_index);
+        if !of_type {
+            self.check_type(record, type_index);
+        }
+        match own {
+            true => self.enter_record(record, Record::Own(Trap::UninitializedElement)),
+            false => self.enter_record(record, Record::Any),
+        }
+    }
+
+    /// What is known of the functions in a table, for a call of a type.
+    fn contents(&self, table: u32, type_index: u32) -> Contents {
+        let Some(elements) = self.module.fixed_table(table) else { return Contents::default() };
+        let mut funcs = elements.iter().flatten();
+        let own = funcs.clone().all(|func| self.module.defined_func(*func).is_some());
+        // What is not of this instance is asked for its type, which is how null is found.
+        let of_type = own && funcs.all(|func| self.is_of_type(*func, type_index));
+        Contents { own, of_type }
+    }
+
+    /// Whether a function is exactly of this type.
+    pub(super) fn is_of_type(&self, func: FuncIndex, type_index: u32) -> bool {
+        let ty = self.module.funcs[func.index()];
+        self.module.types[ty as usize] == self.module.types[type_index as usize]
+    }
+
+    /// Traps unless the function that `record` is the record of is of a type, or if it is null.
+    fn check_type(&mut self, record: Value, type_index: u32) {
         let flags = MemFlagsData::trusted().with_readonly();
         let flags = flags.with_trap_code(Some(traps::code(Trap::UninitializedElement)));
         let found = self.b.ins().load(types::I32, flags, record, func_record::TYPE_ID);
@@ -139,11 +181,17 @@ impl Translator<'_, '_> {
         self.trap_unless(is, Trap::BadSignature);
         self.b.ins().jump(next, &[]);
         self.go_on(next);
-        self.enter_record(record, Record::Any)
     }
 
     /// The code and the context of the function that `record` is the record of, to be called next.
     fn enter_record(&mut self, record: Value, known: Record) -> (Callee, Value) {
+        if let Record::Own(trap) = known {
+            let flags = self.flags(Region::Records).with_trap_code(Some(traps::code(trap)));
+            let code = self.b.ins().load(types::I64, flags, record, func_record::NATIVE);
+            // That it may be interpreted costs a store and no branch: only the bridge reads it.
+            self.store_field(Region::Runtime, record, self.vmctx, vmctx::CALLEE);
+            return (Callee::Address(code), self.vmctx);
+        }
         let mut flags = MemFlagsData::trusted().with_readonly();
         if let Record::Nullable(trap) = known {
             flags = flags.with_trap_code(Some(traps::code(trap)));
@@ -192,7 +240,7 @@ impl Translator<'_, '_> {
         registers
     }
 
-    fn call_with(&mut self, callee: Callee, context: Value, type_index: u32) -> Result {
+    pub(super) fn call_with(&mut self, callee: Callee, context: Value, type_index: u32) -> Result {
         let ty = self.module.type_func(type_index);
         let signature = self.signature(type_index);
         let args = self.arguments(ty, context);

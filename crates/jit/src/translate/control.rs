@@ -29,7 +29,8 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Control {
     pub(super) kind: Kind,
-    /// Where a branch to this block goes, once there is one; the header of a loop.
+    /// Where a branch to this block goes, once there is one: of a loop, the beginning of the next copy
+    /// of its body, or its header.
     pub(super) label: Option<Block>,
     /// Whether anything branches to it.
     pub(super) used: bool,
@@ -113,9 +114,10 @@ impl<'m> Translator<'_, 'm> {
         let header = self.block_for(&params)?;
         self.begin_loop(header, params.len())?;
         self.open(Kind::Loop, ty)?;
+        self.begin_copies(header);
         let height = match self.control.last_mut() {
             Some(block) => {
-                block.label = Some(header);
+                block.label = if self.unrolled.is_some() { None } else { Some(header) };
                 block.height
             }
             None => 0,
@@ -192,15 +194,7 @@ impl<'m> Translator<'_, 'm> {
                 }
                 return Ok(());
             }
-            Kind::Loop => {
-                if let Some(header) = block.label {
-                    self.b.seal_block(header);
-                }
-                if self.unreachable {
-                    self.stack.truncate(block.height);
-                }
-                return Ok(());
-            }
+            Kind::Loop => return self.close_loop(block),
             Kind::If(otherwise, params) => {
                 let (otherwise, params) = (*otherwise, std::mem::take(params));
                 self.finish_part(&mut block)?;
@@ -218,7 +212,7 @@ impl<'m> Translator<'_, 'm> {
                 self.go_on(label);
                 self.reset_stack(block.height, results, label);
                 self.unreachable = false;
-                return Ok(());
+                return self.end_arm();
             }
             Kind::Block | Kind::Else | Kind::Try | Kind::Catch(_) => {}
         }
@@ -270,16 +264,19 @@ impl<'m> Translator<'_, 'm> {
     pub(super) fn target(&mut self, depth: u32) -> Result<Option<(Block, usize)>> {
         let at = self.control.len() - 1 - depth as usize;
         let sig = self.module.block_type(self.control[at].ty);
-        let target = match (&self.control[at].kind, self.control[at].label) {
-            (Kind::Func, _) => return Ok(None),
-            (Kind::Loop, Some(header)) => (header, sig.params().len()),
-            (_, Some(label)) => (label, sig.results().len()),
-            (_, None) => {
-                let label = self.block_for(sig.results())?;
-                self.control[at].label = Some(label);
-                (label, sig.results().len())
+        let types = match self.control[at].kind {
+            Kind::Func => return Ok(None),
+            Kind::Loop => sig.params(),
+            _ => sig.results(),
+        };
+        let label = match self.control[at].label {
+            Some(label) => label,
+            None => {
+                let label = self.block_for(types)?;
+                *self.control[at].label.insert(label)
             }
         };
+        let target = (label, types.len());
         self.control[at].used = true;
         self.work.edge(target.1)?;
         Ok(Some(target))

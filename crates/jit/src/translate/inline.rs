@@ -11,13 +11,19 @@ use dunlin_module::{DefinedFuncIndex, FuncIndex};
 
 use super::control::Kind;
 use super::{Body, Result, Translator};
+use crate::inline::At;
 
 impl Translator<'_, '_> {
     /// Whether to inline a call of function `index`: which one.
     pub(super) fn inlined_callee(&mut self, index: u32) -> Option<DefinedFuncIndex> {
         let func = self.module.defined_func(FuncIndex(index))?;
+        self.wants_inlined(func, At::Call).then_some(func)
+    }
+
+    /// Whether to inline a call of `func` here.
+    pub(super) fn wants_inlined(&mut self, func: DefinedFuncIndex, at: At) -> bool {
         let callers = self.callers.iter().map(|body| body.func).chain([self.body.func]);
-        self.inlining.wants(self.module, func, callers).then_some(func)
+        self.inlining.wants(self.module, func, at, callers)
     }
 
     /// Goes on in the body of `func` with its arguments, the top operands.

@@ -45,8 +45,12 @@ impl Translator<'_, '_> {
     }
 
     fn memory_base(&mut self, memory: u32) -> Value {
+        let stays = self.is_guarded(memory) || self.module.memories[memory as usize].shared;
+        if stays && memory == 0 {
+            return self.context_field(vmctx::BASE0);
+        }
         let def = self.memory_def(memory);
-        if self.is_guarded(memory) || self.module.memories[memory as usize].shared {
+        if stays {
             return self.load_constant(types::I64, def, memory::BASE);
         }
         self.load_field(types::I64, Region::Definitions, def, memory::BASE)

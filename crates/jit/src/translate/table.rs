@@ -115,7 +115,8 @@ impl Translator<'_, '_> {
     /// The number of elements that a table has for ever, if it can neither grow nor be of another size.
     fn fixed_len(&self, table: u32) -> Option<u64> {
         let ty = &self.module.tables[table as usize];
-        ty.max.filter(|max| *max == ty.min)
+        let stays = ty.max == Some(ty.min) || self.module.fixed_table(table).is_some();
+        stays.then_some(ty.min)
     }
 
     fn table_len(&mut self, table: u32) -> Value {

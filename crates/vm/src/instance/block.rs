@@ -55,7 +55,7 @@ impl Block {
         let refused = LimitError::system(Resource::Bytes, layout.size);
         let size = usize::try_from(layout.size).map_err(|_| refused)?;
         let block = Block { pages: Pages::new(size).map_err(|_| refused)? };
-        let first_memory;
+        let (first_memory, first_base);
         // SAFETY: all offsets are inside the block and aligned for their type, and each array has as
         // many places as are written, which `ContextLayout` took care of.
         unsafe {
@@ -68,7 +68,10 @@ impl Block {
             for (i, memory) in memories.enumerate() {
                 mems.add(i).write(memory);
             }
-            first_memory = if any_memory { *mems } else { std::ptr::null_mut() };
+            (first_memory, first_base) = match any_memory {
+                true => (*mems, (**mems).base.cast_const()),
+                false => (std::ptr::null_mut(), std::ptr::null()),
+            };
             let tabs = block.at::<*mut TableDef>(layout.tables);
             for (i, table) in tables.enumerate() {
                 tabs.add(i).write(table);
@@ -101,6 +104,7 @@ impl Block {
                 callee: 0,
                 poll: std::ptr::null(),
                 caller: std::ptr::null_mut(),
+                base0: first_base,
                 module: Arc::as_ptr(code),
                 instance: u32::MAX,
             });
