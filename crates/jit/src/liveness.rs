@@ -4,7 +4,7 @@
 //! the values that branches carry. That is little in all but a few functions: those with thousands of
 //! locals and blocks, which would take minutes.
 
-use cranelift_codegen::entity::{EntityRef, SecondaryMap};
+use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::{Block, Function, Value, ValueDef};
 use dunlin_code::native::CompileError;
