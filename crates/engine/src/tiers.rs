@@ -25,6 +25,9 @@ pub enum Tier {
     /// iteration.
     #[doc(hidden)]
     Eager,
+    /// For tests of the engine: each loop before its second iteration, and nothing else.
+    #[doc(hidden)]
+    Loops,
     /// For tests of the engine: nothing, but code looks everywhere whether something should be.
     #[doc(hidden)]
     Looking,
@@ -70,6 +73,7 @@ pub(crate) fn tiers(
         Tier::Auto => TierMode::Auto,
         Tier::Opt => TierMode::Opt,
         Tier::Eager => TierMode::Eager,
+        Tier::Loops => TierMode::Loops,
         Tier::Looking => TierMode::Looking,
     };
     let compiler = match compiler {

@@ -9,6 +9,7 @@ use dunlin_code::native::{CompileError, Compiler, NativeCode, Request};
 use crate::extract::extract;
 use crate::flags::{Processor, Target, fingerprint};
 use crate::limits::UNCHECKED_FRAME_BYTES_MAX;
+use crate::liveness;
 use crate::translate::{Options, Translated, translate};
 
 /// The compiler to native code for the processor that this runs on.
@@ -87,7 +88,10 @@ impl Jit {
         let mut attempt = |inline| {
             *func = Function::new();
             let options = Options { check_stack, inline };
-            translate(request, config, func, &mut FunctionBuilderContext::new(), options)
+            let builder = &mut FunctionBuilderContext::new();
+            let translated = translate(request, config, func, builder, options)?;
+            liveness::check(func)?;
+            Ok(translated)
         };
         // What is inlined may be too much, or have what is only interpreted.
         attempt(true).or_else(|_| attempt(false))

@@ -16,6 +16,7 @@ mod extract;
 mod flags;
 mod inline;
 mod limits;
+mod liveness;
 mod translate;
 mod traps;
 mod unroll;

@@ -22,11 +22,19 @@ const LIVE_MAX: u32 = 2_000_000;
 /// The most bytes a frame of a function may have that does not look at the native stack's end.
 pub(crate) const UNCHECKED_FRAME_BYTES_MAX: u32 = 1 << 10;
 
+/// Values in CLIF, of which locals that loops change are most: several in each loop.
+const VALUES_MAX: usize = 500_000;
+
+/// Locals times blocks: making values of locals takes as long as that, at worst.
+const LOCALS_IN_BLOCKS_MAX: u64 = 16_000_000;
+
 /// How much of what is allowed is used up.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Work {
     operators: u32,
     edges: u32,
+    blocks: u64,
+    locals: u64,
     table_entries: u32,
     live: u32,
 }
@@ -41,7 +49,8 @@ impl Work {
     }
 
     /// Refuses functions with too many locals.
-    pub(crate) fn locals(count: u64) -> Result<(), CompileError> {
+    pub(crate) fn locals(&mut self, count: u64) -> Result<(), CompileError> {
+        self.locals = count;
         match count {
             0..=LOCALS_MAX => Ok(()),
             _ => Err(CompileError::TooLarge("locals", count)),
@@ -56,8 +65,21 @@ impl Work {
         count(&mut self.operators, 1, OPERATORS_MAX, "instructions")
     }
 
+    /// Refuses functions that have become so many values.
+    pub(crate) fn values(count: usize) -> Result<(), CompileError> {
+        match count {
+            0..=VALUES_MAX => Ok(()),
+            _ => Err(CompileError::TooLarge("values", count as u64)),
+        }
+    }
+
     /// Counts an edge to a block that takes `values`.
     pub(crate) fn edge(&mut self, values: usize) -> Result<(), CompileError> {
+        self.blocks += 1;
+        let looked_up = self.blocks.saturating_mul(self.locals);
+        if looked_up > LOCALS_IN_BLOCKS_MAX {
+            return Err(CompileError::TooLarge("locals in blocks", looked_up));
+        }
         count(&mut self.edges, values.saturating_add(1), EDGES_MAX, "edges between blocks")
     }
 

@@ -246,6 +246,7 @@ impl<'m> Translator<'_, 'm> {
             return Ok(());
         }
         self.work.operator()?;
+        Work::values(self.b.func.dfg.num_values())?;
         self.place();
         self.count_fuel(op);
         if self.numeric(op)? || self.memory(op)? || self.table(op)? || self.simd(op)? {

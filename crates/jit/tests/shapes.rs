@@ -150,3 +150,49 @@ fn references_alive_at_every_allocation() {
     let made = compile("references alive", &text);
     assert!(made.is_ok() || refused(made));
 }
+
+/// So many nested loops around changes of so many locals.
+fn loops_around(loops: usize, locals: usize) -> String {
+    let change = repeat(locals, |at| {
+        let (to, from) = (at + 1, (at + 7) % locals + 1);
+        format!("(local.set {to} (i32.add (local.get {to}) (local.get {from})))")
+    });
+    let close = repeat(loops, |_| "(br_if 0 (local.get 0)) end".into());
+    let sum = repeat(locals, |at| format!("local.get {} i32.add", at + 1));
+    format!(
+        "(module (func (param i32) (result i32) (local {}) {} {change} {close} i32.const 0 {sum}))",
+        "i32 ".repeat(locals),
+        "loop ".repeat(loops)
+    )
+}
+
+/// So many conditions, in each of which some of so many locals are changed.
+fn conditions_on(conditions: usize, locals: usize) -> String {
+    let change = repeat(conditions, |at| {
+        let sets = repeat(6, |set| {
+            let (to, from) = ((at * 7 + set) % locals + 1, (at + set * 3) % locals + 1);
+            format!("(local.set {to} (local.get {from}))")
+        });
+        format!("(if (local.get 0) (then {sets}))")
+    });
+    let sum = repeat(locals, |at| format!("local.get {} i32.add", at + 1));
+    format!(
+        "(module (func (param i32) (result i32) (local {}) {change} i32.const 0 {sum}))",
+        "i32 ".repeat(locals)
+    )
+}
+
+#[test]
+fn locals_by_the_hundred_that_every_block_changes_are_refused() {
+    for (loops, locals) in [(100, 1000), (300, 3000), (1000, 3900)] {
+        let what = format!("{loops} loops, {locals} locals");
+        assert!(refused(compile(&what, &loops_around(loops, locals))));
+    }
+    for (conditions, locals) in [(1000, 1000), (3000, 3000)] {
+        let what = format!("{conditions} conditions, {locals} locals");
+        assert!(refused(compile(&what, &conditions_on(conditions, locals))));
+    }
+    // And what somebody may write is not.
+    compile("few loops", &loops_around(10, 300)).unwrap();
+    compile("few conditions", &conditions_on(200, 100)).unwrap();
+}

@@ -14,6 +14,7 @@ pub mod forms;
 pub mod generator;
 pub mod hostile;
 pub mod matrix;
+pub mod mixed;
 pub mod oracle;
 mod random;
 pub mod snapshot;

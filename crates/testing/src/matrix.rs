@@ -116,6 +116,25 @@ pub fn native() -> Vec<Configuration> {
     }
 }
 
+/// The configurations in which native code is entered at loops alone: functions are interpreted until one
+/// of their loops is at its second iteration.
+pub fn at_loops() -> Vec<Configuration> {
+    let at_loops = |name, kind, metered| {
+        let mut configuration = configuration(name, kind, metered);
+        configuration.config.execution.tier = Tier::Loops;
+        configuration
+    };
+    if !Engine::default().has_tiers() {
+        return Vec::new();
+    }
+    vec![
+        at_loops("loops-guard", MemoryKind::Guard, false),
+        at_loops("loops-compact-metered", MemoryKind::Compact, true),
+        at_loops("loops-guard-deterministic", MemoryKind::Guard, false).deterministic(),
+        at_loops("loops-compact-zeal-3", MemoryKind::Compact, false).zealous(3),
+    ]
+}
+
 /// Compiled before it runs, sealed, and read back.
 #[cfg(feature = "ahead")]
 mod ahead {

@@ -12,7 +12,7 @@ mod widening;
 use dunlin_engine::{Engine, Extern, Instance, Memory, Module, Store, Tier, Trap, TypedFunc};
 use dunlin_script::wat_to_wasm;
 
-use crate::matrix::{Configuration, configurations, native};
+use crate::matrix::{Configuration, ahead, at_loops, configurations, native};
 use crate::random::Random;
 use accesses::Case;
 use shapes::Shape;
@@ -29,7 +29,7 @@ pub struct Tally {
 
 /// The configurations in which accesses may differ: all but those that differ in the collector.
 pub fn all() -> Vec<Configuration> {
-    let all = configurations().into_iter().chain(native());
+    let all = configurations().into_iter().chain(native()).chain(at_loops()).chain(ahead());
     all.filter(|c| c.config.execution.gc_zeal.is_none()).collect()
 }
 
@@ -40,6 +40,7 @@ pub fn some() -> Vec<Configuration> {
         let execution = &c.config.execution;
         !execution.deterministic && execution.fuel == (execution.tier == Tier::Eager)
             || c.name == "opt-compact-metered"
+            || c.name == "loops-compact-metered"
     });
     all
 }
@@ -78,14 +79,16 @@ fn sweep(
     cases: &[Case],
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let functions: String =
-        cases.iter().enumerate().map(|(n, case)| case.function(n, shape)).collect();
-    let modules = shape
-        .modules(&functions)
-        .map(|text| wat_to_wasm(&text, None).unwrap_or_else(|error| panic!("{error}\n{text}")));
+    let modules = |prelude| {
+        let functions: String =
+            cases.iter().enumerate().map(|(n, case)| case.function(n, prelude, shape)).collect();
+        shape.modules(&functions).map(assemble)
+    };
+    let (plain, looped) = (modules(""), modules(PRELUDE));
     let mut all = Vec::new();
     for configuration in configurations {
-        all.push(Running::new(configuration, &modules, cases.len()).map_err(|e| e.to_string())?);
+        let modules = if is_at_loops(configuration) { &looped } else { &plain };
+        all.push(Running::new(configuration, modules, cases.len()).map_err(|e| e.to_string())?);
     }
     for bytes in shape.sizes() {
         for running in &mut all {
@@ -103,6 +106,21 @@ fn sweep(
         }
     }
     Ok(())
+}
+
+/// What functions begin with where native code is entered at loops alone: a loop of two iterations, so that
+/// all that follows is native. There is a local `$n`.
+const PRELUDE: &str = "(loop $enter (br_if $enter
+    (i32.eq (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1))))
+    (local.set $n (i32.const 0))";
+
+fn is_at_loops(configuration: &Configuration) -> bool {
+    configuration.config.execution.tier == Tier::Loops
+}
+
+fn assemble(text: impl AsRef<str>) -> Vec<u8> {
+    let text = text.as_ref();
+    wat_to_wasm(text, None).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 /// Makes one call in all configurations.
@@ -175,10 +193,14 @@ impl Running {
             store.set_fuel(u64::MAX)?;
         }
         // Whichever of the two exports the memory; the second has the functions.
-        let first = Instance::new(&mut store, &Module::new(&engine, &modules[0])?, &[])?;
+        let module = |bytes: &[u8]| match configuration.load {
+            None => Module::new(&engine, bytes),
+            Some(load) => load(&engine, bytes),
+        };
+        let first = Instance::new(&mut store, &module(&modules[0])?, &[])?;
         let imports: Vec<Extern> =
             first.get_memory(&mut store, "memory").map(Extern::Memory).into_iter().collect();
-        let instance = Instance::new(&mut store, &Module::new(&engine, &modules[1])?, &imports)?;
+        let instance = Instance::new(&mut store, &module(&modules[1])?, &imports)?;
         let memory = instance.get_memory(&mut store, "memory").expect("it is exported");
         let grow = instance.get_typed_func(&mut store, "grow")?;
         let by_32 = instance.get_typed_func::<i32, i64>(&mut store, "0").is_ok();

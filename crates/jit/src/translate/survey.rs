@@ -36,7 +36,7 @@ pub(super) fn survey(module: &Module, func: DefinedFuncIndex, work: &mut Work) -
     for group in body.get_locals_reader().map_err(malformed)? {
         locals += u64::from(group.map_err(malformed)?.0);
     }
-    Work::locals(locals)?;
+    work.locals(locals)?;
     let mut survey = Survey::default();
     let mut counted = *work;
     let mut reader = body.get_operators_reader().map_err(malformed)?;

@@ -135,13 +135,14 @@ impl Case {
         self.body(shape)
     }
 
-    /// The function, as text.
-    pub(super) fn function(&self, number: usize, shape: &Shape) -> String {
+    /// The function, as text, with `prelude` before all that it does.
+    pub(super) fn function(&self, number: usize, prelude: &str, shape: &Shape) -> String {
         let index = shape.index();
         format!(
             "(func (export \"{number}\") (param {index}) (result i64) (local $sum i64)
              (local $v v128) (local $n i32) (local $value i64)
              (local.set $value (i64.const {STORED}))
+             {prelude}
              {})\n",
             self.body(shape)
         )

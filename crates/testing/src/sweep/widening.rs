@@ -2,10 +2,9 @@
 //! machine instruction, it must read no more than the load did.
 
 use dunlin_engine::Trap;
-use dunlin_script::wat_to_wasm;
 
 use super::accesses::digest;
-use super::{Outcome, Running, Tally};
+use super::{Outcome, PRELUDE, Running, Tally, assemble, is_at_loops};
 use crate::forms::{self, Instruction};
 use crate::matrix::Configuration;
 
@@ -128,19 +127,12 @@ fn check(
     tally: &mut Tally,
 ) -> Result<(), String> {
     const BYTES: u64 = 1 << 16;
-    let functions: String = cases.iter().enumerate().map(|(n, case)| case.function(n)).collect();
-    let module = format!(
-        "(module (memory $m (export \"memory\") 1 1)
-         (global $i32 (mut i32) (i32.const 7)) (global $i64 (mut i64) (i64.const 0x123456789abc))
-         (global $f32 (mut f32) (f32.const 1.5)) (global $f64 (mut f64) (f64.const -2.25))
-         (global $v128 (mut v128) (v128.const i32x4 0x3fc00000 0x80000001 0x41200000 0x12345678))
-         (func (export \"grow\") (param i64) (result i64) (i64.const -1))\n{functions})"
-    );
-    let modules = ["(module)", &module]
-        .map(|text| wat_to_wasm(text, None).unwrap_or_else(|error| panic!("{error}\n{text}")));
+    let modules = |prelude| ["(module)".to_owned(), module(cases, prelude)].map(assemble);
+    let (plain, looped) = (modules(""), modules(PRELUDE));
     let mut reference: Option<(bool, Vec<Outcome>)> = None;
     for configuration in configurations {
-        let running = Running::new(configuration, &modules, cases.len());
+        let modules = if is_at_loops(configuration) { &looped } else { &plain };
+        let running = Running::new(configuration, modules, cases.len());
         let mut running = running.map_err(|error| error.to_string())?;
         running.resize(BYTES)?;
         let deterministic = configuration.config.execution.deterministic;
@@ -184,9 +176,25 @@ fn check(
     Ok(())
 }
 
+/// The module with functions for these.
+fn module(cases: &[Case], prelude: &str) -> String {
+    let functions: String =
+        cases.iter().enumerate().map(|(n, case)| case.function(n, prelude)).collect();
+    format!(
+        "(module (memory $m (export \"memory\") 1 1)
+         (global $i32 (mut i32) (i32.const 7)) (global $i64 (mut i64) (i64.const 0x123456789abc))
+         (global $f32 (mut f32) (f32.const 1.5)) (global $f64 (mut f64) (f64.const -2.25))
+         (global $v128 (mut v128) (v128.const i32x4 0x3fc00000 0x80000001 0x41200000 0x12345678))
+         (func (export \"grow\") (param i64) (result i64) (i64.const -1))\n{functions})"
+    )
+}
+
 impl Case {
-    fn function(&self, number: usize) -> String {
+    fn function(&self, number: usize, prelude: &str) -> String {
         let digest = digest(self.result, self.text.clone());
-        format!("(func (export \"{number}\") (param i32) (result i64) (local $v v128) {digest})\n")
+        format!(
+            "(func (export \"{number}\") (param i32) (result i64) (local $v v128) (local $n i32)
+             {prelude} {digest})\n"
+        )
     }
 }

@@ -112,7 +112,7 @@ impl ModuleTiers {
     fn sample(&self) -> u32 {
         match self.tiers.policy.mode {
             TierMode::Auto | TierMode::Opt => policy::heat_of(TICK),
-            TierMode::Eager | TierMode::Looking => policy::SAMPLE_EAGER,
+            TierMode::Eager | TierMode::Loops | TierMode::Looking => policy::SAMPLE_EAGER,
         }
     }
 
@@ -131,7 +131,8 @@ impl ModuleTiers {
 
     /// `func` called something, or was called, when a tick came.
     pub(super) fn sample_call(&self, code: &ModuleCode, func: DefinedFuncIndex, party: Party) {
-        if party == Party::Caller && self.tiers.policy.mode == TierMode::Eager {
+        let mode = self.tiers.policy.mode;
+        if mode == TierMode::Loops || party == Party::Caller && mode == TierMode::Eager {
             return;
         }
         // Half of it each, rounded so that something is left of the smallest sample.
@@ -149,7 +150,8 @@ impl ModuleTiers {
 
     /// `func` was called from native code.
     pub(super) fn crossed(&self, code: &ModuleCode, func: DefinedFuncIndex) {
-        if !self.warm_up(code, func, policy::HEAT_PER_CROSSING) {
+        let never = self.tiers.policy.mode == TierMode::Loops;
+        if never || !self.warm_up(code, func, policy::HEAT_PER_CROSSING) {
             return;
         }
         let mut all = self.lock();
@@ -169,7 +171,7 @@ impl ModuleTiers {
         may_enter: bool,
     ) -> Option<*const u8> {
         let hot = self.warm_up(code, func, self.sample());
-        let eager = self.tiers.policy.mode == TierMode::Eager;
+        let eager = self.tiers.policy.mode.takes_loops_at_once();
         let mut all = self.lock();
         let warm = Warm::of(&mut all, code, func);
         let entered = may_enter.then(|| self.enter(code, func, warm, word)).flatten();

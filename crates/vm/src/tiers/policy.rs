@@ -53,6 +53,8 @@ pub enum TierMode {
     Opt,
     /// For tests: each function before its second call, and each loop before its second iteration.
     Eager,
+    /// For tests: each loop before its second iteration, and no function as a whole.
+    Loops,
     /// For tests: nothing is compiled, but every back edge and call looks whether something should be.
     Looking,
 }
@@ -63,9 +65,14 @@ impl TierMode {
         self != TierMode::Opt
     }
 
+    /// Whether loops are taken over before their second iteration.
+    pub(super) fn takes_loops_at_once(self) -> bool {
+        matches!(self, TierMode::Eager | TierMode::Loops)
+    }
+
     /// Whether the tick bit is always set.
     pub(crate) fn always_ticks(self) -> bool {
-        matches!(self, TierMode::Eager | TierMode::Looking)
+        matches!(self, TierMode::Eager | TierMode::Loops | TierMode::Looking)
     }
 }
 
@@ -96,7 +103,7 @@ impl TierPolicy {
         match self.mode {
             TierMode::Looking => u32::MAX,
             // Two samples: one for each call.
-            TierMode::Eager | TierMode::Opt => 2 * SAMPLE_EAGER,
+            TierMode::Eager | TierMode::Loops | TierMode::Opt => 2 * SAMPLE_EAGER,
             TierMode::Auto => {
                 let cost = cost(body_bytes).saturating_mul(self.patience.into()) / 100;
                 u32::try_from(cost).map_or(HEAT_MAX, |cost| cost.clamp(1, HEAT_MAX))
