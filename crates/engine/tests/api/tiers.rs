@@ -13,7 +13,7 @@ use crate::{instance, module};
 fn tiers(change: impl Fn(&mut Config)) -> Vec<(Tier, Engine)> {
     let mut tiers = vec![Tier::Interp];
     if Engine::default().has_tiers() {
-        tiers.extend([Tier::Opt, Tier::Eager]);
+        tiers.extend([Tier::Opt, Tier::Eager, Tier::Loops]);
     }
     let engine = |tier| {
         let mut config = Config::default();
@@ -282,5 +282,33 @@ fn small_threads_run_large_functions() {
                 thread.spawn_scoped(scope, work).unwrap().join().unwrap();
             });
         }
+    }
+}
+
+#[test]
+fn what_is_thrown_where_a_loop_was_taken_over_passes_native_callers() {
+    let again = "(loop (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if 0 (i32.lt_u (local.get $n) (i32.const 5))))";
+    let wat = format!(
+        r#"(module (tag $t (param i32))
+             (global $after (export "after") (mut i32) (i32.const 0))
+             (func $throw (param i32) (result i32) (local $n i32)
+               {again} (throw $t (local.get 0)))
+             (func $middle (param i32) (result i32) (local $n i32)
+               {again} (drop (call $throw (local.get 0)))
+               (global.set $after (i32.const 1)) (i32.const 7))
+             (func (export "f") (param i32) (result i32)
+               (block $caught (result i32)
+                 (try_table (result i32) (catch $t $caught)
+                   (i32.add (call $middle (local.get 0)) (i32.const 1000))))))"#
+    );
+    for (tier, engine) in tiers(|_| ()) {
+        let (mut store, instance) = instance(&engine, &wat);
+        let f = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
+        for number in 0..4 {
+            assert_eq!(f.call(&mut store, number).unwrap(), number, "{tier:?}");
+        }
+        let after = instance.get_global(&mut store, "after").unwrap().get(&mut store);
+        assert_eq!(after.i32(), Some(0), "{tier:?}");
     }
 }
