@@ -61,6 +61,11 @@ pub fn nanoseconds(mut cases: Vec<Case<'_>>) -> Vec<(&'static str, f64)> {
     cases.iter().zip(least).map(|((name, ..), least)| (*name, least)).collect()
 }
 
+/// Whether an engine is to be measured: all are, unless the program's second argument names one.
+pub fn wanted(engine: &str) -> bool {
+    std::env::args().nth(2).is_none_or(|wanted| wanted == engine)
+}
+
 /// Prints what was measured; calls of the host are what they take beyond the loop around them.
 pub fn print(engine: &str, measured: &[(&'static str, f64)]) {
     let around = measured.iter().find(|(name, _)| *name == "loop").map_or(0.0, |(_, time)| *time);

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use dunlin_module::{ExternType, FuncType};
 use dunlin_vm as vm;
-use dunlin_vm::Signature;
+use dunlin_vm::{HostFn, Signature};
 
 use crate::caller::Caller;
 use crate::context::{AsContextMut, StoreContextMut};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::externs::Extern;
-use crate::func::host::{self, MakeHostFn};
+use crate::func::host;
 use crate::func::{Func, IntoFunc};
 use crate::global::Global;
 use crate::instance::{self, Instance};
@@ -69,12 +69,12 @@ enum Definition {
 #[derive(Clone)]
 struct HostDefinition {
     signature: Arc<Signature>,
-    make: MakeHostFn,
+    f: HostFn,
 }
 
 impl HostDefinition {
     fn func(&self, vm: &mut vm::Store) -> Result<vm::Func> {
-        Ok(vm.host_func_with(self.signature.clone(), (self.make)())?)
+        Ok(vm.host_func_with(self.signature.clone(), self.f.clone())?)
     }
 }
 
@@ -160,8 +160,8 @@ impl<T: 'static> Linker<T> {
         name: &str,
         closure: impl IntoFunc<T, P, R>,
     ) -> Result<&mut Self> {
-        let (ty, make) = host::typed_shared(closure);
-        self.insert_host(module, name, &ty, make)
+        let (ty, f) = host::typed(closure);
+        self.insert_host(module, name, &ty, f)
     }
 
     /// Defines `module::name` as a host function of a type known at run time only; see
@@ -177,8 +177,8 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
-        let make = host::untyped_shared(ty.clone(), closure);
-        self.insert_host(module, name, &ty, make)
+        let f = host::untyped(ty.clone(), closure);
+        self.insert_host(module, name, &ty, f)
     }
 
     /// Defines every export of `instance` as `module::` and its name.
@@ -444,10 +444,10 @@ impl<T: 'static> Linker<T> {
         module: &str,
         name: &str,
         ty: &FuncType,
-        make: MakeHostFn,
+        f: HostFn,
     ) -> Result<&mut Self> {
         let signature = Arc::new(Signature::new(self.engine.types(), ty)?);
-        self.insert(module, name, Definition::Host(HostDefinition { signature, make }))
+        self.insert(module, name, Definition::Host(HostDefinition { signature, f }))
     }
 
     fn insert(&mut self, module: &str, name: &str, definition: Definition) -> Result<&mut Self> {

@@ -1,29 +1,21 @@
-//! The slow paths of guest code: what one instruction needs of the store beyond its context, and
-//! the one boundary through which guests call the host.
+//! The slow paths of guest code: what one instruction needs of the store beyond its context.
 //!
 //! All are called while guest code runs: raw pointers in, and no reference to anything of the store
 //! is left behind (V9). Indices come from validated code (V3). Bulk operations work in steps,
 //! between which they look for interruption; it can only end the guest, so that nobody sees what is
 //! half done.
 
-use std::any::Any;
-use std::mem::offset_of;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dunlin_code::Trap;
-use dunlin_code::native::INT_PARAMS;
-use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId, ValType};
+use dunlin_module::{DataIndex, ElemIndex, FuncIndex, TypeId};
 
 use crate::budget::LimitError;
-use crate::exception;
-use crate::func::{HostCall, HostError, HostFunc};
 use crate::instance::element;
 use crate::memory::{SharedMemory, Woken, racy};
-use crate::store::{InstanceHandle, Misuse, Shared, Store, abort};
+use crate::store::{Shared, Store};
 use crate::vmctx::{FuncRecord, Rt, TableDef, VmCtx};
 
 /// Bytes of a bulk operation between two looks for interruption: some tens of microseconds.
@@ -583,175 +575,4 @@ pub(crate) unsafe fn ref_func(vmctx: *mut VmCtx, func: u32) -> *const FuncRecord
 pub(crate) unsafe fn is_func_subtype(vmctx: *mut VmCtx, found: u32, expected: u32) -> bool {
     // SAFETY: V2 (caller).
     unsafe { store(vmctx) }.types().is_subtype(TypeId(found), TypeId(expected))
-}
-
-/// Slots of the results of a host function.
-///
-/// # Safety
-///
-/// `func` is the record of a host function of the store whose code runs.
-pub(crate) unsafe fn result_slots(func: *const FuncRecord) -> u32 {
-    // SAFETY: V4 (caller); V2: host functions stay.
-    unsafe { (&*host_func(func)).signature.result_slots }
-}
-
-/// The type of the host function of a record.
-///
-/// # Safety
-///
-/// `func` is the record of a host function of a store.
-pub(crate) unsafe fn host_type(func: *const FuncRecord) -> *const dunlin_module::FuncType {
-    // SAFETY: V4 (caller); V2: host functions stay.
-    unsafe { Arc::as_ptr((&*host_func(func)).signature.ty()) }
-}
-
-/// The host function of a record.
-///
-/// # Safety
-///
-/// `func` is the record of a host function of a store.
-unsafe fn host_func(func: *const FuncRecord) -> *const HostFunc {
-    // SAFETY: V4 (caller): such a record names the entry in its host function as its code.
-    unsafe { (*func).code.byte_sub(offset_of!(HostFunc, entry)).cast() }
-}
-
-/// Calls the host: parameters are at `fp`, results are left there.
-///
-/// # Safety
-///
-/// `func` is the record of a host function of the store of `rt`, whose code runs; `caller` is the
-/// context of the calling instance, or null if the host calls itself; from `fp` on the value stack
-/// holds the arguments and is free behind them.
-pub(crate) unsafe fn host_call(
-    rt: *mut Rt,
-    func: *const FuncRecord,
-    caller: *mut VmCtx,
-    fp: *mut u64,
-) -> Result<(), Trap> {
-    // SAFETY: as for this function; V6: the end of the slots is checked to be inside.
-    unsafe {
-        let slots = (*host_func(func)).slots as usize;
-        if (*rt).stack_end.offset_from_unsigned(fp) < slots {
-            return Err(Trap::StackOverflow);
-        }
-        host_call_from(rt, func, caller, fp, fp.add(slots))
-    }
-}
-
-/// As [`host_call`] with arguments anywhere that nothing else uses meanwhile: on the value stack below
-/// `top` if there may be references among them.
-///
-/// # Safety
-///
-/// As for [`host_call`]; the value stack is free from `top` on.
-unsafe fn host_call_from(
-    rt: *mut Rt,
-    func: *const FuncRecord,
-    caller: *mut VmCtx,
-    args: *mut u64,
-    top: *mut u64,
-) -> Result<(), Trap> {
-    // SAFETY: V2, V4 (caller). The host function stays where it is (V2), whatever is done to the
-    // store meanwhile, and is only ever read. Nested calls leave `args` alone, which are initialised
-    // (V6).
-    unsafe {
-        let func = &*host_func(func);
-        let args = slice::from_raw_parts_mut(args, func.slots as usize);
-        leave(rt, caller, top, |store, caller| {
-            func.call.call(&mut HostCall { store, caller, args: &mut *args })
-        })?;
-        let store = &mut *(*rt).store;
-        if func.result_refs
-            && let Err(misuse) = store.check_values(args, &func.signature.ty.results)
-        {
-            return Err(wrong_result(store, misuse));
-        }
-        Ok(())
-    }
-}
-
-/// As [`host_call`] for a function that is passed integers alone, and gives one at most.
-///
-/// # Safety
-///
-/// As for [`host_call`]; the value stack is free from `top` on.
-#[inline]
-pub(crate) unsafe fn host_call_ints(
-    rt: *mut Rt,
-    func: *const FuncRecord,
-    caller: *mut VmCtx,
-    top: *mut u64,
-    [a, b, c, d, e]: [u64; INT_PARAMS],
-) -> Result<u64, Trap> {
-    // SAFETY: as for `host_call_from`.
-    unsafe {
-        let func = &*host_func(func);
-        // Nothing is known of the upper halves of registers.
-        let [ma, mb, mc, md, me] = func.masks;
-        let (a, b, c, d, e) = (a & ma, b & mb, c & mc, d & md, e & me);
-        leave(rt, caller, top, |store, caller| {
-            let mut call = HostCall { store, caller, args: &mut [] };
-            func.call.call_ints(&mut call, func.slots as usize, a, b, c, d, e)
-        })
-    }
-}
-
-/// The one place where guests leave the sandbox.
-///
-/// # Safety
-///
-/// As for [`host_call`]; the value stack is free from `top` on.
-#[inline(always)]
-unsafe fn leave<R>(
-    rt: *mut Rt,
-    caller: *mut VmCtx,
-    top: *mut u64,
-    call: impl FnOnce(&mut Store, Option<InstanceHandle>) -> Result<R, HostError>,
-) -> Result<R, Trap> {
-    // SAFETY: V2 (caller).
-    let store = unsafe {
-        (*rt).stack_top = top;
-        &mut *(*rt).store
-    };
-    let caller = match caller.is_null() {
-        true => None,
-        // SAFETY: the context of an instance of this store.
-        false => Some(store.instance_handle(unsafe { (*caller).instance })),
-    };
-    // After a panic nothing runs in this store any more; what the closure saw half changed is of
-    // the host alone, which may look at its own data.
-    let result = catch_unwind(AssertUnwindSafe(|| call(&mut *store, caller)));
-    if store.rt() != rt {
-        abort("a host function replaced the store that called it");
-    }
-    match result {
-        // Something it called panicked, and it chose to go on: the guest must not.
-        Ok(Ok(_)) if store.is_poisoned() => Err(Trap::HostPanic),
-        Ok(Ok(results)) => Ok(results),
-        Ok(Err(error)) => Err(host_error(store, error)),
-        Err(payload) => Err(panicked(store, payload)),
-    }
-}
-
-/// A host function returned an error.
-#[cold]
-fn host_error(store: &mut Store, error: HostError) -> Trap {
-    exception::returned(store, error)
-}
-
-/// A host function panicked.
-#[cold]
-fn panicked(store: &mut Store, payload: Box<dyn Any + Send>) -> Trap {
-    store.poison();
-    let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
-    store.panic_message = text.or_else(|| payload.downcast::<String>().ok().map(|s| *s));
-    Trap::HostPanic
-}
-
-/// A host function left something that is no reference of its result type.
-#[cold]
-fn wrong_result(store: &mut Store, misuse: Misuse) -> Trap {
-    debug_assert!(matches!(misuse, Misuse::WrongType(ValType::Ref(_))));
-    store.pending_error = Some(Box::new(misuse));
-    Trap::Host
 }

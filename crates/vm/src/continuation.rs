@@ -22,7 +22,7 @@ use crate::gc::heap::Collection;
 use crate::gc::types::Shape;
 use crate::store::{Shared, Store};
 use crate::vmctx::{FrameHeader, FuncRecord, Rt, VmCtx};
-use crate::{builtins, exception, interp};
+use crate::{builtins, exception, host_call, interp};
 
 /// Fibers between two looks for interruption.
 const STEP_FIBERS: usize = 1 << 10;
@@ -385,7 +385,7 @@ unsafe fn call_host(
     unsafe {
         let resumer = (*(*rt).store).fibers.get(fiber).resumer;
         (*rt).fiber = resumer.fiber;
-        match builtins::host_call(rt, func, resumer.vmctx, fp) {
+        match host_call::call(rt, func, resumer.vmctx, fp) {
             Ok(()) => {
                 set_running(rt, fiber);
                 finish(rt);

@@ -124,6 +124,7 @@ pub(crate) unsafe fn make(
 }
 
 /// Remembers the exception that a host function returned, if that is what its error is.
+#[cold]
 pub(crate) fn returned(store: &mut Store, error: HostError) -> Trap {
     let exception = match error.downcast_ref::<CallError>() {
         Some(CallError::Exception(report)) => store.root_slot(&report.exception),

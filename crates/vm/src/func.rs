@@ -6,59 +6,191 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
-use dunlin_code::native::INT_PARAMS;
+use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS, Passed, params};
 use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry, ValType};
 
 use crate::interp;
-use crate::native::{self, Ints};
+use crate::native;
 use crate::store::{InstanceHandle, Store};
 use crate::vmctx::{CodeEntry, FuncRecord, HeapDef, VmCtx};
 
-/// A function of the host.
-pub type HostFn = Box<dyn HostFunction>;
+/// A function of the host, for any number of stores.
+#[derive(Clone)]
+pub struct HostFn {
+    call: Arc<dyn HostFunction>,
+    /// Code with the register ABI for such a function, if it takes numbers.
+    numbers: Option<*const u8>,
+}
+
+// SAFETY: the function is, and code is never changed.
+unsafe impl Send for HostFn {}
+// SAFETY: as above.
+unsafe impl Sync for HostFn {}
+
+impl HostFn {
+    /// From what takes slots: every fitting closure does.
+    pub fn new(f: impl HostFunction) -> HostFn {
+        HostFn { call: Arc::new(f), numbers: None }
+    }
+
+    /// From what also takes numbers in registers, as native code has them.
+    pub fn of_numbers<F: NumberFunction>(f: F) -> HostFn {
+        let bridge = <F::Sees as sealed::Way>::bridge::<F>();
+        HostFn { call: Arc::new(f), numbers: native::AVAILABLE.then_some(bridge) }
+    }
+
+    /// Calls it with slots.
+    #[inline]
+    pub(crate) fn call(&self, call: &mut HostCall<'_>) -> Result<(), HostError> {
+        self.call.call(call)
+    }
+
+    /// What it was made from.
+    ///
+    /// # Safety
+    ///
+    /// That is of type `F`.
+    #[inline(always)]
+    pub(crate) unsafe fn function<F: HostFunction>(&self) -> &F {
+        // SAFETY: the caller's promise.
+        unsafe { &*Arc::as_ptr(&self.call).cast() }
+    }
+}
 
 /// What a function of the host does: every fitting closure is one.
-pub trait HostFunction: Send + Sync {
+pub trait HostFunction: Send + Sync + 'static {
     /// Parameters are found in, and results left in, [`HostCall::args`].
     ///
     /// # Errors
     ///
     /// The host's own, which ends the guest's call and is handed on untouched.
     fn call(&self, call: &mut HostCall<'_>) -> Result<(), HostError>;
-
-    /// As [`HostFunction::call`], for a function that is passed `ints` alone and gives one result at
-    /// most; `call` has no slots, the function has `slots`. Made anew for each closure, so that
-    /// parameters of one with static types never leave the registers.
-    ///
-    /// # Errors
-    ///
-    /// As [`HostFunction::call`].
-    #[expect(clippy::too_many_arguments, reason = "in registers")]
-    #[inline]
-    fn call_ints(
-        &self,
-        call: &mut HostCall<'_>,
-        slots: usize,
-        a: u64,
-        b: u64,
-        c: u64,
-        d: u64,
-        e: u64,
-    ) -> Result<u64, HostError> {
-        let mut args: [u64; INT_PARAMS] = [a, b, c, d, e];
-        let used = &mut args[..slots.min(INT_PARAMS)];
-        self.call(&mut HostCall { store: &mut *call.store, caller: call.caller, args: used })?;
-        Ok(args[0])
-    }
 }
 
 impl<F> HostFunction for F
 where
-    F: Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync,
+    F: Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync + 'static,
 {
     #[inline]
     fn call(&self, call: &mut HostCall<'_>) -> Result<(), HostError> {
         self(call)
+    }
+}
+
+/// A function of the host whose parameters and result are numbers: such a function can be called
+/// without a detour through slots if its signature allows. Native code has a bridge of its own to each of
+/// them, into which what it does is inlined.
+pub trait NumberFunction: HostFunction {
+    /// What it sees besides: [`Blind`] or [`Seeing`].
+    type Sees: Sight;
+
+    /// Gives its result by its bits, or anything if it has none. What the upper halves of 32-bit numbers are
+    /// is not specified.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostFunction::call`].
+    fn call_numbers(
+        &self,
+        seen: <Self::Sees as Sight>::Of<'_>,
+        numbers: Numbers,
+    ) -> Result<u64, HostError>;
+}
+
+/// Numbers as native code passes them: each kind in the order of parameters. Of more there are than there
+/// are parameters.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say all")]
+pub struct Numbers {
+    pub ints: [u64; INT_PARAMS],
+    pub floats: [f64; FLOAT_PARAMS],
+}
+
+/// What a [`NumberFunction`] sees of the call that reached it. Sealed.
+pub trait Sight: sealed::Way {
+    /// What it is given.
+    type Of<'a>;
+}
+
+impl Sight for Blind {
+    type Of<'a> = ();
+}
+
+impl Sight for Seeing {
+    type Of<'a> = (&'a mut Store, Option<InstanceHandle>);
+}
+
+/// The function sees nothing but its parameters. So nothing that it does depends on where guests are.
+#[derive(Debug)]
+pub enum Blind {}
+
+/// The function sees its store, and the instance that calls.
+#[derive(Debug)]
+pub enum Seeing {}
+
+pub(crate) mod sealed {
+    use dunlin_code::Trap;
+
+    use super::{Blind, NumberFunction, Numbers, Seeing, Sight, Store};
+    use crate::host_call::{leave, leave_blind};
+    use crate::native;
+    use crate::vmctx::VmCtx;
+
+    /// How native code gets to such functions.
+    pub trait Way: Sized {
+        /// Code with the register ABI that calls a function.
+        fn bridge<F: NumberFunction<Sees = Self>>() -> *const u8
+        where
+            Self: Sight;
+
+        /// Calls a function.
+        ///
+        /// # Safety
+        ///
+        /// V13: native code calls it, with context `cx`, as the exit fields say if it sees something.
+        unsafe fn call<F: NumberFunction<Sees = Self>>(
+            cx: *mut VmCtx,
+            f: &F,
+            numbers: Numbers,
+        ) -> Result<u64, Trap>
+        where
+            Self: Sight;
+    }
+
+    impl Way for Blind {
+        fn bridge<F: NumberFunction<Sees = Self>>() -> *const u8 {
+            native::blind_bridge::<F>()
+        }
+
+        #[inline(always)]
+        unsafe fn call<F: NumberFunction<Sees = Self>>(
+            cx: *mut VmCtx,
+            f: &F,
+            numbers: Numbers,
+        ) -> Result<u64, Trap> {
+            // SAFETY: V3: a context names its record.
+            unsafe { leave_blind((*cx).rt, || f.call_numbers((), numbers)) }
+        }
+    }
+
+    impl Way for Seeing {
+        fn bridge<F: NumberFunction<Sees = Self>>() -> *const u8 {
+            native::seeing_bridge::<F>()
+        }
+
+        #[inline(always)]
+        unsafe fn call<F: NumberFunction<Sees = Self>>(
+            cx: *mut VmCtx,
+            f: &F,
+            numbers: Numbers,
+        ) -> Result<u64, Trap> {
+            // SAFETY: V3; V13: native code says who calls, and the value stack is free from there on.
+            unsafe {
+                let rt = (*cx).rt;
+                let call = |store: &mut Store, caller| f.call_numbers((store, caller), numbers);
+                leave(rt, (*cx).caller, (*rt).native_top, call)
+            }
+        }
     }
 }
 
@@ -98,7 +230,8 @@ pub struct Signature {
     pub(crate) param_slots: u32,
     pub(crate) result_slots: u32,
     pub(crate) result_refs: bool,
-    pub(crate) any_refs: bool,
+    /// Whether native code passes nothing but numbers in registers, and one result at most.
+    pub(crate) only_numbers: bool,
 }
 
 impl Signature {
@@ -115,7 +248,7 @@ impl Signature {
             param_slots: ty.param_slots(),
             result_slots: ty.result_slots(),
             result_refs: ty.results.iter().any(|r| r.is_ref()),
-            any_refs: ty.params.iter().chain(&ty.results[..]).any(|value| value.is_ref()),
+            only_numbers: only_numbers(ty),
             ty: Arc::new(ty.clone()),
         })
     }
@@ -141,10 +274,6 @@ pub(crate) struct HostFunc {
     pub(crate) slots: u32,
     /// Whether results are references, which are checked.
     pub(crate) result_refs: bool,
-    /// Whether native code passes nothing but numbers in integer registers.
-    pub(crate) only_ints: bool,
-    /// The bits of those that mean something.
-    pub(crate) masks: [u64; INT_PARAMS],
 }
 
 impl HostFunc {
@@ -159,14 +288,15 @@ impl HostFunc {
             native: AtomicPtr::new(ptr::null_mut()),
         };
         let (slots, result_refs) = (signature.slots(), signature.result_refs);
-        let only_ints = Ints::of(&signature.ty) != Ints::No && !signature.any_refs;
-        let mut masks = [u64::MAX; INT_PARAMS];
-        for (mask, ty) in masks.iter_mut().zip(&signature.ty.params) {
-            if *ty == ValType::I32 {
-                *mask = u32::MAX.into();
-            }
+        HostFunc { call, signature, entry, slots, result_refs }
+    }
+
+    /// Code with the register ABI that calls it: its own, or the bridge to everything.
+    pub(crate) fn native(&self) -> *const u8 {
+        match self.call.numbers {
+            Some(own) if self.signature.only_numbers => own,
+            _ => native::bridge(),
         }
-        HostFunc { call, signature, entry, slots, result_refs, only_ints, masks }
     }
 }
 
@@ -174,6 +304,15 @@ impl fmt::Debug for HostFunc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostFunc").field("ty", &self.signature.ty).finish_non_exhaustive()
     }
+}
+
+/// Whether native code passes all of a signature in registers, one result at most, and all are numbers.
+pub(crate) fn only_numbers(ty: &FuncType) -> bool {
+    let is_number =
+        |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);
+    ty.results.len() <= 1
+        && ty.params.iter().chain(&ty.results[..]).all(is_number)
+        && params(ty).all(|(_, passed)| !matches!(passed, Passed::Spilled(_)))
 }
 
 /// Function records, each at a fixed address until the store is dropped.

@@ -6,8 +6,8 @@
 //! - *Start reading at*: [`vmctx`], the structures that running code reads; then `store.rs` for
 //!   ownership and `interp.rs` for execution.
 //!
-//! Order: `vmctx` → `sys` → `budget` → `memory`, `table`, `func` → `instance` → `store` → `builtins`
-//! ↔ `interp`, `exception`, `continuation`, `fiber`, `module_code`,
+//! Order: `vmctx` → `sys` → `budget` → `memory`, `table`, `func` → `instance` → `store` → `builtins`,
+//! `host_call` ↔ `interp`, `exception`, `continuation`, `fiber`, `module_code`,
 //! `frames` → `backtrace`, `deadline`, `tiers`.
 //!
 //! Values cross the boundary as *slots*, raw `u64`: an `i32` zero-extended, floats by their bits, a
@@ -62,7 +62,7 @@
 //! - **V13, native code.** Code memory holds what a `Compiler` made for this module and these settings,
 //!   is never changed once it can be executed, and lives as long as the module's code. It keeps the
 //!   contract of `dunlin_code::native`. Every frame begins with the caller's frame pointer and return
-//!   address, and the outermost of a stretch is called by `native::asm::call`. It is left only by
+//!   address, and the outermost of a stretch is called by an entry of `native::asm`. It is left only by
 //!   returning, by calling the bridge or a builtin, or by a fault at a place that its table lists, and no
 //!   frame of Rust's is ever skipped.
 
@@ -77,6 +77,7 @@ mod fiber;
 mod frames;
 mod func;
 mod gc;
+mod host_call;
 mod instance;
 mod interp;
 mod memory;
@@ -93,7 +94,10 @@ pub use dunlin_code::{MemoryKind, Settings, Trap};
 
 pub use self::backtrace::{Backtrace, Frame, Location};
 pub use self::budget::{Budget, LimitError, Limits, Resource};
-pub use self::func::{HostCall, HostError, HostFn, HostFunction, Signature};
+pub use self::func::{
+    Blind, HostCall, HostError, HostFn, HostFunction, NumberFunction, Numbers, Seeing, Sight,
+    Signature,
+};
 pub use self::gc::{GcStats, ObjectKind, Pauses, Root};
 pub use self::instance::{InstantiateError, LinkError, LinkErrorKind};
 pub use self::memory::{SharedMemory, Woken, is_guarded};
@@ -101,8 +105,8 @@ pub use self::module_code::{ModuleCode, NoRoom};
 pub use self::native::AVAILABLE as NATIVE;
 pub use self::native::Batch;
 pub use self::store::{
-    CallError, ExceptionReport, Extern, Func, Global, InstanceHandle, InterruptHandle, Memory,
-    Misuse, Store, StoreError, StoreId, Table, Tag, TrapReport,
+    CallError, Called, ExceptionReport, Extern, Func, Global, InstanceHandle, InterruptHandle,
+    Memory, Misuse, Store, StoreError, StoreId, Table, Tag, TrapReport,
 };
 pub use self::tiers::{CompiledCode, TierMode, TierPolicy, TierReport, Tiers};
 

@@ -121,7 +121,7 @@ impl Storage {
             let refused = LimitError::system(Resource::MemoryBytes, more);
             let to = byte_size(ty, pages).ok_or(refused)?;
             let grown = match self {
-                Storage::Guarded(guarded) => guarded.grow(from as usize, to),
+                Storage::Guarded(guarded) => guarded.grow(to),
                 Storage::Compact(compact) => compact.grow(to, byte_size(ty, pages_max(ty))),
             };
             grown.map(|()| to).map_err(|_| refused)

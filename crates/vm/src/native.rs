@@ -17,6 +17,7 @@
 //! | [`enter`] | from the interpreter and the host into native code |
 //! | [`registers`] | values between slots and registers |
 //! | [`bridge`] | calls out of native code, faults in it, and how it is unwound |
+//! | [`host`] | calls of host functions that take numbers |
 //! | [`builtins`] | what native code calls of the runtime |
 //! | [`poll`] | the page whose protection stops loops |
 //!
@@ -34,6 +35,8 @@ mod asm;
 mod bridge;
 mod builtins;
 mod enter;
+#[cfg(dunlin_native)]
+mod host;
 mod memory;
 mod module;
 mod poll;
@@ -43,14 +46,13 @@ mod registry;
 pub use asm::AVAILABLE;
 #[cfg(dunlin_native)]
 pub(crate) use asm::fault_landing;
-pub(crate) use asm::{bridge, builtin_stubs, host_bridge};
+pub(crate) use asm::{blind_bridge, bridge, builtin_stubs, seeing_bridge};
 pub(crate) use bridge::{Caller, Link, caller, find_handler, function, is_outermost, is_replaced};
 pub(crate) use enter::{
-    EnterCode, Entered, call_ints, call_record, enter, enter_loop, is_in_room, room_below,
+    EnterCode, Entered, call_numbers, call_record, enter, enter_loop, is_in_room, room_below,
 };
 pub use module::Batch;
 pub(crate) use module::{NativeFunc, NativeModule};
 pub(crate) use poll::PollPage;
-pub(crate) use registers::Ints;
 #[cfg(dunlin_native)]
 pub(crate) use registry::is_native;

@@ -2,6 +2,7 @@
 
 mod access;
 mod call;
+mod direct;
 mod exception;
 mod fixed;
 mod handle;
@@ -22,6 +23,7 @@ use dunlin_code::{MemoryKind, Settings, Trap};
 use dunlin_module::{FuncType, GlobalType, Module, TagType, TypeHold, TypeRegistry};
 
 pub use self::call::{CallError, TrapReport};
+pub use self::direct::Called;
 pub use self::exception::ExceptionReport;
 pub(crate) use self::fixed::Fixed;
 pub(crate) use self::handle::ExternTypeText;
@@ -41,7 +43,7 @@ use crate::gc::roots::{HostValues, RootTable};
 use crate::instance::Instance;
 use crate::interp;
 use crate::memory::{self, MemoryInstance};
-use crate::native::{self, Ints, PollPage};
+use crate::native::{self, PollPage};
 use crate::sys;
 use crate::table::TableInstance;
 use crate::tiers::Tiers;
@@ -134,13 +136,14 @@ pub(crate) struct FuncPlace {
     pub(crate) result_slots: u32,
     /// Whether parameters are references, which are checked.
     pub(crate) param_refs: bool,
-    pub(crate) ints: Ints,
+    /// Whether native code of it is passed and gives numbers in registers alone.
+    pub(crate) numbers: bool,
 }
 
 impl FuncPlace {
     /// That of a start function.
     pub(crate) fn of_start(record: *mut FuncRecord) -> FuncPlace {
-        FuncPlace { record, param_slots: 0, result_slots: 0, param_refs: false, ints: Ints::No }
+        FuncPlace { record, param_slots: 0, result_slots: 0, param_refs: false, numbers: false }
     }
 }
 
@@ -691,9 +694,9 @@ impl Store {
         let entry = unsafe { &raw const (*func.as_ptr()).entry };
         let vmctx = self.host_vmctx.as_ptr();
         let mut record = func::record(entry, vmctx, id, index, true);
-        if native::AVAILABLE && func.only_ints && !self.settings.deterministic {
+        if !self.settings.deterministic {
             // Where depth is exact, arguments take as many slots as they do in the interpreter.
-            record.native = AtomicPtr::new(native::host_bridge().cast_mut());
+            record.native = AtomicPtr::new(func.native().cast_mut());
         }
         let record = self.add_record(record);
         self.host_funcs.push(func);

@@ -97,7 +97,7 @@ pub struct FuncRecord {
     /// Its number among the records of the store.
     pub number: u32,
     /// Its code; for a host function an entry that is never entered: such a record is called through
-    /// `builtins::host_call`, and the entry only tells the shape of its frame.
+    /// `host_call`, and the entry only tells the shape of its frame.
     pub code: *const CodeEntry,
     /// Its index: among the module's functions, or among the store's host functions.
     pub index: u32,

@@ -403,7 +403,7 @@ mod native {
             assert!([LOOP.into(), FUNCTION.into()].contains(&inner.run("spin", u32::MAX.into())));
             Ok(())
         };
-        let host = outer.store.host_func(&ty, Box::new(call)).unwrap();
+        let host = outer.store.host_func(&ty, dunlin_vm::HostFn::new(call)).unwrap();
         for _ in 0..3 {
             outer.store.call(host, &mut []).unwrap();
         }

@@ -1,13 +1,16 @@
 //! Host functions: Rust closures that guests call.
 
-use std::sync::Arc;
+use std::marker::PhantomData;
 
 use dunlin_module::{FuncType, ValType};
-use dunlin_vm::{HostCall, HostError, HostFn};
+use dunlin_vm as vm;
+use dunlin_vm::{
+    Blind, HostCall, HostError, HostFn, HostFunction, NumberFunction, Numbers, Seeing, Sight,
+};
 
 use crate::caller::Caller;
 use crate::error::{Error, Result};
-use crate::func::slots::{Group, WasmResults, WasmTy, for_each_arity};
+use crate::func::slots::{Group, WasmResults, WasmTy, are_numbers, for_each_arity};
 use crate::value::{self, Val};
 
 /// A closure that can be a host function in a `Store<T>`.
@@ -27,6 +30,19 @@ pub trait IntoHost<T, Params, Results>: Send + Sync + 'static {
 
     /// Calls the closure with parameters from slots, and leaves results there.
     fn invoke(&self, call: &mut HostCall<'_>) -> Result<(), HostError>;
+
+    /// Whether it takes and gives numbers alone, as few as there are registers for.
+    const NUMBERS: bool;
+
+    /// Whether the closure sees its store.
+    type Sees: Sight;
+
+    /// Calls the closure, for [`IntoHost::NUMBERS`].
+    fn invoke_numbers(
+        &self,
+        seen: <Self::Sees as Sight>::Of<'_>,
+        numbers: Numbers,
+    ) -> Result<u64, HostError>;
 }
 
 /// Out of reach of other crates, which seals [`WasmRet`].
@@ -96,6 +112,16 @@ macro_rules! closures {
                 let results = self($($name),*).results()?;
                 Ok(results.write(call.store, call.args)?)
             }
+
+            const NUMBERS: bool = are_numbers::<($($name,)*), R::Results>();
+
+            type Sees = Blind;
+
+            #[inline(always)]
+            fn invoke_numbers(&self, (): (), numbers: Numbers) -> Result<u64, HostError> {
+                let ($($name,)*) = Group::from_numbers(numbers)?;
+                Ok(self($($name),*).results()?.into_number()?)
+            }
         }
 
         impl<T, F, R, $($name: WasmTy),*> IntoFunc<T, (Caller<'_, T>, $($name,)*), R> for F
@@ -123,14 +149,61 @@ macro_rules! closures {
                 let results = self(Caller::new(call.store, call.caller), $($name),*).results()?;
                 Ok(results.write(call.store, call.args)?)
             }
+
+            const NUMBERS: bool = are_numbers::<($($name,)*), R::Results>();
+
+            type Sees = Seeing;
+
+            #[inline(always)]
+            fn invoke_numbers(
+                &self,
+                (store, caller): (&mut vm::Store, Option<vm::InstanceHandle>),
+                numbers: Numbers,
+            ) -> Result<u64, HostError> {
+                let ($($name,)*) = Group::from_numbers(numbers)?;
+                let results = self(Caller::new(store, caller), $($name),*).results()?;
+                Ok(results.into_number()?)
+            }
         }
     };
 }
 
 for_each_arity!(closures);
 
-/// Makes the machine's form of one closure, once for every store it is used in.
-pub(crate) type MakeHostFn = Arc<dyn Fn() -> HostFn + Send + Sync>;
+/// A closure with static types, `S`.
+struct Typed<F, S>(F, PhantomData<fn(S)>);
+
+impl<T, P, R, F> HostFunction for Typed<F, (T, P, R)>
+where
+    F: IntoHost<T, P, R>,
+    T: 'static,
+    P: 'static,
+    R: 'static,
+{
+    #[inline]
+    fn call(&self, call: &mut HostCall<'_>) -> Result<(), HostError> {
+        self.0.invoke(call)
+    }
+}
+
+impl<T, P, R, F> NumberFunction for Typed<F, (T, P, R)>
+where
+    F: IntoHost<T, P, R>,
+    T: 'static,
+    P: 'static,
+    R: 'static,
+{
+    type Sees = F::Sees;
+
+    #[inline(always)]
+    fn call_numbers(
+        &self,
+        seen: <F::Sees as Sight>::Of<'_>,
+        numbers: Numbers,
+    ) -> Result<u64, HostError> {
+        self.0.invoke_numbers(seen, numbers)
+    }
+}
 
 /// The machine's form of a closure with static types.
 pub(crate) fn typed<T, P, R, F>(closure: F) -> (FuncType, HostFn)
@@ -140,23 +213,9 @@ where
     P: 'static,
     R: 'static,
 {
-    (F::func_type(), Box::new(move |call: &mut HostCall<'_>| closure.invoke(call)))
-}
-
-/// As [`typed`], for any number of stores.
-pub(crate) fn typed_shared<T, P, R, F>(closure: F) -> (FuncType, MakeHostFn)
-where
-    F: IntoFunc<T, P, R>,
-    T: 'static,
-    P: 'static,
-    R: 'static,
-{
-    let closure = Arc::new(closure);
-    let make = move || -> HostFn {
-        let closure = closure.clone();
-        Box::new(move |call: &mut HostCall<'_>| closure.invoke(call))
-    };
-    (F::func_type(), Arc::new(make))
+    let function = Typed(closure, PhantomData::<fn((T, P, R))>);
+    let f = if const { F::NUMBERS } { HostFn::of_numbers(function) } else { HostFn::new(function) };
+    (F::func_type(), f)
 }
 
 /// The machine's form of a closure whose types are known at run time only.
@@ -164,19 +223,7 @@ pub(crate) fn untyped<T: 'static>(
     ty: FuncType,
     closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
 ) -> HostFn {
-    Box::new(move |call: &mut HostCall<'_>| Ok(call_untyped(&ty, &closure, call)?))
-}
-
-/// As [`untyped`], for any number of stores.
-pub(crate) fn untyped_shared<T: 'static>(
-    ty: FuncType,
-    closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
-) -> MakeHostFn {
-    let shared = Arc::new((ty, closure));
-    Arc::new(move || {
-        let shared = shared.clone();
-        Box::new(move |call: &mut HostCall<'_>| Ok(call_untyped(&shared.0, &shared.1, call)?))
-    })
+    HostFn::new(move |call: &mut HostCall<'_>| Ok(call_untyped(&ty, &closure, call)?))
 }
 
 fn call_untyped<T: 'static>(

@@ -1,5 +1,6 @@
 //! Which Rust types are WebAssembly values, and how they travel in slots.
 
+use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS};
 use dunlin_module::{HeapType, RefType, ValType};
 use dunlin_vm as vm;
 
@@ -49,6 +50,62 @@ pub trait Slots: Sized {
 
     /// Reads it from the first [`Slots::COUNT`] of `slots`.
     fn read(vm: &mut vm::Store, slots: &[u64]) -> Result<Self>;
+
+    /// The registers it takes, if it is a number.
+    const NUMBER: Option<NumberCount> = None;
+
+    /// Reads it from the next of its registers, if it is a number.
+    fn from_number(_: &mut NumbersLeft) -> Result<Self> {
+        Err(no_number())
+    }
+
+    /// Its bits, if it is a number.
+    fn into_number(self) -> Result<u64> {
+        Err(no_number())
+    }
+
+    /// Writes it to the next of its registers, if it is a number.
+    fn to_number(&self, _: &mut NumbersMade) {}
+}
+
+/// How many numbers there are of each kind.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberCount {
+    /// Integers.
+    pub ints: usize,
+    /// Floats.
+    pub floats: usize,
+}
+
+impl NumberCount {
+    const NONE: NumberCount = NumberCount { ints: 0, floats: 0 };
+
+    /// The sum, if there are numbers alone.
+    const fn with(sum: Option<NumberCount>, more: Option<NumberCount>) -> Option<NumberCount> {
+        let (Some(a), Some(b)) = (sum, more) else { return None };
+        Some(NumberCount { ints: a.ints + b.ints, floats: a.floats + b.floats })
+    }
+}
+
+/// Numbers in registers, of which some were read.
+#[derive(Debug)]
+pub struct NumbersLeft {
+    numbers: vm::Numbers,
+    read: NumberCount,
+}
+
+impl NumbersLeft {
+    /// The bits of the next integer or float.
+    #[inline(always)]
+    fn next(&mut self, kind: NumberCount) -> Result<u64> {
+        let NumberCount { ints, floats } = self.read;
+        self.read = NumberCount { ints: ints + kind.ints, floats: floats + kind.floats };
+        let bits = match kind.ints {
+            0 => self.numbers.floats.get(floats).map(|float| float.to_bits()),
+            _ => self.numbers.ints.get(ints).copied(),
+        };
+        bits.ok_or_else(too_few)
+    }
 }
 
 /// How several values travel.
@@ -64,6 +121,51 @@ pub trait Group: Sized + 'static {
 
     /// Reads them from `slots`.
     fn read(vm: &mut vm::Store, slots: &[u64]) -> Result<Self>;
+
+    /// How many numbers there are, if they are all numbers.
+    const NUMBERS: Option<NumberCount>;
+
+    /// Reads them from registers, if they are all numbers.
+    fn from_numbers(numbers: vm::Numbers) -> Result<Self>;
+
+    /// Writes them to registers, as far as they are numbers and there are registers.
+    fn to_numbers(&self) -> vm::Numbers;
+
+    /// The bits of the only one, if there is one and it is a number.
+    fn into_number(self) -> Result<u64>;
+}
+
+/// Numbers in registers, of which some were written.
+#[derive(Debug)]
+pub struct NumbersMade {
+    numbers: vm::Numbers,
+    written: NumberCount,
+}
+
+impl NumbersMade {
+    const NONE: NumbersMade = NumbersMade {
+        numbers: vm::Numbers { ints: [0; INT_PARAMS], floats: [0.0; FLOAT_PARAMS] },
+        written: NumberCount::NONE,
+    };
+
+    /// The next integer or float is `bits`.
+    #[inline(always)]
+    fn push(&mut self, kind: NumberCount, bits: u64) {
+        let NumberCount { ints, floats } = self.written;
+        self.written = NumberCount { ints: ints + kind.ints, floats: floats + kind.floats };
+        match kind.ints {
+            0 => {
+                if let Some(float) = self.numbers.floats.get_mut(floats) {
+                    *float = f64::from_bits(bits);
+                }
+            }
+            _ => {
+                if let Some(int) = self.numbers.ints.get_mut(ints) {
+                    *int = bits;
+                }
+            }
+        }
+    }
 }
 
 #[cold]
@@ -71,8 +173,13 @@ fn too_few() -> Error {
     Error::bug("too few slots for a value")
 }
 
+#[cold]
+fn no_number() -> Error {
+    Error::bug("a value is no number")
+}
+
 macro_rules! numbers {
-    ($($ty:ty, $val:ident, $value:ident => $to:expr, $bits:ident => $from:expr;)*) => {$(
+    ($($ty:ty, $val:ident, $kind:ident, $value:ident => $to:expr, $bits:ident => $from:expr;)*) => {$(
         impl WasmTy for $ty {}
 
         impl Slots for $ty {
@@ -91,17 +198,40 @@ macro_rules! numbers {
                 let $bits = *slots.first().ok_or_else(too_few)?;
                 Ok($from)
             }
+
+            const NUMBER: Option<NumberCount> = Some($kind);
+
+            #[inline(always)]
+            fn from_number(numbers: &mut NumbersLeft) -> Result<$ty> {
+                let $bits = numbers.next($kind)?;
+                Ok($from)
+            }
+
+            #[inline(always)]
+            fn into_number(self) -> Result<u64> {
+                let $value = self;
+                Ok($to)
+            }
+
+            #[inline(always)]
+            fn to_number(&self, numbers: &mut NumbersMade) {
+                let $value = *self;
+                numbers.push($kind, $to);
+            }
         }
     )*};
 }
 
+const INT: NumberCount = NumberCount { ints: 1, floats: 0 };
+const FLOAT: NumberCount = NumberCount { ints: 0, floats: 1 };
+
 numbers! {
-    i32, I32, v => v as u32 as u64, bits => bits as i32;
-    u32, I32, v => v as u64, bits => bits as u32;
-    i64, I64, v => v as u64, bits => bits as i64;
-    u64, I64, v => v, bits => bits;
-    f32, F32, v => v.to_bits() as u64, bits => f32::from_bits(bits as u32);
-    f64, F64, v => v.to_bits(), bits => f64::from_bits(bits);
+    i32, I32, INT, v => v as u32 as u64, bits => bits as i32;
+    u32, I32, INT, v => v as u64, bits => bits as u32;
+    i64, I64, INT, v => v as u64, bits => bits as i64;
+    u64, I64, INT, v => v, bits => bits;
+    f32, F32, FLOAT, v => v.to_bits() as u64, bits => f32::from_bits(bits as u32);
+    f64, F64, FLOAT, v => v.to_bits(), bits => f64::from_bits(bits);
 }
 
 impl WasmTy for u128 {}
@@ -202,6 +332,25 @@ impl<T: WasmTy> Group for T {
     fn read(vm: &mut vm::Store, slots: &[u64]) -> Result<T> {
         Slots::read(vm, slots)
     }
+
+    const NUMBERS: Option<NumberCount> = T::NUMBER;
+
+    #[inline(always)]
+    fn from_numbers(numbers: vm::Numbers) -> Result<T> {
+        T::from_number(&mut NumbersLeft { numbers, read: NumberCount::NONE })
+    }
+
+    #[inline(always)]
+    fn into_number(self) -> Result<u64> {
+        Slots::into_number(self)
+    }
+
+    #[inline(always)]
+    fn to_numbers(&self) -> vm::Numbers {
+        let mut made = NumbersMade::NONE;
+        self.to_number(&mut made);
+        made.numbers
+    }
 }
 
 macro_rules! tuples {
@@ -211,6 +360,7 @@ macro_rules! tuples {
         impl<$($name: WasmTy),*> WasmResults for ($($name,)*) {}
 
         #[allow(unused_variables, reason = "the last rest is empty")]
+        #[allow(unused_mut, reason = "of no numbers none is read")]
         #[allow(non_snake_case, reason = "the type's name names the value")]
         impl<$($name: WasmTy),*> Group for ($($name,)*) {
             const COUNT: usize = 0 $(+ <$name as Slots>::COUNT)*;
@@ -239,8 +389,48 @@ macro_rules! tuples {
                 )*
                 Ok(($($name,)*))
             }
+
+            const NUMBERS: Option<NumberCount> = {
+                let sum = Some(NumberCount::NONE);
+                $(let sum = NumberCount::with(sum, <$name as Slots>::NUMBER);)*
+                sum
+            };
+
+            #[inline(always)]
+            fn from_numbers(numbers: vm::Numbers) -> Result<Self> {
+                let mut left = NumbersLeft { numbers, read: NumberCount::NONE };
+                $(let $name = <$name as Slots>::from_number(&mut left)?;)*
+                Ok(($($name,)*))
+            }
+
+            #[inline(always)]
+            fn into_number(self) -> Result<u64> {
+                let ($($name,)*) = self;
+                let bits = 0;
+                $(let bits = Slots::into_number($name)?;)*
+                Ok(bits)
+            }
+
+            #[inline(always)]
+            fn to_numbers(&self) -> vm::Numbers {
+                let ($($name,)*) = self;
+                let mut made = NumbersMade::NONE;
+                $($name.to_number(&mut made);)*
+                made.numbers
+            }
         }
     };
+}
+
+/// Whether native code passes all of these in registers, and all are numbers.
+pub(crate) const fn are_numbers<P: Group, R: Group>() -> bool {
+    let (Some(params), Some(results)) = (P::NUMBERS, R::NUMBERS) else { return false };
+    params.ints <= INT_PARAMS && params.floats <= FLOAT_PARAMS && results.ints + results.floats <= 1
+}
+
+/// Whether there are floats among what are numbers.
+pub(crate) const fn has_floats<P: Group>() -> bool {
+    matches!(P::NUMBERS, Some(NumberCount { floats: 1.., .. }))
 }
 
 /// Repeats a macro for every list of names from none to 16.

@@ -9,6 +9,7 @@ use dunlin_vm as vm;
 use crate::buffer::Buffer;
 use crate::context::AsContextMut;
 use crate::error::{Error, Result};
+use crate::func::slots::{are_numbers, has_floats};
 use crate::func::{Func, WasmParams, WasmResults};
 use crate::quote::quoted;
 
@@ -70,6 +71,26 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     #[inline]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let vm = store.as_context_mut().vm;
+        if const { are_numbers::<P, R>() } {
+            let numbers = params.to_numbers();
+            let called = match const { has_floats::<P>() } {
+                false => vm.call_numbers::<false>(self.func.0, &numbers),
+                true => vm.call_numbers::<true>(self.func.0, &numbers),
+            };
+            match called {
+                vm::Called::Returned(int, float) => {
+                    return R::from_numbers(vm::Numbers { ints: [int; _], floats: [float; _] });
+                }
+                vm::Called::Failed(error) => return Err(error.into()),
+                vm::Called::Not => {}
+            }
+        }
+        self.call_slots(vm, params)
+    }
+
+    /// Calls it in the way that is always open.
+    #[inline(never)]
+    fn call_slots(&self, vm: &mut vm::Store, params: P) -> Result<R> {
         // Which of these it is, is known when this is compiled.
         let count = const { if P::COUNT > R::COUNT { P::COUNT } else { R::COUNT } };
         if count <= 5 {

@@ -18,6 +18,7 @@ mod linker;
 mod memory;
 mod misuse;
 mod module;
+mod numbers;
 mod shared_memory;
 mod store;
 mod table;

@@ -60,9 +60,7 @@ impl Translator<'_, '_> {
         }
         let mut inlined: HashMap<DefinedFuncIndex, bool> = HashMap::new();
         for &(_, func) in &callees {
-            if !inlined.contains_key(&func) {
-                inlined.insert(func, self.wants_inlined(func, At::Arm));
-            }
+            inlined.entry(func).or_insert_with(|| self.wants_inlined(func, At::Arm));
         }
         if callees.len() > COMPARED_MAX && inlined.values().any(|inlined| !inlined) {
             return Ok(false);

@@ -7,7 +7,7 @@ use dunlin_code::op::{Op, PlainOp};
 
 use super::dispatch::{DONE, start};
 use super::table;
-use crate::builtins;
+use crate::host_call;
 use crate::native;
 use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, Rt, VmCtx};
 
@@ -67,7 +67,7 @@ pub(crate) unsafe fn run(rt: *mut Rt, func: *const FuncRecord, fp: *mut u64) -> 
     unsafe {
         let cx = (*func).vmctx;
         if (*func).host {
-            return match builtins::host_call(rt, func, std::ptr::null_mut(), fp) {
+            return match host_call::call(rt, func, std::ptr::null_mut(), fp) {
                 Ok(()) => Exit::Done,
                 Err(trap) => fail(rt, trap),
             };
@@ -79,6 +79,7 @@ pub(crate) unsafe fn run(rt: *mut Rt, func: *const FuncRecord, fp: *mut u64) -> 
         {
             return if returned { Exit::Done } else { Exit::Trap };
         }
+        (*(*rt).store).watch();
         run_linked(rt, entry, cx, fp, std::ptr::null_mut())
     }
 }

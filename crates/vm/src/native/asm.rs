@@ -4,36 +4,39 @@
 //! the registers in which System V does; only results come in more of them.
 //!
 //! ```text
-//!  frame of `call`:   [rbp + 8] return address     [rbp - 48] header of the frame that called, or 0
-//!                     [rbp]     frame pointer      [rbp - 56] the runtime record
-//!                     [rbp - 8 ...] rbx, r12-r15   [rbp - 64] the former `Rt::native_sp`
-//!                                                  [rbp - 72] where results go
-//!                                                  [rbp - 80] whether there are more than one
+//!  frame of an entry:   [rbp + 8] return address     [rbp - 16] header of the frame that called, or 0
+//!                       [rbp]     frame pointer      [rbp - 24] the runtime record
+//!                       [rbp - 8] rbx                [rbp - 32] the former `Rt::native_sp`: where that is now
+//!  of the wide one:                                  [rbp - 40] where results go
 //! ```
+//!
+//! An entry says that it changes all registers, so that whoever contains it saves what it needs, once.
 
-use std::arch::naked_asm;
+use std::arch::{asm, naked_asm};
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dunlin_code::native::Builtin;
+use dunlin_code::native::{Builtin, FLOAT_PARAMS, INT_PARAMS};
 
-use super::bridge::{call_host, call_out, fault, thrown};
+use super::bridge::{call_out, fault, thrown};
 use super::builtins;
+use super::host::{call_host, stop_at_host};
 use super::registers::{Outgoing, Registers};
+use crate::func::{Blind, NumberFunction, Numbers, Seeing};
 use crate::vmctx::{FrameHeader, Rt, VmCtx};
 
 /// Whether there is native code.
 pub const AVAILABLE: bool = true;
 
-/// Where the header is, below the frame pointer of [`call`].
-pub(super) const HEADER_BELOW: usize = 48;
-/// Where the runtime record is, below the frame pointer of [`call`].
-pub(super) const RT_BELOW: usize = 56;
+/// Where the header is, below the frame pointer of an entry.
+pub(super) const HEADER_BELOW: usize = 16;
+/// Where the runtime record is, below the frame pointer of an entry.
+pub(super) const RT_BELOW: usize = 24;
 
-/// Where the address of results is, below the frame pointer of [`call`].
-const RESULTS_BELOW: usize = 72;
-/// Where it is kept whether all registers are of use, below the frame pointer of [`call`].
-const WIDE_BELOW: usize = 80;
+/// Where the former `Rt::native_sp` is, below the frame pointer of an entry.
+const SAVED_BELOW: usize = 32;
+/// Where the address of results is, below the frame pointer of [`wide_entry`].
+const RESULTS_BELOW: usize = 40;
 
 /// What [`call`] returns when native code returned.
 pub(super) const RETURNED: u32 = 0;
@@ -102,6 +105,21 @@ macro_rules! store_floats {
     };
 }
 
+/// Leaves an entry, with `Rt::native_sp` in `rsp`.
+macro_rules! leave {
+    () => {
+        concat!(
+            "pop rcx\n",
+            "pop rdx\n",
+            "mov qword ptr [rdx + {native_sp}], rcx\n",
+            "pop rcx\n",
+            "pop rbx\n",
+            "pop rbp\n",
+            "ret\n",
+        )
+    };
+}
+
 /// Notes the place of native code that just called, with its context in `rdi`, using two registers. The
 /// operands of the assembly are named as the fields.
 macro_rules! note_place {
@@ -132,38 +150,57 @@ macro_rules! note_place {
 }
 
 /// Calls native code with the register ABI: `code` with context `cx`, parameters and results in
-/// `registers`. 0 if it returned, 1 if it stopped, which the runtime record tells more of. Unless `wide`,
-/// `registers` are only those for integer parameters, and the one result is left in the first.
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn call(
+/// `registers`. 0 if it returned, 1 if it stopped, which the runtime record tells more of.
+///
+/// # Safety
+///
+/// V13: there is such code, for this context, and room on the native stack.
+pub(super) unsafe fn call(
     registers: *mut Registers,
     rt: *mut Rt,
     code: *const u8,
     cx: *mut VmCtx,
     header: *const FrameHeader,
-    wide: bool,
 ) -> u32 {
+    let ended;
+    // SAFETY: the caller's promise; the entry keeps the stack and `rbx`, and all else is said to change.
+    unsafe {
+        asm!(
+            "call {entry}",
+            entry = sym wide_entry,
+            inout("rdi") registers => _,
+            inout("rsi") rt => _,
+            inout("rdx") code => _,
+            inout("rcx") cx => _,
+            inout("r8") header => _,
+            lateout("r11") ended,
+            out("r12") _,
+            out("r13") _,
+            out("r14") _,
+            out("r15") _,
+            clobber_abi("C"),
+        );
+    }
+    ended
+}
+
+/// The entry of [`call`], with its arguments in `rdi` to `r8`; how it ended is left in `r11`.
+#[unsafe(naked)]
+unsafe extern "C" fn wide_entry() {
     naked_asm!(
         "push rbp",
         "mov rbp, rsp",
         "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
         "push r8",
         "push rsi",
         "push qword ptr [rsi + {native_sp}]",
-        "push rdi",
-        "push r9",
         "mov qword ptr [rsi + {native_sp}], rsp",
+        "push rdi",
+        "sub rsp, 8",
         "mov rax, rdx",
         "mov r10, rdi",
         "mov rdi, rcx",
-        "test r9b, r9b",
-        "jz 2f",
         load_floats!("r10"),
-        "2:",
         "mov rsi, qword ptr [r10]",
         "mov rdx, qword ptr [r10 + 8]",
         "mov rcx, qword ptr [r10 + 16]",
@@ -172,8 +209,6 @@ pub(super) unsafe extern "C" fn call(
         "call rax",
         "mov r11, qword ptr [rbp - {results}]",
         "mov qword ptr [r11], rax",
-        "cmp byte ptr [rbp - {wide}], 0",
-        "je 3f",
         "mov qword ptr [r11 + 8], rcx",
         "mov qword ptr [r11 + 16], rdx",
         "mov qword ptr [r11 + 24], rsi",
@@ -182,32 +217,99 @@ pub(super) unsafe extern "C" fn call(
         "mov qword ptr [r11 + 48], r9",
         "mov qword ptr [r11 + 56], r10",
         store_floats!("r11"),
-        "3:",
-        "xor eax, eax",
-        "jmp {leave}",
+        "lea rsp, [rbp - {saved}]",
+        "xor r11d, r11d",
+        leave!(),
         native_sp = const offset_of!(Rt, native_sp),
         results = const RESULTS_BELOW,
-        wide = const WIDE_BELOW,
-        leave = sym leave,
+        saved = const SAVED_BELOW,
     )
 }
 
-/// Undoes `call`: `eax` is what it returns, the stack as it left it.
+/// What native code gave that was called with numbers.
+pub(crate) struct Given {
+    /// [`RETURNED`], or it stopped.
+    pub(super) ended: u32,
+    /// An integer result.
+    pub(super) int: u64,
+    /// A float result.
+    pub(super) float: f64,
+}
+
+/// As [`call`], from the host, with parameters and one result that are numbers in registers. `FLOATS`:
+/// whether there are floats among the parameters.
+///
+/// # Safety
+///
+/// As for [`call`].
+#[inline(always)]
+pub(super) unsafe fn call_numbers<const FLOATS: bool>(
+    rt: *mut Rt,
+    code: *const u8,
+    cx: *mut VmCtx,
+    numbers: &Numbers,
+) -> Given {
+    let [a, b, c, d, e] = numbers.ints;
+    let [s, t, u, v, w, x, y, z] = numbers.floats;
+    let (ended, int, float);
+    macro_rules! enter {
+        ($($floats:tt)*) => {
+            asm!(
+                "call {entry}",
+                entry = sym numbers_entry,
+                inout("rax") code => int,
+                inout("r10") rt => _,
+                inout("rdi") cx => _,
+                inout("rsi") a => _,
+                inout("rdx") b => _,
+                inout("rcx") c => _,
+                inout("r8") d => _,
+                inout("r9") e => _,
+                lateout("r11") ended,
+                out("r12") _,
+                out("r13") _,
+                out("r14") _,
+                out("r15") _,
+                $($floats)*
+                clobber_abi("C"),
+            )
+        };
+    }
+    // SAFETY: as in `call`.
+    unsafe {
+        if FLOATS {
+            enter! {
+                inout("xmm0") s => float,
+                inout("xmm1") t => _,
+                inout("xmm2") u => _,
+                inout("xmm3") v => _,
+                inout("xmm4") w => _,
+                inout("xmm5") x => _,
+                inout("xmm6") y => _,
+                inout("xmm7") z => _,
+            }
+        } else {
+            enter! { lateout("xmm0") float, }
+        }
+    }
+    Given { ended, int, float }
+}
+
+/// The entry of [`call_numbers`]: the code in `rax`, the record in `r10`, all else where the code wants it and
+/// leaves it; how it ended is left in `r11`.
 #[unsafe(naked)]
-unsafe extern "C" fn leave() {
+unsafe extern "C" fn numbers_entry() {
     naked_asm!(
-        "add rsp, 16",
-        "pop rcx",
-        "pop rdx",
-        "mov qword ptr [rdx + {native_sp}], rcx",
-        "pop r8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
+        "push rbp",
+        "mov rbp, rsp",
+        "push rbx",
+        "push 0",
+        "push r10",
+        "push qword ptr [r10 + {native_sp}]",
+        "mov qword ptr [r10 + {native_sp}], rsp",
+        "call rax",
+        "xor r11d, r11d",
+        leave!(),
         native_sp = const offset_of!(Rt, native_sp),
     )
 }
@@ -215,7 +317,7 @@ unsafe extern "C" fn leave() {
 /// Where native code is left when it stopped: with `Rt::native_sp` in `rsp`.
 #[unsafe(naked)]
 unsafe extern "C" fn stopped() {
-    naked_asm!("mov eax, 1", "jmp {leave}", leave = sym leave)
+    naked_asm!("mov r11d, 1", leave!(), native_sp = const offset_of!(Rt, native_sp))
 }
 
 /// The address of [`stopped`].
@@ -297,33 +399,74 @@ pub(crate) fn bridge() -> *const u8 {
     bridge_code as *const () as *const u8
 }
 
-/// Code with the register ABI of host functions that are passed integers alone and give one result at
-/// most: calls what `VmCtx::callee` of the context names.
+/// The bridge to a host function that sees its store.
 #[unsafe(naked)]
-unsafe extern "C" fn host_code() {
+unsafe extern "C" fn seeing_code<F: NumberFunction<Sees = Seeing>>() {
     naked_asm!(
         note_place!("rax", "r10"),
-        "push rbp",
-        "mov rbp, rsp",
+        "sub rsp, 8",
         "call {call_host}",
-        // 0: it returned. Otherwise the record to resume with.
         "test rax, rax",
-        "jnz {resume}",
+        "jnz {failed}",
         "mov rax, rdx",
-        "pop rbp",
+        "movq xmm0, rdx",
+        "add rsp, 8",
         "ret",
         rt = const offset_of!(VmCtx, rt),
         exit_ip = const offset_of!(Rt, exit_ip),
         exit_fp = const offset_of!(Rt, exit_fp),
         exit_vmctx = const offset_of!(Rt, exit_vmctx),
-        call_host = sym call_host,
+        call_host = sym call_host::<F>,
+        failed = sym host_failed,
+    )
+}
+
+/// The bridge to a host function that sees nothing: where it was called is noted only if it failed.
+#[unsafe(naked)]
+unsafe extern "C" fn blind_code<F: NumberFunction<Sees = Blind>>() {
+    naked_asm!(
+        "sub rsp, 8",
+        "call {call_host}",
+        "test rax, rax",
+        "jnz {failed}",
+        "mov rax, rdx",
+        "movq xmm0, rdx",
+        "add rsp, 8",
+        "ret",
+        call_host = sym call_host::<F>,
+        failed = sym host_failed,
+    )
+}
+
+/// Goes on after a host function that failed, with the record in `rax` and the stack as its bridge left it.
+#[unsafe(naked)]
+unsafe extern "C" fn host_failed() {
+    naked_asm!(
+        "mov r10, qword ptr [rsp + 8]",
+        "dec r10",
+        "mov qword ptr [rax + {exit_ip}], r10",
+        "mov qword ptr [rax + {exit_fp}], rbp",
+        "mov qword ptr [rax + {exit_vmctx}], 0",
+        "mov rdi, rax",
+        "call {stop}",
+        "jmp {resume}",
+        exit_ip = const offset_of!(Rt, exit_ip),
+        exit_fp = const offset_of!(Rt, exit_fp),
+        exit_vmctx = const offset_of!(Rt, exit_vmctx),
+        stop = sym stop_at_host,
         resume = sym resume,
     )
 }
 
-/// The bridge to host functions that are passed integers alone.
-pub(crate) fn host_bridge() -> *const u8 {
-    host_code as *const () as *const u8
+/// Code with the register ABI that calls the host function of type `F` which `VmCtx::callee` names, one
+/// that sees its store.
+pub(crate) fn seeing_bridge<F: NumberFunction<Sees = Seeing>>() -> *const u8 {
+    seeing_code::<F> as *const () as *const u8
+}
+
+/// As [`seeing_bridge`], for one that sees nothing.
+pub(crate) fn blind_bridge<F: NumberFunction<Sees = Blind>>() -> *const u8 {
+    blind_code::<F> as *const () as *const u8
 }
 
 /// Where the fault handler lets a thread go on that faulted in native code: the address of the
@@ -392,23 +535,28 @@ unsafe extern "C" fn probe() {
     naked_asm!("mov rax, qword ptr [rsp]", "ret")
 }
 
-static RETURN_ADDRESS: AtomicUsize = AtomicUsize::new(0);
+/// Where code that the entries call returns to.
+static RETURN_ADDRESSES: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
-/// Finds out where native code that [`call`] calls returns to. To be called before there is any.
+/// Finds out where native code that is entered returns to. To be called before there is any.
 pub(super) fn prepare() {
     let mut registers = Registers::ZERO;
-    // SAFETY: of the record `call` touches only `native_sp`; the code is `probe`, which uses nothing.
-    unsafe {
-        let mut rt = std::mem::MaybeUninit::<Rt>::zeroed();
-        let code = (probe as *const ()).cast();
-        call(&mut registers, rt.as_mut_ptr(), code, std::ptr::null_mut(), std::ptr::null(), true);
+    let numbers = Numbers { ints: [0; INT_PARAMS], floats: [0.0; FLOAT_PARAMS] };
+    let mut rt = std::mem::MaybeUninit::<Rt>::zeroed();
+    let (rt, code) = (rt.as_mut_ptr(), (probe as *const ()).cast());
+    // SAFETY: of the record entries touch only `native_sp`; the code is `probe`, which uses nothing.
+    let given = unsafe {
+        call(&mut registers, rt, code, std::ptr::null_mut(), std::ptr::null());
+        call_numbers::<false>(rt, code, std::ptr::null_mut(), &numbers)
+    };
+    for (known, found) in RETURN_ADDRESSES.iter().zip([registers.ints[0], given.int]) {
+        known.store(found as usize, Ordering::Relaxed);
     }
-    RETURN_ADDRESS.store(registers.ints[0] as usize, Ordering::Relaxed);
 }
 
-/// Whether a frame that returns to `ret` is the outermost that [`call`] called.
+/// Whether a frame that returns to `ret` is the outermost that an entry called.
 pub(super) fn is_outermost(ret: usize) -> bool {
-    ret == RETURN_ADDRESS.load(Ordering::Relaxed)
+    RETURN_ADDRESSES.iter().any(|known| known.load(Ordering::Relaxed) == ret)
 }
 
 /// What `VmCtx::builtins` points to.

@@ -13,12 +13,12 @@ use super::registers::{Outgoing, Which, to_registers, to_slots};
 use super::registry;
 use crate::backtrace::Backtrace;
 use crate::bug::bug;
-use crate::builtins;
 use crate::continuation;
 use crate::exception::{self, Catcher};
 use crate::frames::Place;
+use crate::host_call;
 use crate::interp::{self, Exit};
-use crate::store::{Shared, abort};
+use crate::store::abort;
 use crate::sys;
 use crate::tiers::sample;
 use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, Rt, VmCtx};
@@ -128,61 +128,6 @@ pub(super) unsafe extern "C" fn call_out(
     }
 }
 
-/// What a host function gave, or where to go on instead.
-#[repr(C)]
-pub(super) struct HostResult {
-    /// [`DONE`], or the runtime record to resume with.
-    resume: usize,
-    /// The one result.
-    int: u64,
-}
-
-/// As [`call_out`], for a host function that is passed integers alone. The exit fields say who calls.
-///
-/// # Safety
-///
-/// V13: called by the bridge to host functions.
-pub(super) unsafe extern "C" fn call_host(
-    cx: *mut VmCtx,
-    a: u64,
-    b: u64,
-    c: u64,
-    d: u64,
-    e: u64,
-) -> HostResult {
-    // SAFETY: V13; V2, V4: as for `call_out`. The value stack is free from `native_top` on.
-    unsafe {
-        let rt = (*cx).rt;
-        let record = (*cx).callee as *const FuncRecord;
-        let called = match (*rt).interrupt.load(Ordering::Relaxed) & Shared::STOPS {
-            0 => builtins::host_call_ints(
-                rt,
-                record,
-                (*cx).caller,
-                (*rt).native_top,
-                [a, b, c, d, e],
-            ),
-            _ => Err(Trap::Interrupted),
-        };
-        match called {
-            Ok(int) => HostResult { resume: DONE, int },
-            Err(trap) => HostResult { resume: host_failed(rt, trap), int: 0 },
-        }
-    }
-}
-
-#[cold]
-unsafe fn host_failed(rt: *mut Rt, trap: Trap) -> usize {
-    // SAFETY: as for `call_host`.
-    unsafe {
-        (*rt).trap = match trap {
-            Trap::Exception => exception::throw_from(rt, (*rt).exception),
-            trap => trap,
-        };
-        stop_running(rt).expose_provenance()
-    }
-}
-
 /// The call itself: [`DONE`] or [`NATIVE`]. On failure the exit fields say where guest code stopped.
 unsafe fn outside(
     rt: *mut Rt,
@@ -199,7 +144,7 @@ unsafe fn outside(
         }
         let ty: *const FuncType = match callee {
             Callee::Defined(_, func) => Arc::as_ptr((*(*cx).module).module().func_type(func)),
-            Callee::Host(record) => builtins::host_type(record),
+            Callee::Host(record) => host_call::ty(record),
         };
         let ty = &*ty;
         let top = (*rt).native_top;
@@ -210,7 +155,7 @@ unsafe fn outside(
         to_slots(ty, Which::Params, top, &(*outgoing).registers, (*rt).spill);
         match callee {
             Callee::Host(record) => {
-                let called = builtins::host_call(rt, record, (*cx).caller, top);
+                let called = host_call::call(rt, record, (*cx).caller, top);
                 place.set_exit(rt);
                 match called {
                     Ok(()) => {}

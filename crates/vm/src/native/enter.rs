@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use dunlin_code::Trap;
-use dunlin_code::native::{FRAME_BYTES_MAX, INT_PARAMS};
+use dunlin_code::native::FRAME_BYTES_MAX;
 use dunlin_module::FuncType;
 
 use super::asm::{self, RETURNED};
 use super::bridge::Link;
-use super::registers::{Ints, Registers, Which, to_registers, to_slots};
+use super::registers::{Registers, Which, to_registers, to_slots};
 use crate::exception;
-use crate::interp::{self, Exit};
+use crate::func::Numbers;
+use crate::interp;
 use crate::sys;
 use crate::vmctx::{FrameHeader, FuncRecord, Rt, VmCtx};
 
@@ -127,6 +128,17 @@ unsafe fn has_room(rt: *mut Rt) -> bool {
     }
 }
 
+/// As [`has_room`] on the value stack of the call from the host, if this thread's limit is set already.
+#[inline(always)]
+unsafe fn has_settled_room(rt: *mut Rt) -> bool {
+    // SAFETY: V2.
+    let limit = unsafe { (*rt).native_limit.load(Ordering::Relaxed) };
+    match ROOM.try_with(Cell::get) {
+        Ok(room) => room.end == limit && room.contains(sys::stack_pointer()),
+        Err(_) => false,
+    }
+}
+
 /// Tells native code where its stack ends, on a thread where it did not run last.
 #[cold]
 unsafe fn settle_limit(rt: *mut Rt, end: usize) {
@@ -222,7 +234,7 @@ unsafe fn run(
         let kept = header.read();
         let top = (*rt).native_top;
         (*rt).native_top = fp;
-        let ended = asm::call(registers, rt, code, cx, &raw const kept, true);
+        let ended = asm::call(registers, rt, code, cx, &raw const kept);
         (*rt).native_top = top;
         header.write(kept);
         match ended {
@@ -233,43 +245,30 @@ unsafe fn run(
     }
 }
 
-/// Calls `func` from the host if it is native and all it is passed are integers: parameters are in
-/// `values`, where a result is left. `None` if it is not so, or it cannot be entered now.
+/// Calls `func` from the host with numbers in registers, if it is native and can be entered now: the outer
+/// `None` if not, the inner if it stopped.
 ///
 /// # Safety
 ///
-/// As for [`crate::interp::run`], with parameters in `values` instead of on the value stack, which is free
-/// from `Rt::stack_top` on; `ints` is that of the function's type.
+/// V2, V4: `func` is a record of the store of `rt`, which is set, of a function of a module that is passed
+/// and gives numbers in registers alone. The value stack is free from `Rt::stack_top` on.
 #[inline(always)]
-pub(crate) unsafe fn call_ints(
+pub(crate) unsafe fn call_numbers<const FLOATS: bool>(
     rt: *mut Rt,
     func: *const FuncRecord,
-    ints: Ints,
-    values: &mut [u64],
-) -> Option<Exit> {
-    if ints == Ints::No || values.len() < INT_PARAMS {
-        return None;
-    }
-    // SAFETY: V2, V4: as for this function; of `values`, as many are used as there are registers.
+    numbers: &Numbers,
+) -> Option<Option<(u64, f64)>> {
+    // SAFETY: the caller's promise.
     unsafe {
         let code = (*(*func).code).native.load(Ordering::Acquire);
-        if code.is_null() || !has_room(rt) {
+        if code.is_null() || !has_settled_room(rt) {
             return None;
         }
-        let top = (*rt).native_top;
         let free = (*rt).stack_top;
+        let given = asm::call_numbers::<FLOATS>(rt, code, (*func).vmctx, numbers);
         (*rt).native_top = free;
-        let registers = values.as_mut_ptr().cast();
-        let ended = asm::call(registers, rt, code, (*func).vmctx, std::ptr::null(), false);
-        (*rt).native_top = top;
         (*rt).stack_top = free;
-        if ended != RETURNED {
-            return Some(Exit::Trap);
-        }
-        if ints == Ints::Narrow {
-            values[0] &= u64::from(u32::MAX);
-        }
-        Some(Exit::Done)
+        Some((given.ended == RETURNED).then_some((given.int, given.float)))
     }
 }
 
@@ -297,7 +296,7 @@ pub(crate) unsafe fn call_record(
         to_registers(ty, Which::Params, fp, &mut registers, (*rt).spill);
         let top = (*rt).native_top;
         (*rt).native_top = fp;
-        let ended = asm::call(&mut registers, rt, code, cx, std::ptr::null(), true);
+        let ended = asm::call(&mut registers, rt, code, cx, std::ptr::null());
         (*rt).native_top = top;
         if ended != RETURNED {
             return Some(false);

@@ -1,6 +1,7 @@
 //! Where there is no native code: [`AVAILABLE`] is false and nobody gets to the rest.
 
 use super::registers::Registers;
+use crate::func::Numbers;
 use crate::vmctx::{FrameHeader, Rt, VmCtx};
 
 /// Whether there is native code.
@@ -19,9 +20,27 @@ pub(super) unsafe fn call(
     _code: *const u8,
     _cx: *mut VmCtx,
     _header: *const FrameHeader,
-    _wide: bool,
 ) -> u32 {
     1
+}
+
+/// What native code gave that was called with numbers.
+pub(crate) struct Given {
+    pub(super) ended: u32,
+    pub(super) int: u64,
+    pub(super) float: f64,
+}
+
+/// # Safety
+///
+/// None needed.
+pub(super) unsafe fn call_numbers<const FLOATS: bool>(
+    _rt: *mut Rt,
+    _code: *const u8,
+    _cx: *mut VmCtx,
+    _numbers: &Numbers,
+) -> Given {
+    Given { ended: 1, int: 0, float: 0.0 }
 }
 
 pub(super) fn stopped_address() -> usize {
@@ -32,7 +51,11 @@ pub(crate) fn bridge() -> *const u8 {
     std::ptr::null()
 }
 
-pub(crate) fn host_bridge() -> *const u8 {
+pub(crate) fn blind_bridge<F>() -> *const u8 {
+    std::ptr::null()
+}
+
+pub(crate) fn seeing_bridge<F>() -> *const u8 {
     std::ptr::null()
 }
 

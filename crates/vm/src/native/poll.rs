@@ -1,6 +1,7 @@
 //! The pages that loops of native code read, one for each store: reading traps while the store shall
 //! stop.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::sys::{self, Access, NoMemory, Reservation};
@@ -22,6 +23,8 @@ struct Pages {
 pub(crate) struct PollPage {
     place: (usize, usize),
     address: usize,
+    /// Whether it may be closed now.
+    closed: AtomicBool,
 }
 
 fn pages() -> MutexGuard<'static, Pages> {
@@ -43,7 +46,7 @@ impl PollPage {
         }
         let place = pages.free.pop().ok_or(NoMemory)?;
         let address = pages.chunks[place.0].base().expose_provenance() + place.1 * page;
-        Ok(PollPage { place, address })
+        Ok(PollPage { place, address, closed: AtomicBool::new(false) })
     }
 
     /// Where native code reads.
@@ -57,13 +60,16 @@ impl PollPage {
         let page = sys::page_size();
         // If the system cannot split the mapping the page stays as it is: then the guest stops at
         // its next call.
+        self.closed.store(!open, Ordering::Relaxed);
         let _ = pages().chunks[self.place.0].protect(self.place.1 * page, page, access);
     }
 }
 
 impl Drop for PollPage {
     fn drop(&mut self) {
-        self.set_open(true);
+        if *self.closed.get_mut() {
+            self.set_open(true);
+        }
         pages().free.push(self.place);
     }
 }

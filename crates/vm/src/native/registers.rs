@@ -28,32 +28,6 @@ pub(crate) struct Outgoing {
     pub(super) context: *mut VmCtx,
 }
 
-/// Whether all that a signature passes is in integer registers, and one result at most: then slots can
-/// stand for registers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ints {
-    No,
-    Yes,
-    /// And the upper half of the result means nothing.
-    Narrow,
-}
-
-impl Ints {
-    /// Whether it is so for `ty`.
-    pub(crate) fn of(ty: &FuncType) -> Ints {
-        let int = |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::Ref(_));
-        match &ty.results[..] {
-            [] | [_] if ty.params.len() > native::INT_PARAMS || !ty.params.iter().all(int) => {
-                Ints::No
-            }
-            [] => Ints::Yes,
-            [ValType::I32] => Ints::Narrow,
-            [result] if int(result) => Ints::Yes,
-            _ => Ints::No,
-        }
-    }
-}
-
 /// Which values a signature passes how.
 #[derive(Clone, Copy)]
 pub(super) enum Which {

@@ -202,7 +202,7 @@ impl Store {
     /// Why the outermost call failed, which is over then.
     #[cold]
     #[inline(never)]
-    fn fail(&mut self) -> CallError {
+    pub(super) fn fail(&mut self) -> CallError {
         let failure = self.failure();
         let rt = self.rt();
         // SAFETY: the record is alive; V1.
@@ -326,8 +326,8 @@ impl Store {
     }
 
     /// Cleans up after an outermost call. `keep`: whether its value stack is worth keeping.
-    #[inline]
-    fn end(&mut self, keep: bool) {
+    #[inline(always)]
+    pub(super) fn end(&mut self, keep: bool) {
         self.watched_until_here(false);
         // A request that stopped something has done its work; one that came too late means the
         // next call.
@@ -355,10 +355,7 @@ impl Store {
             }
             let outer = (*rt).store;
             (*rt).store = store;
-            let exit = match native::call_ints(rt, place.record, place.ints, values) {
-                Some(exit) => exit,
-                None => enter_slots(rt, place, values),
-            };
+            let exit = enter_slots(rt, place, values);
             (*rt).store = outer;
             exit
         }
@@ -448,7 +445,6 @@ unsafe fn enter_slots(rt: *mut Rt, place: FuncPlace, values: &mut [u64]) -> Exit
         if (*rt).stack_end.offset_from_unsigned(fp) < params.max(results) {
             return refuse(rt, Trap::StackOverflow);
         }
-        (*(*rt).store).watch();
         for (i, value) in values[..params].iter().enumerate() {
             fp.add(i).write(*value);
         }

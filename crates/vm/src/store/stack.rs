@@ -100,6 +100,18 @@ impl Active {
         self.calling
     }
 
+    /// Whether no call is going on, and the next will find a stack.
+    #[inline(always)]
+    pub(super) fn is_resting(&self) -> bool {
+        !self.calling && self.stack.is_some()
+    }
+
+    /// Now a call is going on, on the stack of the last.
+    #[inline(always)]
+    pub(super) fn resume(&mut self) {
+        self.calling = true;
+    }
+
     /// Now a call is going on, on a stack of at least `slots` slots: gives the first of them if it is
     /// another stack than in the last call.
     #[inline]

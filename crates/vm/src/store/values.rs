@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dunlin_module::{FuncIndex, FuncType, HeapType, Hierarchy, RefType, TypeId, ValType};
 
 use super::{Func, FuncPlace, Misuse, Store};
-use crate::native::Ints;
+use crate::func::only_numbers;
 use crate::vmctx::FuncRecord;
 
 impl Store {
@@ -24,7 +24,7 @@ impl Store {
             param_slots: ty.param_slots(),
             result_slots: ty.result_slots(),
             param_refs: ty.params.iter().any(|param| param.is_ref()),
-            ints: Ints::of(ty),
+            numbers: only_numbers(ty),
         };
         let index = self.funcs.len() as u32;
         self.funcs.push(place);

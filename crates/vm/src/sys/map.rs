@@ -56,6 +56,28 @@ pub(super) unsafe fn protect(start: *mut u8, size: usize, access: Access) -> Res
     unsafe { rustix::mm::mprotect(start.cast::<c_void>(), size, access) }.map_err(|_| NoMemory)
 }
 
+/// Makes pages as they were before they were touched: zero, without memory.
+///
+/// # Safety
+///
+/// `start .. start + size` are whole pages of one mapping made by [`map`] that nobody uses meanwhile.
+#[cfg(all(target_os = "linux", not(dunlin_portable)))]
+pub(super) unsafe fn discard(start: *mut u8, size: usize) -> Result<(), NoMemory> {
+    let advice = rustix::mm::Advice::LinuxDontNeed;
+    // SAFETY: the pages are ours, and nobody relies on their contents (caller).
+    unsafe { rustix::mm::madvise(start.cast::<c_void>(), size, advice) }.map_err(|_| NoMemory)
+}
+
+/// As above, where nothing is known to do that.
+///
+/// # Safety
+///
+/// As above.
+#[cfg(not(all(target_os = "linux", not(dunlin_portable))))]
+pub(super) unsafe fn discard(_start: *mut u8, _size: usize) -> Result<(), NoMemory> {
+    Err(NoMemory)
+}
+
 /// Changes the size of an accessible mapping, which may move. Contents are kept, new bytes zero.
 ///
 /// # Safety

@@ -38,6 +38,13 @@ pub(super) unsafe fn protect(
 /// # Safety
 ///
 /// None needed.
+pub(super) unsafe fn discard(_start: *mut u8, _size: usize) -> Result<(), NoMemory> {
+    Err(NoMemory)
+}
+
+/// # Safety
+///
+/// None needed.
 pub(super) unsafe fn remap(
     _start: NonNull<u8>,
     _old: usize,

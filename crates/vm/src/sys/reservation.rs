@@ -60,6 +60,20 @@ impl Reservation {
         // SAFETY: whole pages inside the mapping, checked above.
         unsafe { map::protect(self.base().add(offset), size, access) }
     }
+
+    /// Makes `size` bytes from `offset` on, which were committed, zero, and gives back what memory they
+    /// take.
+    pub(crate) fn discard(&mut self, offset: usize, size: usize) -> Result<(), NoMemory> {
+        let inside = offset.checked_add(size).is_some_and(|end| end <= self.size);
+        if !inside || !offset.is_multiple_of(map::page_size()) {
+            return Err(NoMemory);
+        }
+        if size == 0 {
+            return Ok(());
+        }
+        // SAFETY: whole pages inside the mapping, checked above; `&mut self` shows that nobody uses them.
+        unsafe { map::discard(self.base().add(offset), size) }
+    }
 }
 
 impl Drop for Reservation {

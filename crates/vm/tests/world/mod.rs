@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dunlin_module::{Features, FuncType, Module, TypeRegistry, ValType};
 use dunlin_vm::{
-    CallError, Extern, Func, HostCall, HostError, InstanceHandle, InstantiateError, Limits,
+    CallError, Extern, Func, HostCall, HostError, HostFn, InstanceHandle, InstantiateError, Limits,
     MemoryKind, ModuleCode, Settings, Store, Trap,
 };
 
@@ -112,7 +112,7 @@ impl World {
         f: impl Fn(&mut HostCall<'_>) -> Result<(), HostError> + Send + Sync + 'static,
     ) -> Extern {
         let ty = FuncType::new(params.iter().copied(), results.iter().copied());
-        Extern::Func(self.store.host_func(&ty, Box::new(f)).unwrap())
+        Extern::Func(self.store.host_func(&ty, HostFn::new(f)).unwrap())
     }
 }
 

@@ -8,6 +8,7 @@ use super::exception::{land, mark_place, refused};
 use super::numeric::plain;
 use crate::builtins;
 use crate::exception;
+use crate::host_call;
 use crate::interp::regs::{Exec, Flow, Regs};
 use crate::tiers::sample;
 use crate::vmctx::{CodeEntry, FrameHeader, FuncRecord, VmCtx};
@@ -103,7 +104,7 @@ unsafe fn call_host(r: &mut Regs, func: *const FuncRecord, fp: *mut u64) -> Resu
     // SAFETY: V2, V4. The exit fields let the host boundary see who calls.
     unsafe {
         mark_place(r);
-        let called = builtins::host_call(r.rt, func, r.cx, fp);
+        let called = host_call::call(r.rt, func, r.cx, fp);
         if called.is_ok() {
             r.reload_memory();
             take_result(r, fp);
@@ -193,7 +194,7 @@ unsafe fn tail_call_record(r: &mut Regs, func: *const FuncRecord, base: u32, fra
             }
             Err(trap) => return refused(r, trap),
         }
-        let results = builtins::result_slots(func) as usize;
+        let results = host_call::result_slots(func) as usize;
         std::ptr::copy(at, r.fp, results);
         r.ip = header.ip;
         r.cx = header.vmctx;

@@ -8,7 +8,7 @@ use dunlin_code::{MemoryKind, Settings, Trap};
 use dunlin_module::{Features, FuncType, HeapType, Module, RefType, TypeRegistry, ValType};
 
 use super::{DONE, TABLE};
-use crate::{Extern, HostCall, Limits, ModuleCode, Store};
+use crate::{Extern, HostCall, HostFn, Limits, ModuleCode, Store};
 
 const GUEST: &str = r#"
 (module
@@ -75,7 +75,7 @@ fn guest(test: impl Fn(&mut Guest<'_, '_>) + Send + Sync + 'static) {
     let host = store
         .host_func(
             &FuncType::new([any], []),
-            Box::new(move |call: &mut HostCall<'_>| {
+            HostFn::new(move |call: &mut HostCall<'_>| {
                 test(&mut Guest(call));
                 *passed.lock().unwrap() = false;
                 Ok(())
