@@ -312,7 +312,10 @@ unsafe fn find(store: &Store, place: Place, exception: u32) -> Result<(Catcher, 
             };
         }
         next = walk.outwards(&activation, place);
-        boundaries += u32::from(!place.is_native() && next.is_some_and(|next| next.is_native()));
+        // Native code that took over the outermost frame of a call out of native code stands for it.
+        // SAFETY: V13: a place that guest code left, or that the walk gave.
+        let entered = || !place.is_native() || unsafe { native::is_outermost(place) };
+        boundaries += u32::from(next.is_some_and(|next| next.is_native()) && entered());
     }
     Err(Trap::Exception)
 }

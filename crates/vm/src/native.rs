@@ -47,7 +47,7 @@ pub use asm::AVAILABLE;
 #[cfg(dunlin_native)]
 pub(crate) use asm::fault_landing;
 pub(crate) use asm::{blind_bridge, bridge, builtin_stubs, seeing_bridge};
-pub(crate) use bridge::{Caller, Link, caller, find_handler, function, is_replaced};
+pub(crate) use bridge::{Caller, Link, caller, find_handler, function, is_outermost, is_replaced};
 pub(crate) use enter::{
     EnterCode, Entered, call_numbers, call_record, enter, enter_loop, is_in_room, room_below,
 };

@@ -355,6 +355,33 @@ fn a_cache_that_cannot_be_used_is_done_without() {
     assert!(runs(&without).is_empty());
 }
 
+/// Names in modules are no names of files.
+#[test]
+fn what_a_module_is_called_is_nowhere() {
+    if !dunlin_vm::NATIVE {
+        return;
+    }
+    let dir = scratch("names");
+    let long = "x".repeat(10_000);
+    for name in ["../../outside", "a/../b", "CON", ".", &long] {
+        let text = MODULE.replacen("(module", &format!("(module ${name}"), 1);
+        let module = module(&engine(&dir), &text);
+        compile(&module, &[0]);
+        assert!(module.save_to_cache(), "{name}");
+    }
+    let cached = fs::read_dir(dir.join("cache")).unwrap();
+    for entry in cached {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let (digits, ending) = name.split_once('.').unwrap();
+        assert!(digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
+        assert!(["code", "valid"].contains(&ending), "{name}");
+    }
+    let mut around: Vec<_> =
+        fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    around.sort();
+    assert_eq!(around, ["cache", "key"]);
+}
+
 #[test]
 fn it_is_listed_and_cleared() -> Result<(), Error> {
     let dir = scratch("list");

@@ -13,7 +13,7 @@ use crate::{instance, module};
 fn tiers(change: impl Fn(&mut Config)) -> Vec<(Tier, Engine)> {
     let mut tiers = vec![Tier::Interp];
     if Engine::default().has_tiers() {
-        tiers.extend([Tier::Opt, Tier::Eager]);
+        tiers.extend([Tier::Opt, Tier::Eager, Tier::Loops]);
     }
     let engine = |tier| {
         let mut config = Config::default();
@@ -281,6 +281,94 @@ fn small_threads_run_large_functions() {
                 };
                 thread.spawn_scoped(scope, work).unwrap().join().unwrap();
             });
+        }
+    }
+}
+
+#[test]
+fn what_is_thrown_where_a_loop_was_taken_over_passes_native_callers() {
+    let again = "(loop (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if 0 (i32.lt_u (local.get $n) (i32.const 5))))";
+    let wat = format!(
+        r#"(module (tag $t (param i32))
+             (global $after (export "after") (mut i32) (i32.const 0))
+             (func $throw (param i32) (result i32) (local $n i32)
+               {again} (throw $t (local.get 0)))
+             (func $middle (param i32) (result i32) (local $n i32)
+               {again} (drop (call $throw (local.get 0)))
+               (global.set $after (i32.const 1)) (i32.const 7))
+             (func (export "f") (param i32) (result i32)
+               (block $caught (result i32)
+                 (try_table (result i32) (catch $t $caught)
+                   (i32.add (call $middle (local.get 0)) (i32.const 1000))))))"#
+    );
+    for (tier, engine) in tiers(|_| ()) {
+        let (mut store, instance) = instance(&engine, &wat);
+        let f = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
+        for number in 0..4 {
+            assert_eq!(f.call(&mut store, number).unwrap(), number, "{tier:?}");
+        }
+        let after = instance.get_global(&mut store, "after").unwrap().get(&mut store);
+        assert_eq!(after.i32(), Some(0), "{tier:?}");
+    }
+}
+
+/// Bodies of endless loops, each of another kind of instruction.
+const ENDLESS: &[&str] = &[
+    "(loop (br 0))",
+    "(loop (drop (memory.size)) (br 0))",
+    "(loop (drop (memory.grow (i32.const 0))) (br 0))",
+    "(loop (call $empty) (br 0))",
+    "(loop (call_ref $f (ref.func $nothing)) (br 0))",
+    "(loop (call_indirect (type $f) (i32.const 0)) (br 0))",
+    "(return_call_indirect (type $f) (i32.const 1))",
+    "(return_call_ref $f (ref.func $endless))",
+    "(return_call $endless)",
+    "(loop (block (try_table (catch_all 0) (throw $t))) (br 0))",
+    "(loop (block (try_table (catch_all 0) (call $throws))) (br 0))",
+    "(loop (block (try_table (catch_all 0) (call $fails))) (br 0))",
+    "(loop (drop (struct.new_default $s)) (br 0))",
+    "(loop (drop (array.new_default $a (i32.const 100000))) (br 0))",
+    "(loop (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536)) (br 0))",
+    "(loop (drop (memory.atomic.wait32 $m (i32.const 0) (i32.const 0) (i64.const 0))) (br 0))",
+    "(loop (drop (memory.atomic.wait32 $m (i32.const 0) (i32.const 0) (i64.const -1))) (br 0))",
+    "(loop (drop (i32.atomic.rmw.add $m (i32.const 0) (i32.const 1))) (br 0))",
+    "(loop (br_table 0 0 0 (i32.const 1)))",
+    "(loop (drop (table.grow 0 (ref.null $f) (i32.const 0))) (br 0))",
+];
+
+#[test]
+fn endless_guests_are_stopped_in_every_tier() {
+    let engines = tiers(|config| config.execution.interruptible = true);
+    for body in ENDLESS {
+        let wat = format!(
+            r#"(module
+                 (type $f (func)) (type $s (struct (field i64))) (type $a (array (mut i8)))
+                 (import "host" "empty" (func $empty)) (import "host" "fails" (func $fails))
+                 (tag $t) (memory 1) (memory $m 1 1 shared)
+                 (table 2 (ref null $f)) (elem (table 0) (i32.const 0) (ref null $f)
+                   (ref.func $nothing) (ref.func $endless))
+                 (func $nothing) (func $throws (throw $t))
+                 (func $endless (export "f") (type $f) {body}))"#
+        );
+        for (tier, engine) in &engines {
+            let mut store = Store::new(engine, ());
+            let empty = Func::wrap(&mut store, || ());
+            // What a guest threw into the host comes back as it was.
+            let text = r#"(module (tag $t) (func (export "throw") (throw $t)))"#;
+            let thrower = Instance::new(&mut store, &module(engine, text), &[]).unwrap();
+            let throw = thrower.get_func(&mut store, "throw").unwrap();
+            let fails = Func::wrap(&mut store, move |mut caller: Caller<'_, ()>| {
+                throw.call(&mut caller, &[], &mut [])
+            });
+            let imports = [empty.into(), fails.into()];
+            let instance = Instance::new(&mut store, &module(engine, &wat), &imports).unwrap();
+            let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+            for _ in 0..2 {
+                store.set_deadline(Duration::from_millis(10)).unwrap();
+                let error = f.call(&mut store, ()).unwrap_err();
+                assert_eq!(error.trap(), Some(Trap::Interrupted), "{tier:?}: {body}");
+            }
         }
     }
 }

@@ -283,6 +283,17 @@ pub(crate) fn is_replaced(place: Place) -> bool {
     asm::is_outermost(place.ip.addr() + 1)
 }
 
+/// Whether `place` is in the outermost frame of a stretch of native code, or replaced: what called it is not
+/// native, even if the interpreter's frame that it replaced was called by native code.
+///
+/// # Safety
+///
+/// As for [`caller`].
+pub(crate) unsafe fn is_outermost(place: Place) -> bool {
+    // SAFETY: V13: every frame begins with the caller's frame pointer and the return address.
+    is_replaced(place) || asm::is_outermost(unsafe { *place.fp.add(1) } as usize)
+}
+
 /// The caller of the frame of native code at `place`.
 ///
 /// # Safety
