@@ -50,6 +50,7 @@ impl HostFn {
     /// # Safety
     ///
     /// That is of type `F`.
+    #[cfg_attr(not(dunlin_native), allow(dead_code, reason = "only native code calls it"))]
     #[inline(always)]
     pub(crate) unsafe fn function<F: HostFunction>(&self) -> &F {
         // SAFETY: the caller's promise.
@@ -128,6 +129,7 @@ pub enum Blind {}
 #[derive(Debug)]
 pub enum Seeing {}
 
+#[cfg_attr(not(dunlin_native), allow(dead_code, reason = "only native code goes there"))]
 pub(crate) mod sealed {
     use dunlin_code::Trap;
 

@@ -142,6 +142,7 @@ pub(crate) unsafe fn leave<R>(
 /// # Safety
 ///
 /// `rt` is the record of the store whose code runs.
+#[cfg_attr(not(dunlin_native), allow(dead_code, reason = "only native code calls it"))]
 #[inline(always)]
 pub(crate) unsafe fn leave_blind<R>(
     rt: *mut Rt,
