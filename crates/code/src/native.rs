@@ -130,6 +130,17 @@ pub struct Request<'a> {
     pub entry: Entry,
     /// What the code is for.
     pub settings: &'a Settings,
+    /// How much it is worth.
+    pub effort: Effort,
+}
+
+/// How much time, and how much code, a function is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effort {
+    /// It is one of many, most of which hardly ever run.
+    Some,
+    /// It takes time, or is one of few.
+    Most,
 }
 
 /// Makes native code.

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dunlin_code::Settings;
 use dunlin_code::artifact::{Artifact, Builder, Key, Packed};
-use dunlin_code::native::{CompileError, Compiler, Entry, Request};
+use dunlin_code::native::{CompileError, Compiler, Effort, Entry, Request};
 use dunlin_module::{DefinedFuncIndex, Module as Decoded};
 use dunlin_seal::envelope::{self, Purpose};
 use dunlin_seal::{Seal, SealError, SealedBy, SigningKey, blocks};
@@ -333,6 +333,9 @@ struct Done {
     interpreted: Vec<Interpreted>,
 }
 
+/// Bytes of all bodies from which on a program is large.
+const LARGE_BYTES: u64 = 1 << 20;
+
 impl Work<'_> {
     fn run(&self) {
         while let Some(func) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed)) {
@@ -360,7 +363,9 @@ impl Work<'_> {
 
     fn compile(&self, func: DefinedFuncIndex) -> Result<Packed<'static>, CompileError> {
         let (module, settings) = (self.module, &self.settings);
-        let request = Request { module, func, entry: Entry::Function, settings };
+        // Of a large program little runs often, and nobody knows what.
+        let effort = if self.total > LARGE_BYTES { Effort::Some } else { Effort::Most };
+        let request = Request { module, func, entry: Entry::Function, settings, effort };
         // Whatever it has half done is its own, and a compiler is used only through `&self`.
         let compiled = catch_unwind(AssertUnwindSafe(|| self.compiler.compile(&request)));
         let code = compiled.unwrap_or_else(|_| Err(CompileError::Failed("it panicked".into())))?;

@@ -1,5 +1,5 @@
 //! Shows what becomes of one function:
-//! `show FILE FUNCTION [--loop OFFSET] [--fuel] [--compact] [--deterministic] [--uninterruptible]`.
+//! `show FILE FUNCTION [--loop OFFSET] [--fuel] [--compact] [--deterministic] [--uninterruptible] [--cheap]`.
 //! FUNCTION is an index, imports first, or `all` for a summary of all functions.
 
 #![expect(clippy::print_stdout, reason = "that is what it is for")]
@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use dunlin_code::native::{Compiler, Entry, Request};
+use dunlin_code::native::{Compiler, Effort, Entry, Request};
 use dunlin_code::{MemoryKind, Settings};
 use dunlin_jit::Jit;
 use dunlin_module::{DefinedFuncIndex, Features, FuncIndex, Module, TypeRegistry};
@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         interruptible: !flag("--uninterruptible"),
         deterministic: flag("--deterministic"),
     };
+    let effort = if flag("--cheap") { Effort::Some } else { Effort::Most };
     let entry = match args.iter().position(|arg| arg == "--loop") {
         Some(at) => {
             let offset = args.get(at + 1).ok_or("--loop wants an offset")?.parse()?;
@@ -37,10 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let module = Module::decode(wasm, &Features::all(), &TypeRegistry::new())?;
     let jit = Jit::new()?;
     if function == "all" {
-        return summary(&jit, &module, &settings);
+        return summary(&jit, &module, &settings, effort);
     }
     let func = module.defined_func(FuncIndex(function.parse()?)).ok_or("that one is imported")?;
-    let request = Request { module: &module, func, entry, settings: &settings };
+    let request = Request { module: &module, func, entry, settings: &settings, effort };
     // First what it was made from, which is all there is if that is wrong.
     println!("{}", jit.clif(&request)?);
     println!("{}", jit.assembly(&request)?);
@@ -48,14 +49,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// How long compiling everything takes, and what is refused.
-fn summary(jit: &Jit, module: &Module, settings: &Settings) -> Result<(), Box<dyn Error>> {
+fn summary(
+    jit: &Jit,
+    module: &Module,
+    settings: &Settings,
+    effort: Effort,
+) -> Result<(), Box<dyn Error>> {
     let (mut bytes, mut done) = (0, 0);
     let begin = Instant::now();
     let mut slowest = Vec::new();
     for at in 0..module.bodies.len() as u32 {
         let func = DefinedFuncIndex(at);
         let begin = Instant::now();
-        match jit.compile(&Request { module, func, entry: Entry::Function, settings }) {
+        let entry = Entry::Function;
+        match jit.compile(&Request { module, func, entry, settings, effort }) {
             Ok(code) => {
                 done += 1;
                 bytes += code.bytes.len();

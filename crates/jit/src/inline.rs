@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use dunlin_code::native::Effort;
 use dunlin_module::op::Operator;
 use dunlin_module::{DefinedFuncIndex, Module};
 
@@ -22,6 +23,8 @@ const RECURSION_MAX: usize = 2;
 /// Bytes of bodies that may be inlined into any function, and so many times its own size.
 const GROWTH_BYTES: usize = 1200;
 const GROWTH_FACTOR: usize = 2;
+/// The same for functions of which most hardly ever run, as a part of that.
+const LITTLE: usize = 4;
 
 /// What may still be inlined into a function.
 #[derive(Debug)]
@@ -34,8 +37,10 @@ pub(crate) struct Inlining {
 
 impl Inlining {
     /// For a function whose body has so many bytes.
-    pub(crate) fn new(body_bytes: usize) -> Inlining {
-        Inlining { left: GROWTH_BYTES + GROWTH_FACTOR * body_bytes, known: HashMap::new() }
+    pub(crate) fn new(body_bytes: usize, effort: Effort) -> Inlining {
+        let most = GROWTH_BYTES + GROWTH_FACTOR * body_bytes;
+        let left = if effort == Effort::Most { most } else { most / LITTLE };
+        Inlining { left, known: HashMap::new() }
     }
 
     /// Nothing is inlined.

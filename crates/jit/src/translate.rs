@@ -44,7 +44,7 @@ use cranelift_codegen::ir::{Block, FuncRef, Function, Inst, SigRef, SourceLoc, S
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use dunlin_code::layout::ContextLayout;
-use dunlin_code::native::{CompileError, Entry, Inlined, Position, Request};
+use dunlin_code::native::{CompileError, Effort, Entry, Inlined, Position, Request};
 use dunlin_code::object::Storage;
 use dunlin_code::{Settings, frame::FrameLayout};
 use dunlin_module::op::{Operator, OperatorsReader, ReadError};
@@ -103,10 +103,15 @@ pub(crate) fn translate(
         unrolled: None,
         settings: *request.settings,
         entry: request.entry,
+        effort: request.effort,
         layout: ContextLayout::new(module),
         body: Body::new(module, request.func)?,
         callers: Vec::new(),
-        inlining: if options.inline { Inlining::new(body_bytes) } else { Inlining::none() },
+        inlining: if options.inline {
+            Inlining::new(body_bytes, request.effort)
+        } else {
+            Inlining::none()
+        },
         dispatches: Vec::new(),
         b: FunctionBuilder::new(func, builder),
         vmctx: Value::from_u32(0),
@@ -141,6 +146,7 @@ struct Translator<'a, 'm> {
     module: &'m Module,
     settings: Settings,
     entry: Entry,
+    effort: Effort,
     survey: Survey,
     layout: ContextLayout,
     /// What is translated now.

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use dunlin_code::native::{CompileError, Compiler, Entry, NativeCode, Request};
+use dunlin_code::native::{CompileError, Compiler, Effort, Entry, NativeCode, Request};
 use dunlin_code::{MemoryKind, Settings};
 use dunlin_jit::Jit;
 use dunlin_module::{DefinedFuncIndex, Features, Module, TypeRegistry};
@@ -28,8 +28,13 @@ fn compile(what: &str, text: &str) -> Result<NativeCode, CompileError> {
     };
     let (func, entry) = (DefinedFuncIndex(0), Entry::Function);
     let began = Instant::now();
-    let made =
-        Jit::new().unwrap().compile(&Request { module: &module, func, entry, settings: &settings });
+    let made = Jit::new().unwrap().compile(&Request {
+        module: &module,
+        func,
+        entry,
+        settings: &settings,
+        effort: Effort::Most,
+    });
     let took = began.elapsed();
     match &made {
         Ok(code) => println!("{what}: {} bytes in {took:?}", code.bytes.len()),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use dunlin_code::native::{CompileError, Compiler, Entry, NativeCode, Request};
+use dunlin_code::native::{CompileError, Compiler, Effort, Entry, NativeCode, Request};
 use dunlin_code::{MemoryKind, Settings};
 use dunlin_jit::Jit;
 use dunlin_module::op::Operator;
@@ -116,9 +116,10 @@ fn compile_all(files: &[suite::SuiteFile], least: usize) {
     let mut counts = Counts::default();
     for (at, module) in suite::modules(files) {
         for func in (0..module.bodies.len() as u32).map(DefinedFuncIndex) {
+            let effort = if func.0 % 2 == 0 { Effort::Most } else { Effort::Some };
             for entry in entries(&module, func) {
                 for settings in &settings() {
-                    let request = Request { module: &module, func, entry, settings };
+                    let request = Request { module: &module, func, entry, settings, effort };
                     counts.add(jit.compile(&request), || {
                         format!("{at} {func:?} {entry:?} {settings:?}")
                     });

@@ -38,7 +38,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dunlin_code::Settings;
-use dunlin_code::native::{CompileError, Compiler, Entry, NativeCode, Request};
+use dunlin_code::native::{CompileError, Compiler, Effort, Entry, NativeCode, Request};
 use dunlin_module::DefinedFuncIndex;
 
 pub(crate) use self::module::ModuleTiers;
@@ -100,7 +100,7 @@ impl Tiers {
         entry: Entry,
     ) -> Result<NativeCode, CompileError> {
         let (module, settings) = (code.module(), code.settings());
-        let request = Request { module, func, entry, settings };
+        let request = Request { module, func, entry, settings, effort: Effort::Most };
         if native::room_below(sys::stack_pointer()) >= COMPILER_STACK_BYTES {
             return self.compile_here(&request);
         }

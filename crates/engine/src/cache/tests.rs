@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dunlin_code::artifact::{Builder, Packed};
-use dunlin_code::native::{CompileError, Compiler, Entry, NativeCode, Request};
+use dunlin_code::native::{CompileError, Compiler, Effort, Entry, NativeCode, Request};
 use dunlin_module::DefinedFuncIndex;
 use dunlin_seal::directory::Kind;
 use dunlin_seal::envelope;
@@ -70,7 +70,13 @@ fn compile(module: &Module, funcs: &[u32]) {
     let compiler = engine.compiler().unwrap();
     for func in funcs {
         let (func, settings) = (DefinedFuncIndex(*func), &engine.settings());
-        let request = Request { module: module.decoded(), func, entry: Entry::Function, settings };
+        let request = Request {
+            module: module.decoded(),
+            func,
+            entry: Entry::Function,
+            settings,
+            effort: Effort::Most,
+        };
         let code = Packed::new(&compiler.compile(&request).unwrap()).unwrap();
         module.code().install(&[code.function(func, Entry::Function)]).unwrap();
     }

@@ -10,6 +10,7 @@
 //! back for each.
 
 use cranelift_codegen::ir::Block;
+use dunlin_code::native::Effort;
 use dunlin_module::op::OperatorsReader;
 
 use super::control::{Control, Kind};
@@ -33,7 +34,8 @@ impl<'m> Translator<'_, 'm> {
     pub(super) fn begin_copies(&mut self, header: Block) {
         self.unrolled = None;
         // The interpreter pays for a stretch that goes on behind the loop once, not once for each copy.
-        let wanted = self.callers.is_empty() && self.osr_operands.is_none() && !self.settings.fuel;
+        let outermost = self.callers.is_empty() && self.osr_operands.is_none();
+        let wanted = outermost && self.effort == Effort::Most && !self.settings.fuel;
         let copies = self.survey.unrolled.get(&self.body.operator_at);
         if let (true, Some(copies)) = (wanted, copies) {
             self.unrolled = Some(Unrolled {
