@@ -6,7 +6,7 @@
 //! ```text
 //!  frame of an entry:   [rbp + 8] return address     [rbp - 16] header of the frame that called, or 0
 //!                       [rbp]     frame pointer      [rbp - 24] the runtime record
-//!                       [rbp - 8] rbx                [rbp - 32] the former `Rt::native_sp`: where that is now
+//!                       [rbp - 8] rbx                [rbp - 32] former `Rt::native_sp`: where it is now
 //!  of the wide one:                                  [rbp - 40] where results go
 //! ```
 //!
@@ -295,8 +295,8 @@ pub(super) unsafe fn call_numbers<const FLOATS: bool>(
     Given { ended, int, float }
 }
 
-/// The entry of [`call_numbers`]: the code in `rax`, the record in `r10`, all else where the code wants it and
-/// leaves it; how it ended is left in `r11`.
+/// The entry of [`call_numbers`]: the code in `rax`, the record in `r10`, all else where the code wants it
+/// and leaves it; how it ended is left in `r11`.
 #[unsafe(naked)]
 unsafe extern "C" fn numbers_entry() {
     naked_asm!(
