@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,6 +70,18 @@ pub(crate) fn read(path: &Path) -> Result<Input, Failure> {
     Ok(Input { path: path.to_owned(), bytes: bytes? })
 }
 
+/// Opens a file that holds a compiled program, of which only what is needed is read; `None` if it is
+/// anything else, or cannot be read.
+pub(crate) fn open_compiled(path: &Path) -> Option<File> {
+    if is_stdin(path) {
+        return None;
+    }
+    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|m| m.is_file()))?;
+    let mut first = [0; MAGIC_BYTES];
+    file.read_exact_at(&mut first, 0).ok()?;
+    Module::is_compiled_program(&first).then_some(file)
+}
+
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
@@ -122,13 +135,18 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
+/// A path as messages show it.
+pub(crate) fn name(path: &Path) -> String {
+    match is_stdin(path) {
+        true => "stdin".to_owned(),
+        false => quoted(&path.to_string_lossy()),
+    }
+}
+
 impl Input {
     /// The path as messages show it.
     pub(crate) fn name(&self) -> String {
-        match is_stdin(&self.path) {
-            true => "stdin".to_owned(),
-            false => quoted(&self.path.to_string_lossy()),
-        }
+        name(&self.path)
     }
 
     /// The path as results begin with it.

@@ -25,6 +25,7 @@
 //! astray. It cannot prove that the code is what the compiler made: that is what seals are for.
 
 mod build;
+mod index;
 mod meta;
 mod read;
 
@@ -34,8 +35,9 @@ use std::fmt;
 use dunlin_module::{DefinedFuncIndex, Module};
 
 pub use build::Builder;
+pub use index::Index;
 
-use crate::native::{Entry, NativeCode};
+use crate::native::{Entry, NativeCode, Reloc};
 use crate::{MemoryKind, Settings};
 use meta::Bounds;
 use read::Reader;
@@ -196,9 +198,77 @@ impl<'a> Packed<'a> {
         Ok(Packed { align: code.align, code: Cow::Owned(bytes), meta: Cow::Owned(meta) })
     }
 
+    /// From installed code with its metadata: what was filled in is zero again.
+    pub fn unlinked(align: u32, mut code: Vec<u8>, meta: &'a [u8]) -> Packed<'a> {
+        for reloc in meta::relocs(meta) {
+            let at = reloc.offset as usize;
+            if let Some(field) = code.get_mut(at..at + 4) {
+                field.fill(0);
+            }
+        }
+        Packed { align, code: Cow::Owned(code), meta: Cow::Borrowed(meta) }
+    }
+
     /// Bytes that it takes, code and metadata.
     pub fn size(&self) -> usize {
         self.code.len() + self.meta.len()
+    }
+
+    /// The same, with bytes of its own.
+    pub fn into_owned(self) -> Packed<'static> {
+        let (code, meta) = (self.code.into_owned(), self.meta.into_owned());
+        Packed { align: self.align, code: Cow::Owned(code), meta: Cow::Owned(meta) }
+    }
+
+    /// As the code of a function, to be installed.
+    pub fn function(&self, func: DefinedFuncIndex, entry: Entry) -> Function<'_> {
+        let (code, meta) = (&*self.code, &*self.meta);
+        Function { func, entry, offset: 0, code, align: self.align, meta }
+    }
+}
+
+/// What an artifact begins with.
+struct Head<'a> {
+    key: Key<'a>,
+    functions: usize,
+    heats: usize,
+    meta_bytes: usize,
+    image_bytes: usize,
+}
+
+/// How long the parts are.
+struct Sizes {
+    fingerprint: usize,
+    functions: usize,
+    heats: usize,
+    meta: usize,
+    image: usize,
+}
+
+impl<'a> Head<'a> {
+    /// Reads what is of a fixed length.
+    fn fixed(reader: &mut Reader<'a>) -> Result<(Settings, ModuleDigest, Sizes), ArtifactError> {
+        if reader.take(MAGIC.len()).ok() != Some(MAGIC) {
+            return Err(ArtifactError::NotAnArtifact);
+        }
+        match reader.u32()? {
+            VERSION => {}
+            other => return Err(ArtifactError::Version(other)),
+        }
+        let settings = read_settings(reader.u32()?)?;
+        let module: ModuleDigest = reader.array()?;
+        let (fingerprint, functions) = (reader.u32()? as usize, reader.u32()? as usize);
+        let (heats, meta, image) = (reader.u32()? as usize, reader.size()?, reader.size()?);
+        Ok((settings, module, Sizes { fingerprint, functions, heats, meta, image }))
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Head<'a>, ArtifactError> {
+        let (settings, module, sizes) = Head::fixed(reader)?;
+        let Sizes { fingerprint, functions, heats, meta: meta_bytes, image: image_bytes } = sizes;
+        let fingerprint = std::str::from_utf8(reader.take(fingerprint)?)
+            .map_err(|_| malformed("the compiler's fingerprint is no text"))?;
+        let key = Key { fingerprint: Cow::Borrowed(fingerprint), settings, module };
+        Ok(Head { key, functions, heats, meta_bytes, image_bytes })
     }
 }
 
@@ -209,37 +279,44 @@ impl<'a> Artifact<'a> {
     ///
     /// If anything is not as [`Builder`] writes it.
     pub fn parse(bytes: &'a [u8]) -> Result<Artifact<'a>, ArtifactError> {
+        Artifact::read(bytes, None)
+    }
+
+    /// As [`Artifact::parse`] and [`Artifact::check`], going through the bytes once.
+    ///
+    /// # Errors
+    ///
+    /// As these; which of several faults is named may differ.
+    pub fn parse_for(bytes: &'a [u8], module: &Module) -> Result<Artifact<'a>, ArtifactError> {
+        Artifact::read(bytes, Some(module))
+    }
+
+    /// Reads only what it is for, and nothing behind that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Artifact::parse`].
+    pub fn parse_key(bytes: &'a [u8]) -> Result<Key<'a>, ArtifactError> {
+        Ok(Head::read(&mut Reader::new(bytes))?.key)
+    }
+
+    fn read(bytes: &'a [u8], of: Option<&Module>) -> Result<Artifact<'a>, ArtifactError> {
         let mut reader = Reader::new(bytes);
-        if reader.take(MAGIC.len()).ok() != Some(MAGIC) {
-            return Err(ArtifactError::NotAnArtifact);
-        }
-        match reader.u32()? {
-            VERSION => {}
-            other => return Err(ArtifactError::Version(other)),
-        }
-        let settings = read_settings(reader.u32()?)?;
-        let module: ModuleDigest = reader.array()?;
-        let fingerprint_bytes = reader.u32()? as usize;
-        let functions = reader.u32()? as usize;
-        let heats = reader.u32()? as usize;
-        let meta_bytes = reader.size()?;
-        let image_bytes = reader.size()?;
-        let fingerprint = std::str::from_utf8(reader.take(fingerprint_bytes)?)
-            .map_err(|_| malformed("the compiler's fingerprint is no text"))?;
+        let Head { key, functions, heats, meta_bytes, image_bytes } = Head::read(&mut reader)?;
         let mut rows = Reader::new(reader.take_rows(functions, FUNCTION_BYTES)?);
         let mut heat = Reader::new(reader.take_rows(heats, HEAT_BYTES)?);
         let mut meta = Reader::new(reader.take(meta_bytes)?);
         let image = reader.take(image_bytes)?;
         reader.end("bytes behind the code")?;
         let mut artifact = Artifact {
-            key: Key { fingerprint: Cow::Borrowed(fingerprint), settings, module },
+            key,
             functions: Vec::with_capacity(functions),
             profile: Vec::with_capacity(heats),
             image,
         };
         let mut end = 0;
         for _ in 0..functions {
-            end = artifact.function(&mut rows, &mut meta, end)?;
+            end = artifact.function(&mut rows, &mut meta, end, of)?;
         }
         if end != image.len() {
             return Err(malformed("the code is longer than its functions"));
@@ -247,6 +324,7 @@ impl<'a> Artifact<'a> {
         meta.end("the metadata is longer than its functions'")?;
         for _ in 0..heats {
             let (func, entry) = place(&mut heat)?;
+            of.map_or(Ok(()), |module| check_place(module, func, entry))?;
             let last = artifact.profile.last();
             if last.is_some_and(|last| (last.func, last.entry) >= (func, entry)) {
                 return Err(malformed("the profile is not in order").of(func));
@@ -262,8 +340,10 @@ impl<'a> Artifact<'a> {
         rows: &mut Reader<'a>,
         meta: &mut Reader<'a>,
         end: usize,
+        of: Option<&Module>,
     ) -> Result<usize, ArtifactError> {
         let (func, entry) = place(rows)?;
+        of.map_or(Ok(()), |module| check_place(module, func, entry))?;
         let fault = |error: ArtifactError| error.of(func);
         if self.functions.last().is_some_and(|last| (last.func, last.entry) >= (func, entry)) {
             return Err(fault(malformed("functions are not in order")));
@@ -280,7 +360,9 @@ impl<'a> Artifact<'a> {
         let (offset, code) =
             code.ok_or_else(|| fault(malformed("code is not where it must be")))?;
         let meta = meta.take(meta_bytes).map_err(fault)?;
-        meta::read(meta, &Bounds::of_code(code.len()), &mut ()).map_err(fault)?;
+        let any = Bounds::of_code(code.len());
+        let bounds = of.map_or(any, |module| Bounds::of(module, code.len()));
+        meta::read(meta, &bounds, &mut ()).map_err(fault)?;
         self.functions.push(Function { func, entry, offset, code, align, meta });
         Ok(offset + code.len())
     }
@@ -335,14 +417,20 @@ impl<'a> Function<'a> {
         self.align
     }
 
+    /// What is known of places in its code: see [`places`].
+    pub fn meta(&self) -> &'a [u8] {
+        self.meta
+    }
+
+    /// Places to be filled in, in ascending order.
+    pub fn relocs(&self) -> impl Iterator<Item = Reloc> + use<'a> {
+        meta::relocs(self.meta)
+    }
+
     /// What a compiler made it from; places to be filled in are in ascending order.
     pub fn unpack(&self) -> NativeCode {
-        let mut code =
-            NativeCode { bytes: self.code.to_vec(), align: self.align, ..NativeCode::default() };
-        // Parsing has read the same bytes within the same bounds.
-        let read = meta::read(self.meta, &Bounds::of_code(self.code.len()), &mut code);
-        debug_assert!(read.is_ok(), "checked by parsing: {read:?}");
-        code
+        let known = places(self.meta, self.code.len());
+        NativeCode { bytes: self.code.to_vec(), align: self.align, ..known }
     }
 
     /// The same as it is, to be put into another artifact.
@@ -350,6 +438,16 @@ impl<'a> Function<'a> {
         let (code, meta) = (Cow::Borrowed(self.code), Cow::Borrowed(self.meta));
         Packed { align: self.align, code, meta }
     }
+}
+
+/// What is known of places in code of so many bytes, from the [`Function::meta`] of a function: all of
+/// [`NativeCode`] but the code itself.
+pub fn places(meta: &[u8], code_bytes: usize) -> NativeCode {
+    let mut code = NativeCode::default();
+    // Whoever made the function has read the same bytes within the same bounds, or narrower ones.
+    let read = meta::read(meta, &Bounds::of_code(code_bytes), &mut code);
+    debug_assert!(read.is_ok(), "checked before: {read:?}");
+    code
 }
 
 fn check_code(align: u32, bytes: usize) -> Result<(), ArtifactError> {

@@ -11,13 +11,13 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use dunlin_code::artifact::{self, Artifact, Builder, CONTRACT, Key, ModuleDigest, Packed};
-use dunlin_code::native::{Compiler, Entry, NativeCode};
-use dunlin_module::{DefinedFuncIndex, Features, Module as Decoded, Proposal};
+use dunlin_code::artifact::{self, Artifact, Builder, CONTRACT, Key, ModuleDigest};
+use dunlin_code::native::{Compiler, Entry};
+use dunlin_module::{Features, Module as Decoded, Proposal};
 use dunlin_seal::directory::Kind;
 use dunlin_seal::envelope::{self, HEADER_BYTES};
 use dunlin_seal::{AccessError, Directory, MachineKey, Purpose, Seal, Trust, digest, digest_parts};
-use dunlin_vm::ModuleCode;
+use dunlin_vm::{HEAT_PER_MILLISECOND, ModuleCode};
 
 use crate::engine::Engine;
 use crate::error::Result;
@@ -25,6 +25,8 @@ use crate::storage::Storage;
 
 /// Smaller modules are validated in less time than a verdict is looked up.
 const VERDICT_BYTES_MIN: usize = 64 << 10;
+/// So much interpreted time has to be new for it to be written where nothing was compiled.
+const HEAT_WORTH_WRITING: u64 = 5 * HEAT_PER_MILLISECOND;
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 
@@ -34,6 +36,8 @@ pub(crate) struct Origin {
     digest: ModuleDigest,
     /// How many functions and loops came from the cache.
     loaded: usize,
+    /// The heat of interpreted functions that came from the cache, altogether.
+    remembered: u64,
 }
 
 /// An open cache.
@@ -98,29 +102,63 @@ fn purpose(kind: Kind) -> Purpose {
 
 /// Decodes a module; one that was found valid before is not validated again.
 pub(crate) fn decode(engine: &Engine, bytes: Arc<[u8]>) -> Result<(Decoded, ModuleDigest)> {
-    let digest = digest(&bytes);
     let storage = engine.storage();
     let cache = storage.cache().filter(|_| bytes.len() >= VERDICT_BYTES_MIN);
     let Some(cache) = cache else {
+        let digest = digest(&bytes);
         return Ok((crate::module::decode(engine, bytes)?, digest));
     };
-    let (features, build) = (features(&engine.features()), build());
-    let parts = [&digest[..], features.as_bytes(), build.as_bytes()];
-    let hash = digest_parts("dunlin 2026-11 verdict", &parts);
-    if cache.read(storage, Kind::Verdict, &hash).is_some() {
-        let decoded = Decoded::decode_accepted(bytes, &engine.features(), engine.types())?;
-        return Ok((decoded, digest));
-    }
-    let decoded = crate::module::decode(engine, bytes)?;
-    if let Err(error) = cache.write(Kind::Verdict, &hash, |_| ()) {
+    crate::module::refuse_component(&bytes)?;
+    let verdict = |digest: &ModuleDigest| {
+        let (features, build) = (features(&engine.features()), build());
+        digest_parts("dunlin 2026-11 verdict", &[digest, features.as_bytes(), build.as_bytes()])
+    };
+    let (mut found, mut known) = ([0; HASH_BYTES], false);
+    let decoded = beside(
+        || digest(&bytes),
+        |digest| {
+            let is_accepted = || {
+                found = digest();
+                known = cache.read(storage, Kind::Verdict, &verdict(&found)).is_some();
+                known
+            };
+            let (features, types) = (&engine.features(), engine.types());
+            Decoded::decode_unless_accepted(bytes.clone(), features, types, is_accepted)
+        },
+    )?;
+    if !known && let Err(error) = cache.write(Kind::Verdict, &verdict(&found), |_| ()) {
         storage.note(format_args!("not written to the cache: {error}"));
     }
-    Ok((decoded, digest))
+    Ok((decoded, found))
+}
+
+/// Calls `main` while another thread does `other`, whose result `main` can wait for.
+pub(crate) fn beside<T: Send, R>(
+    other: impl Fn() -> T + Sync,
+    main: impl FnOnce(&mut dyn FnMut() -> T) -> R,
+) -> R {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("dunlin-hash".into());
+        let mut thread = thread.spawn_scoped(scope, &other).ok();
+        // Where the system gives no more threads, this one does it.
+        main(&mut || thread.take().and_then(|thread| thread.join().ok()).unwrap_or_else(&other))
+    })
+}
+
+/// What a module was found valid for, by which version.
+pub(crate) type Verdict = [u8; HASH_BYTES];
+
+/// What this engine finds modules valid for, in programs that others may have compiled: code that was made
+/// by a version is as good as its validation.
+pub(crate) fn verdict(engine: &Engine) -> Verdict {
+    let (features, contract) = (features(&engine.features()), CONTRACT.to_le_bytes());
+    let parts = [features.as_bytes(), env!("CARGO_PKG_VERSION").as_bytes(), &contract];
+    digest_parts("dunlin 2026-11 verdict in a program", &parts)
 }
 
 /// Installs what the cache has for this code.
 pub(crate) fn load(engine: &Engine, code: &ModuleCode, digest: ModuleDigest) -> Origin {
-    let mut origin = Origin { digest, loaded: 0 };
+    let mut origin = Origin { digest, loaded: 0, remembered: 0 };
     let storage = engine.storage();
     let (Some(cache), Some(compiler)) = (storage.cache(), engine.native()) else {
         return origin;
@@ -129,73 +167,83 @@ pub(crate) fn load(engine: &Engine, code: &ModuleCode, digest: ModuleDigest) -> 
     let hash = code_hash(&key);
     let Some(bytes) = cache.read(storage, Kind::Code, &hash) else { return origin };
     match install(storage, code, &key, contents(&bytes)) {
-        Ok(count) => origin.loaded = count,
+        Ok((count, heat)) => (origin.loaded, origin.remembered) = (count, heat),
         Err(fault) => cache.reject(storage, Kind::Code, &hash, &fault),
     }
     origin
 }
 
-/// Installs all functions of an artifact, if it is for `key` and fits the module.
+/// Installs all functions of an artifact, if it is for `key` and fits the module, and has what else was hot
+/// compiled. Gives how many functions there are, and how hot all else was.
 fn install(
     storage: &Storage,
     code: &ModuleCode,
     key: &Key<'_>,
     bytes: &[u8],
-) -> Result<usize, String> {
-    let artifact = Artifact::parse(bytes).map_err(|error| error.to_string())?;
+) -> Result<(usize, u64), String> {
+    let artifact = Artifact::parse_for(bytes, code.module()).map_err(|error| error.to_string())?;
     if artifact.key() != key {
         return Err("it is for something else".to_owned());
     }
-    install_artifact(storage, code, &artifact)
+    let count = install_artifact(storage, code, &artifact);
+    let past: Vec<_> = artifact
+        .profile()
+        .iter()
+        .filter(|heat| heat.entry == Entry::Function)
+        .map(|heat| (heat.func, heat.weight))
+        .collect();
+    code.remember(&past);
+    Ok((count, past.iter().map(|(_, heat)| u64::from(*heat)).sum()))
 }
 
-/// Installs all functions of an artifact, after checking that they fit the module. Where there is no
-/// room for them everything is interpreted.
+/// Installs all functions of an artifact that was parsed for the module. Where there is no room for
+/// them everything is interpreted.
 pub(crate) fn install_artifact(
     storage: &Storage,
     code: &ModuleCode,
     artifact: &Artifact<'_>,
-) -> Result<usize, String> {
-    artifact.check(code.module()).map_err(|error| error.to_string())?;
-    let functions: Vec<(DefinedFuncIndex, Entry, NativeCode)> =
-        artifact.functions().iter().map(|f| (f.func, f.entry, f.unpack())).collect();
-    let batch: Vec<_> = functions.iter().map(|(func, entry, code)| (*func, *entry, code)).collect();
-    if !batch.is_empty() && code.install(&batch).is_err() {
+) -> usize {
+    if code.install_kept(artifact.functions()).is_err() {
         storage.note("no room for native code");
     }
-    Ok(code.native_count())
+    code.native_count()
 }
 
-/// Writes what is native now, together with what the cache has meanwhile. Gives whether anything
-/// was new.
+/// Writes what is native now and what else was hot, together with what the cache has meanwhile. Gives
+/// whether there was anything new.
 pub(crate) fn save(engine: &Engine, code: &ModuleCode, origin: &Origin) -> Result<bool, String> {
     let storage = engine.storage();
     let (Some(cache), Some(compiler)) = (storage.cache(), engine.native()) else {
         return Ok(false);
     };
-    if code.native_count() <= origin.loaded {
+    let past = code.past();
+    let heat: u64 = past.iter().map(|(_, heat)| u64::from(*heat)).sum();
+    // A quarter more, so that what is run a thousand times is not written a thousand times.
+    let is_hotter = heat > origin.remembered + origin.remembered / 4 + HEAT_WORTH_WRITING;
+    if code.native_count() <= origin.loaded && !is_hotter {
         return Ok(false);
     }
     let key = key(engine, compiler, origin.digest);
     let hash = code_hash(&key);
     let known = cache.read(storage, Kind::Code, &hash);
     let known = known.as_ref().and_then(|bytes| Artifact::parse(contents(bytes)).ok());
+    let known = known.as_ref().filter(|known| *known.key() == key);
     let mut builder = Builder::default();
-    if let Some(known) = known.as_ref().filter(|known| *known.key() == key) {
-        for function in known.functions() {
-            builder.insert(function.func, function.entry, function.packed());
-        }
-        for heat in known.profile() {
-            builder.heat(heat.func, heat.entry, heat.weight);
-        }
+    for function in known.iter().flat_map(|known| known.functions()) {
+        builder.insert(function.func, function.entry, function.packed());
     }
     let before = builder.len();
-    code.each_native(|func, entry, native| match Packed::new(&native) {
-        Ok(packed) => builder.insert(func, entry, packed),
-        Err(error) => storage.note(format_args!("not written to the cache: {error}")),
-    });
-    if builder.len() == before {
+    code.each_native(|func, entry, packed| builder.insert(func, entry, packed.into_owned()));
+    if builder.len() == before && !is_hotter {
         return Ok(false);
+    }
+    let known = known.iter().flat_map(|known| known.profile());
+    let known = known.map(|heat| (heat.func, heat.entry, heat.weight));
+    let past = past.into_iter().map(|(func, heat)| (func, Entry::Function, heat));
+    for (func, entry, heat) in known.chain(past) {
+        if !builder.contains(func, entry) {
+            builder.heat(func, entry, heat);
+        }
     }
     let written = cache.write(Kind::Code, &hash, |bytes| builder.finish(&key, bytes));
     written.map(|()| true).map_err(|error| format!("not written to the cache: {error}"))

@@ -1,7 +1,8 @@
 //! Modules: validated code that any number of stores can instantiate.
 
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,11 +74,22 @@ impl Module {
         }
     }
 
-    /// Like [`Module::new`], from a file in binary form, or one that was compiled.
+    /// Like [`Module::new`], from a file in binary form, or one that was compiled: of that, code is read
+    /// when it is called.
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
         let path = path.as_ref();
-        let load = |path| {
-            let bytes = fs::read(path)?;
+        let load = |path| -> Result<Module> {
+            let mut file = File::open(path)?;
+            let mut bytes = Vec::new();
+            #[cfg(feature = "storage")]
+            {
+                const MAGIC_BYTES: u64 = 8;
+                (&mut file).take(MAGIC_BYTES).read_to_end(&mut bytes)?;
+                if Module::is_compiled_program(&bytes) && file.metadata()?.is_file() {
+                    return crate::program::fitting(Module::deserialize_file(engine, file)?);
+                }
+            }
+            file.read_to_end(&mut bytes)?;
             #[cfg(feature = "storage")]
             if Module::is_compiled_program(&bytes) {
                 return Module::deserialize(engine, bytes);
@@ -166,11 +178,17 @@ pub(crate) fn title(module: &Decoded) -> impl fmt::Display + '_ {
 }
 
 pub(crate) fn decode(engine: &Engine, bytes: Arc<[u8]>) -> Result<Decoded> {
+    refuse_component(&bytes)?;
+    Ok(Decoded::decode(bytes, &engine.features(), engine.types())?)
+}
+
+/// Says what it is where a component is given for a module.
+pub(crate) fn refuse_component(bytes: &[u8]) -> Result<()> {
     if bytes.first_chunk() == Some(b"\0asm\x0d\0\x01\0") {
         let text = "cannot decode module: expected a core module, found a component";
         return Err(Error::message(ErrorKind::Invalid, text));
     }
-    Ok(Decoded::decode(bytes, &engine.features(), engine.types())?)
+    Ok(())
 }
 
 impl<'module> ImportType<'module> {

@@ -4,12 +4,20 @@
 //!  Module ──precompile──► Compilation ──seal or sign──► bytes ──Module::deserialize──► Module
 //! ```
 //!
-//! What is sealed is the length of the module's binary, the binary itself, and a
-//! [`code::artifact`](dunlin_code::artifact). No part of it is believed before the seal is checked, on the
-//! very bytes that are used.
+//! | part | what |
+//! |---|---|
+//! | payload | length of the binary; what it was found valid for; the hash of each block of the body |
+//! | body | the module's binary, and a [`code::artifact`](dunlin_code::artifact) |
+//!
+//! The payload is what is sealed. No part of the body is believed before its hash was checked, on the very
+//! bytes that are used: all of it at once in memory, or block by block, as it is needed, in a file.
+
+mod on_demand;
+mod opened;
 
 use std::cmp::Reverse;
 use std::fmt;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,16 +27,15 @@ use dunlin_code::artifact::{Artifact, Builder, Key, Packed};
 use dunlin_code::native::{CompileError, Compiler, Entry, Request};
 use dunlin_module::{DefinedFuncIndex, Module as Decoded};
 use dunlin_seal::envelope::{self, Purpose};
-use dunlin_seal::{Seal, SealError, SealedBy, SigningKey};
+use dunlin_seal::{Seal, SealError, SealedBy, SigningKey, blocks};
 use dunlin_vm::ModuleCode;
 
-use crate::cache;
+use self::on_demand::OnDemand;
+use self::opened::Opened;
+use crate::cache::{self, Verdict};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::module::Module;
-
-/// Bytes of the length in front of the binary.
-const LENGTH_BYTES: usize = 8;
 
 /// Native code for a whole module, to be sealed.
 #[derive(Debug)]
@@ -152,14 +159,7 @@ impl Module {
     /// If it was not, if it is for an engine with other settings, compiler or processor see [`Mismatch`],
     /// or if it is malformed.
     pub fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-        match Module::deserialize_any(engine, bytes)? {
-            (module, None) => Ok(module),
-            (_, Some(mismatch)) => {
-                let text = format!("cannot use compiled program: {mismatch}");
-                let error = Error::message(ErrorKind::Invalid, text);
-                Err(error.with_help("compile it again for this engine"))
-            }
-        }
+        fitting(Module::deserialize_any(engine, bytes)?)
     }
 
     /// As [`Module::deserialize`], but native code that the engine cannot use is left out: the module
@@ -172,20 +172,32 @@ impl Module {
         engine: &Engine,
         bytes: impl AsRef<[u8]>,
     ) -> Result<(Module, Option<Mismatch>)> {
-        let payload = envelope::open(bytes.as_ref(), Purpose::Program, &engine.storage().trust())
-            .map_err(refused)?;
-        let (binary, artifact) = split(payload)?;
-        let artifact = Artifact::parse(artifact).map_err(malformed)?;
-        if artifact.key().module != dunlin_seal::digest(binary) {
+        let trust = engine.storage().trust();
+        let opened = Opened::trusted(bytes.as_ref(), &trust)?;
+        let (binary, artifact) = opened.check()?;
+        let key = Artifact::parse_key(artifact).map_err(malformed)?;
+        if key.module != dunlin_seal::digest(binary) {
             return Err(malformed("its code is for another module"));
         }
-        if let Some(mismatch) = mismatch(engine, artifact.key()) {
+        if let Some(mismatch) = mismatch(engine, &key) {
             return Ok((Module::from_shared(engine, binary.into())?, Some(mismatch)));
         }
-        let (decoded, _) = cache::decode(engine, binary.into())?;
+        let decoded = decode(engine, binary.into(), opened.payload.verdict)?;
+        let artifact = Artifact::parse_for(artifact, &decoded).map_err(malformed)?;
         let module = Module::from_decoded(engine, decoded);
-        cache::install_artifact(engine.storage(), module.code(), &artifact).map_err(malformed)?;
+        cache::install_artifact(engine.storage(), module.code(), &artifact);
         Ok((module, None))
+    }
+
+    /// As [`Module::deserialize_any`], from a file of which code is read when it is first called. Whatever
+    /// happens to the file meanwhile, what was not sealed is not executed: where code cannot be read any
+    /// more, functions are interpreted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Module::deserialize_any`], or if the file cannot be read.
+    pub fn deserialize_file(engine: &Engine, file: File) -> Result<(Module, Option<Mismatch>)> {
+        OnDemand::open(engine, file)
     }
 
     /// Checks that somebody whom the engine trusts has sealed a compiled program, and nothing else.
@@ -195,7 +207,7 @@ impl Module {
     /// If nobody has.
     pub fn check_seal(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<()> {
         let trust = engine.storage().trust();
-        envelope::open(bytes.as_ref(), Purpose::Program, &trust).map(drop).map_err(refused)
+        Opened::trusted(bytes.as_ref(), &trust)?.check().map(drop)
     }
 
     /// Whether bytes begin as a compiled program does, which [`Module::deserialize`] reads.
@@ -248,11 +260,21 @@ impl Compilation {
 
     fn close(self, seal: Seal<'_>) -> Vec<u8> {
         let binary = &self.code.module().bytes;
+        let body_bytes = binary.len() + self.builder.bytes(&self.key);
         let mut bytes = envelope::start();
         bytes.extend_from_slice(&(binary.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&cache::verdict(&self.engine));
+        let table_at = bytes.len();
+        let body_at = table_at + blocks::table_bytes(body_bytes);
+        bytes.reserve_exact(body_at - table_at + body_bytes);
+        bytes.resize(body_at, 0);
         bytes.extend_from_slice(binary);
         self.builder.finish(&self.key, &mut bytes);
-        envelope::close(&mut bytes, Purpose::Program, seal);
+        let (front, body) = bytes.split_at_mut(body_at);
+        for (to, from) in front.iter_mut().skip(table_at).zip(blocks::table(body)) {
+            *to = from;
+        }
+        envelope::close_before(front, body.len() as u64, Purpose::Program, seal);
         bytes
     }
 }
@@ -268,7 +290,8 @@ impl<'a> ProgramInfo<'a> {
         if claim.purpose != Purpose::Program {
             return Err(refused(SealError::Purpose(Purpose::Program, claim.purpose)));
         }
-        let (module, artifact) = split(claim.payload)?;
+        let (module, artifact) =
+            Opened::new(bytes, claim.payload, claim.body_bytes)?.unchecked()?;
         let artifact = Artifact::parse(artifact).map_err(malformed)?;
         Ok(ProgramInfo {
             sealed_by: claim.by,
@@ -385,11 +408,21 @@ fn settings(settings: &Settings) -> String {
     words.join(", ")
 }
 
-/// The binary and the artifact in what was sealed.
-fn split(payload: &[u8]) -> Result<(&[u8], &[u8])> {
-    let (length, rest) = payload.split_first_chunk::<LENGTH_BYTES>().unwrap_or((&[0xff; 8], &[]));
-    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-    rest.split_at_checked(length).ok_or_else(|| malformed("it is cut off"))
+/// The module of a program, if the engine can use its code.
+pub(crate) fn fitting((module, mismatch): (Module, Option<Mismatch>)) -> Result<Module> {
+    let Some(mismatch) = mismatch else { return Ok(module) };
+    let text = format!("cannot use compiled program: {mismatch}");
+    let error = Error::message(ErrorKind::Invalid, text);
+    Err(error.with_help("compile it again for this engine"))
+}
+
+/// Decodes the binary of a program that was found valid for what `verdict` stands for.
+fn decode(engine: &Engine, binary: Arc<[u8]>, verdict: Verdict) -> Result<Decoded> {
+    // Whoever sealed it vouches for all of it: what is executed is not looked at again either.
+    match verdict == cache::verdict(engine) {
+        true => Ok(Decoded::decode_accepted(binary, &engine.features(), engine.types())?),
+        false => Ok(cache::decode(engine, binary)?.0),
+    }
 }
 
 fn malformed(why: impl fmt::Display) -> Error {

@@ -70,6 +70,10 @@ fn result(module: &Module) -> i32 {
 
 const NATIVE: i32 = 1000;
 
+fn open(path: &Path) -> fs::File {
+    fs::File::open(path).unwrap()
+}
+
 fn refused(engine: &Engine, bytes: &[u8]) -> Error {
     let error = Module::deserialize(engine, bytes).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -107,6 +111,8 @@ fn what_was_compiled_runs() {
         let file = dir.join("app.dunlin");
         fs::write(&file, &bytes).unwrap();
         assert_eq!(result(&Module::from_file(&engine, &file).unwrap()), NATIVE);
+        let (module, mismatch) = Module::deserialize_file(&engine, open(&file)).unwrap();
+        assert_eq!((result(&module), mismatch), (NATIVE, None));
     }
     let info = ProgramInfo::read(&bytes).unwrap();
     assert_eq!(info.functions, 1);
@@ -202,19 +208,28 @@ fn other_engines_use_the_module_and_not_the_code() {
 fn what_was_changed_is_refused() {
     let dir = scratch("tamper");
     let engine = engine(&dir, |_| ());
-    let bytes = program(&engine);
+    let (bytes, file) = (program(&engine), dir.join("app.dunlin"));
     for at in 0..bytes.len() {
         let mut wrong = bytes.clone();
         wrong[at] ^= 1 << (at % 8);
         assert!(Module::deserialize(&engine, &wrong).is_err(), "byte {at}");
         assert!(Module::deserialize_any(&engine, &wrong).is_err(), "byte {at}");
+        assert!(Module::check_seal(&engine, &wrong).is_err(), "byte {at}");
+        fs::write(&file, &wrong).unwrap();
+        assert!(Module::deserialize_file(&engine, open(&file)).is_err(), "byte {at}");
         // What it says without a seal is read all the same, or not.
         drop(ProgramInfo::read(&wrong));
     }
     for len in 0..bytes.len() {
         assert!(Module::deserialize(&engine, &bytes[..len]).is_err(), "{len} bytes");
         assert!(ProgramInfo::read(&bytes[..len]).is_err(), "{len} bytes");
+        fs::write(&file, &bytes[..len]).unwrap();
+        assert!(Module::deserialize_file(&engine, open(&file)).is_err(), "{len} bytes");
     }
+    let longer = [&bytes[..], b"x"].concat();
+    assert!(Module::deserialize(&engine, &longer).is_err());
+    fs::write(&file, &longer).unwrap();
+    assert!(Module::deserialize_file(&engine, open(&file)).is_err());
 }
 
 /// Changed by somebody who has the key.
@@ -224,28 +239,151 @@ fn a_good_seal_does_not_make_a_program_good() {
     let engine = engine(&dir, |_| ());
     let key = dunlin_seal::MachineKey::load_or_create(&dir.join("key")).unwrap();
     let bytes = program(&engine);
-    let seal = |mut bytes: Vec<u8>| {
+    let seal = |front: &mut [u8], body_bytes: usize| {
         let (purpose, seal) = (dunlin_seal::Purpose::Program, dunlin_seal::Seal::Machine(&key));
-        dunlin_seal::envelope::close(&mut bytes, purpose, seal);
+        dunlin_seal::envelope::close_before(front, body_bytes as u64, purpose, seal);
+    };
+    // Header, length of the binary, verdict, one hash.
+    let (table_at, body_at) = (128 + 8 + 32, 128 + 8 + 32 + 32);
+    let sealed = |mut bytes: Vec<u8>| {
+        let (front, body) = bytes.split_at_mut(body_at);
+        front[table_at..].copy_from_slice(&dunlin_seal::blocks::table(body));
+        seal(front, body.len());
         bytes
     };
-    let mut refused = 0;
-    // Up to the code itself, which is what it is.
-    for at in 128..bytes.len() - 6 {
+    assert_eq!(sealed(bytes.clone()), bytes);
+    let file = dir.join("app.dunlin");
+    let refuses = |bytes: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        let refused = Module::deserialize_any(&engine, bytes).is_err();
+        assert_eq!(Module::deserialize_file(&engine, open(&file)).is_err(), refused);
+        // Of other settings and compilers only the module is used, where that is wanted.
+        Module::deserialize(&engine, bytes).is_err()
+    };
+    let (mut refused, mut tried) = (0, 0);
+    // Up to the code itself, which is what it is; and not the verdict: with another it is validated.
+    for at in (128..136).chain(body_at..bytes.len() - 6) {
         for bits in [0xff, 0x01, 0x80] {
             let mut wrong = bytes.clone();
             wrong[at] ^= bits;
             // Or the module is another one, and the code with it.
-            refused += usize::from(Module::deserialize(&engine, seal(wrong)).is_err());
+            refused += usize::from(refuses(&sealed(wrong)));
+            tried += 1;
         }
     }
-    assert!(refused > (bytes.len() - 134) * 3 * 9 / 10, "{refused} of {}", bytes.len() * 3);
-    for len in 128..bytes.len() {
-        let cut = seal(bytes[..len].to_vec());
-        assert!(Module::deserialize(&engine, cut).is_err(), "{len} bytes");
+    assert!(refused > tried * 9 / 10, "{refused} of {tried}");
+    for len in body_at..bytes.len() {
+        let mut cut = bytes[..len].to_vec();
+        // Nothing is behind the hash of nothing.
+        if len > body_at {
+            cut = sealed(cut);
+        }
+        assert!(refuses(&cut), "{len} bytes");
     }
-    let error = Module::deserialize(&engine, seal(bytes[..140].to_vec())).unwrap_err();
+    let mut verdict = bytes.clone();
+    verdict[140] ^= 1;
+    assert!(!refuses(&sealed(verdict)));
+    let mut cut = bytes[..140].to_vec();
+    seal(&mut cut, 0);
+    let error = Module::deserialize(&engine, cut).unwrap_err();
     assert_eq!(error.to_string(), "malformed compiled program: it is cut off");
+}
+
+/// As [`Marking`], with so much code that it is not read at once.
+#[derive(Debug)]
+struct Large;
+
+impl Compiler for Large {
+    fn compile(&self, request: &Request<'_>) -> Result<NativeCode, CompileError> {
+        let mut code = Marking("").compile(request)?;
+        code.bytes.resize(LARGE_BYTES, 0xcc);
+        Ok(code)
+    }
+
+    fn fingerprint(&self) -> &str {
+        "large"
+    }
+}
+
+const LARGE_BYTES: usize = 60_000;
+const LARGE_COUNT: usize = 30;
+
+fn large(name: &str) -> (Engine, PathBuf) {
+    let dir = scratch(name);
+    let mut config = Config::default();
+    config.storage.key_directory = Some(dir.join("key"));
+    let engine = Engine::with_compiler(&config, Some(Arc::new(Large))).unwrap();
+    let funcs = (0..LARGE_COUNT)
+        .map(|func| format!("(func (export \"f{func}\") (result i32) i32.const {func})"));
+    let text = format!("(module {})", funcs.collect::<String>());
+    let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let file = dir.join("app.dunlin");
+    fs::write(&file, module.precompile(&|_, _| ()).unwrap().seal().unwrap()).unwrap();
+    (engine, file)
+}
+
+/// What the functions give, each called twice: at the first call its code is not there yet.
+fn large_results(module: &Module, funcs: impl Iterator<Item = usize>) -> Vec<i32> {
+    let mut store = Store::new(module.engine(), ());
+    let instance = Linker::new(module.engine()).instantiate(&mut store, module).unwrap();
+    let mut call = |func| {
+        let name = format!("f{func}");
+        let func = instance.get_typed_func::<(), i32>(&mut store, &name).unwrap();
+        let found = func.call(&mut store, ()).unwrap();
+        assert_eq!(func.call(&mut store, ()).unwrap(), found, "{name}");
+        found
+    };
+    funcs.map(&mut call).collect()
+}
+
+#[test]
+fn code_is_read_when_it_is_called() {
+    if !dunlin_vm::NATIVE {
+        return;
+    }
+    let (engine, file) = large("demand");
+    let (module, _) = Module::deserialize_file(&engine, open(&file)).unwrap();
+    assert_eq!(large_results(&module, [7, 0, 29].into_iter()), [1007, 1000, 1029]);
+    // Another file of that name is no concern of it.
+    fs::rename(&file, file.with_extension("old")).unwrap();
+    fs::write(&file, "").unwrap();
+    let expected: Vec<i32> = (0..LARGE_COUNT as i32).map(|func| NATIVE + func).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(large_results(&module, 0..LARGE_COUNT), expected));
+        }
+    });
+    assert!(engine.storage_problems().is_empty(), "{:?}", engine.storage_problems());
+}
+
+/// The file changes after it was opened: what was read stays, and the rest is interpreted.
+#[test]
+fn what_was_changed_later_is_not_executed() {
+    use std::os::unix::fs::FileExt;
+
+    if !dunlin_vm::NATIVE {
+        return;
+    }
+    let (engine, file) = large("swap");
+    let good = fs::read(&file).unwrap();
+    let image_at = good.len() - LARGE_BYTES * LARGE_COUNT;
+    let (module, _) = Module::deserialize_file(&engine, open(&file)).unwrap();
+    assert_eq!(large_results(&module, [3].into_iter()), [1003]);
+    let changing = fs::File::options().write(true).open(&file).unwrap();
+    for func in [3, 4] {
+        // The number that the code gives.
+        changing.write_all_at(&[9, 9], (image_at + func * LARGE_BYTES + 32) as u64).unwrap();
+    }
+    assert_eq!(large_results(&module, [3, 4, 20].into_iter()), [1003, 4, 1020]);
+    let problems = engine.storage_problems();
+    assert_eq!(problems, ["code is not used: compiled program: changed after it was sealed"]);
+    changing.set_len(good.len() as u64 / 2).unwrap();
+    assert_eq!(large_results(&module, [20, 29].into_iter()), [1020, 29]);
+    assert_eq!(engine.storage_problems().len(), 2);
+    // And what does not fit from the beginning is refused there.
+    assert!(Module::deserialize_file(&engine, open(&file)).is_err());
+    changing.set_len(0).unwrap();
+    assert!(Module::deserialize_file(&engine, open(&file)).is_err());
 }
 
 #[test]

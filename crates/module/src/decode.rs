@@ -38,7 +38,7 @@ impl Module {
         features: &Features,
         types: &TypeRegistry,
     ) -> Result<Module, Error> {
-        decode(bytes.into(), features, types, Bodies::Check(None))
+        decode(bytes.into(), features, types, || Bodies::Check(None))
     }
 
     /// The same as [`Module::decode`], for a binary that it has accepted before: everything but the
@@ -56,7 +56,25 @@ impl Module {
         features: &Features,
         types: &TypeRegistry,
     ) -> Result<Module, Error> {
-        decode(bytes.into(), features, types, Bodies::Accepted)
+        decode(bytes.into(), features, types, || Bodies::Accepted)
+    }
+
+    /// [`Module::decode_accepted`] if `is_accepted` says so, and [`Module::decode`] if not. It is asked
+    /// when all but the bodies has been read, so that whoever has to find out can do so meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As these.
+    pub fn decode_unless_accepted(
+        bytes: impl Into<Arc<[u8]>>,
+        features: &Features,
+        types: &TypeRegistry,
+        is_accepted: impl FnOnce() -> bool,
+    ) -> Result<Module, Error> {
+        decode(bytes.into(), features, types, || match is_accepted() {
+            true => Bodies::Accepted,
+            false => Bodies::Check(None),
+        })
     }
 
     /// The same as [`Module::decode`], on at most `threads` threads including the caller's.
@@ -70,7 +88,7 @@ impl Module {
         types: &TypeRegistry,
         threads: NonZeroUsize,
     ) -> Result<Module, Error> {
-        decode(bytes.into(), features, types, Bodies::Check(Some(threads)))
+        decode(bytes.into(), features, types, || Bodies::Check(Some(threads)))
     }
 }
 
@@ -86,7 +104,7 @@ fn decode(
     bytes: Arc<[u8]>,
     features: &Features,
     types: &TypeRegistry,
-    bodies: Bodies,
+    bodies: impl FnOnce() -> Bodies,
 ) -> Result<Module, Error> {
     if bytes.len() > limits::MODULE_BYTES {
         let (found, limit) = (bytes.len(), limits::MODULE_BYTES);
@@ -104,7 +122,7 @@ fn decode(
     let mut decoder = Decoder::new(features, types);
     let sections = decoder.sections(&bytes);
     // Bodies come before whatever stopped the reading of sections, so their errors win.
-    if let Bodies::Check(threads) = bodies {
+    if let Bodies::Check(threads) = bodies() {
         bodies::validate(&decoder, &bytes, threads)?;
     }
     sections?;

@@ -9,9 +9,10 @@
 //! | 14–15 | zero |
 //! | 16–47 | which key: the public key itself, or what stands for a machine's key |
 //! | 48–55 | length of the payload |
-//! | 56–63 | zero |
+//! | 56–63 | length of the body |
 //! | 64–127 | the seal, over the first 64 bytes and the payload; a hash fills the first half |
 //! | 128– | the payload |
+//! | behind it | the body, of compiled programs only: the payload has its hashes, see [`crate::blocks`] |
 //!
 //! A signature is of the hash of what is sealed, so that a large payload is read once.
 
@@ -24,7 +25,7 @@ use crate::pair::{PublicKey, SigningKey};
 /// What sealed bytes begin with.
 pub const MAGIC: &[u8; 8] = b"dunlin\0S";
 /// The version of the format that is written, and the only one that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes in front of the payload.
 pub const HEADER_BYTES: usize = SEALED_BYTES + SEAL_BYTES;
 
@@ -156,6 +157,11 @@ pub fn start() -> Vec<u8> {
 
 /// Seals what was appended to the bytes from [`start`].
 pub fn close(bytes: &mut [u8], purpose: Purpose, seal: Seal<'_>) {
+    close_before(bytes, 0, purpose, seal);
+}
+
+/// As [`close`], where a body of so many bytes is going to be appended.
+pub fn close_before(bytes: &mut [u8], body_bytes: u64, purpose: Purpose, seal: Seal<'_>) {
     let Some((header, payload)) = bytes.split_first_chunk_mut::<HEADER_BYTES>() else {
         return;
     };
@@ -169,6 +175,7 @@ pub fn close(bytes: &mut [u8], purpose: Purpose, seal: Seal<'_>) {
     fields.put(12, &[kind, purpose as u8]);
     fields.put(16, &key);
     fields.put(48, &(payload.len() as u64).to_le_bytes());
+    fields.put(56, &body_bytes.to_le_bytes());
     let mut closed = [0; SEAL_BYTES];
     match seal {
         Seal::Machine(key) => {
@@ -210,6 +217,8 @@ pub struct Claim<'a> {
     pub purpose: Purpose,
     /// What is said to have been sealed.
     pub payload: &'a [u8],
+    /// How many bytes are said to be behind it.
+    pub body_bytes: u64,
     sealed: [u8; SEALED_BYTES],
     seal: [u8; SEAL_BYTES],
 }
@@ -219,41 +228,66 @@ pub fn is_sealed(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-/// Reads the header, and believes nothing.
+/// How many bytes the header and the payload are, by the first bytes of what is sealed.
 ///
 /// # Errors
 ///
-/// If it is not well-formed.
+/// If the header is not well-formed.
+pub fn front_bytes(bytes: &[u8]) -> Result<u64, SealError> {
+    Ok(Header::read(bytes)?.payload_bytes.saturating_add(HEADER_BYTES as u64))
+}
+
+/// Reads the header, and believes nothing. The body need not be there.
+///
+/// # Errors
+///
+/// If it is not well-formed, or the payload is not there.
 pub fn read(bytes: &[u8]) -> Result<Claim<'_>, SealError> {
-    if !is_sealed(bytes) {
-        return Err(SealError::NotSealed);
+    let header = Header::read(bytes)?;
+    let Header { by, purpose, payload_bytes, body_bytes, sealed, seal } = header;
+    let behind = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    let payload = usize::try_from(payload_bytes).ok().and_then(|length| behind.get(..length));
+    let payload = payload.ok_or(SealError::Length(payload_bytes, behind.len() as u64))?;
+    Ok(Claim { by, purpose, payload, body_bytes, sealed, seal })
+}
+
+/// What the header says.
+struct Header {
+    by: SealedBy,
+    purpose: Purpose,
+    payload_bytes: u64,
+    body_bytes: u64,
+    sealed: [u8; SEALED_BYTES],
+    seal: [u8; SEAL_BYTES],
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Result<Header, SealError> {
+        if !is_sealed(bytes) {
+            return Err(SealError::NotSealed);
+        }
+        let header = bytes.split_first_chunk::<SEALED_BYTES>();
+        let (sealed, rest) = header.ok_or(SealError::Malformed)?;
+        let (seal, _) = rest.split_first_chunk::<SEAL_BYTES>().ok_or(SealError::Malformed)?;
+        let mut fields = sealed.get(8..).unwrap_or_default();
+        let version = u32::from_le_bytes(take(&mut fields)?);
+        if version != VERSION {
+            return Err(SealError::Version(version));
+        }
+        let [kind, purpose, 0, 0] = take(&mut fields)? else {
+            return Err(SealError::Malformed);
+        };
+        let key: [u8; 32] = take(&mut fields)?;
+        let payload_bytes = u64::from_le_bytes(take(&mut fields)?);
+        let body_bytes = u64::from_le_bytes(take(&mut fields)?);
+        let purpose = Purpose::of(purpose).ok_or(SealError::Malformed)?;
+        let by = match kind {
+            BY_MACHINE => SealedBy::Machine(key),
+            BY_SIGNATURE => SealedBy::Signer(PublicKey::from_bytes(key)),
+            _ => return Err(SealError::Malformed),
+        };
+        Ok(Header { by, purpose, payload_bytes, body_bytes, sealed: *sealed, seal: *seal })
     }
-    let header = bytes.split_first_chunk::<SEALED_BYTES>();
-    let (sealed, rest) = header.ok_or(SealError::Malformed)?;
-    let (seal, payload) = rest.split_first_chunk::<SEAL_BYTES>().ok_or(SealError::Malformed)?;
-    let mut fields = sealed.get(8..).unwrap_or_default();
-    let version = u32::from_le_bytes(take(&mut fields)?);
-    if version != VERSION {
-        return Err(SealError::Version(version));
-    }
-    let [kind, purpose, 0, 0] = take(&mut fields)? else {
-        return Err(SealError::Malformed);
-    };
-    let key: [u8; 32] = take(&mut fields)?;
-    let length = u64::from_le_bytes(take(&mut fields)?);
-    if take(&mut fields)? != [0; 8] {
-        return Err(SealError::Malformed);
-    }
-    if length != payload.len() as u64 {
-        return Err(SealError::Length(length, payload.len() as u64));
-    }
-    let purpose = Purpose::of(purpose).ok_or(SealError::Malformed)?;
-    let by = match kind {
-        BY_MACHINE => SealedBy::Machine(key),
-        BY_SIGNATURE => SealedBy::Signer(PublicKey::from_bytes(key)),
-        _ => return Err(SealError::Malformed),
-    };
-    Ok(Claim { by, purpose, payload, sealed: *sealed, seal: *seal })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], SealError> {
@@ -262,12 +296,32 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], SealError> {
     Ok(*taken)
 }
 
-/// The payload of sealed bytes, if they are for this purpose and somebody who is trusted sealed them.
+/// The payload of sealed bytes, if they are for this purpose and somebody who is trusted sealed them,
+/// and nothing is behind it.
 ///
 /// # Errors
 ///
 /// If not.
 pub fn open<'a>(bytes: &'a [u8], purpose: Purpose, trust: &Trust) -> Result<&'a [u8], SealError> {
+    let (payload, body_bytes) = open_front(bytes, purpose, trust)?;
+    let found = bytes.len() as u64 - HEADER_BYTES as u64;
+    let expected = (payload.len() as u64).saturating_add(body_bytes);
+    match body_bytes == 0 && found == expected {
+        true => Ok(payload),
+        false => Err(SealError::Length(payload.len() as u64, found)),
+    }
+}
+
+/// As [`open`], with a body behind the payload: gives how long that must be. It need not be there.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_front<'a>(
+    bytes: &'a [u8],
+    purpose: Purpose,
+    trust: &Trust,
+) -> Result<(&'a [u8], u64), SealError> {
     let claim = read(bytes)?;
     let fits = match &claim.by {
         SealedBy::Machine(id) => {
@@ -284,6 +338,6 @@ pub fn open<'a>(bytes: &'a [u8], purpose: Purpose, trust: &Trust) -> Result<&'a 
         Some(false) => Err(SealError::Broken(claim.by)),
         // Only now is what the header says worth a message.
         Some(true) if claim.purpose != purpose => Err(SealError::Purpose(purpose, claim.purpose)),
-        Some(true) => Ok(claim.payload),
+        Some(true) => Ok((claim.payload, claim.body_bytes)),
     }
 }

@@ -18,6 +18,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod blocks;
 pub mod directory;
 pub mod envelope;
 pub mod machine;

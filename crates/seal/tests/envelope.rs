@@ -49,6 +49,26 @@ fn each_bit_counts() {
     }
 }
 
+/// How long the body has to be is sealed, and what it has is not.
+#[test]
+fn a_body_comes_behind() {
+    let (machine, _, trust) = keys();
+    let mut bytes = envelope::start();
+    bytes.extend_from_slice(b"payload");
+    envelope::close_before(&mut bytes, 4, Purpose::Program, Seal::Machine(&machine));
+    assert_eq!(envelope::front_bytes(&bytes), Ok(bytes.len() as u64));
+    let open = |bytes: &[u8]| {
+        let opened = envelope::open_front(bytes, Purpose::Program, &trust);
+        opened.map(|(payload, body_bytes)| (payload.to_vec(), body_bytes))
+    };
+    assert_eq!(open(&bytes), Ok((b"payload".to_vec(), 4)));
+    bytes.extend_from_slice(b"body");
+    assert_eq!(open(&bytes), Ok((b"payload".to_vec(), 4)));
+    assert!(envelope::open(&bytes, Purpose::Program, &trust).is_err(), "there is a body");
+    bytes[56] ^= 1;
+    assert!(open(&bytes).is_err());
+}
+
 #[test]
 fn strangers_are_not_trusted() {
     let (machine, signer, trust) = keys();
@@ -153,7 +173,7 @@ fn messages() {
         "changed after it was sealed by `machine:81d2c67a5d849f38`: the seal does not fit"
     );
     bytes[8] = 7;
-    assert_eq!(refused(&bytes), "expected version 1 of the format of sealed files, found 7");
+    assert_eq!(refused(&bytes), "expected version 2 of the format of sealed files, found 7");
     let other = sealed(b"xyz", Purpose::Program, Seal::Machine(&MachineKey::new([9; 32])));
     assert!(refused(&other).ends_with("`, which is not this machine's key"), "{}", refused(&other));
     let other = sealed(b"xyz", Purpose::Program, Seal::Signature(&SigningKey::from_seed(&[9; 32])));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use arbitrary::Unstructured;
-use dunlin_code::artifact::{Artifact, ArtifactError, Packed};
+use dunlin_code::artifact::{Artifact, ArtifactError, Index, Packed};
 use dunlin_code::native::{Entry, NativeCode, Reloc, RelocTarget};
 use dunlin_module::{DefinedFuncIndex, Features, Module, TypeRegistry};
 use dunlin_testing::artifacts::{World, artifact, fuzz, read_any, tamper};
@@ -34,6 +34,13 @@ fn what_was_written_is_read() {
                 code.bytes
             );
             assert_eq!(function.offset % function.align() as usize, 0);
+            assert_eq!(function.relocs().collect::<Vec<_>>(), code.relocs);
+            let mut linked = code.bytes.clone();
+            for reloc in &code.relocs {
+                linked[reloc.offset as usize..][..4].fill(0xff);
+            }
+            let unlinked = Packed::unlinked(function.align(), linked, function.meta());
+            assert_eq!(unlinked, function.packed());
         }
         assert!(read.get(DefinedFuncIndex(WORLD.funcs), Entry::Function).is_none());
         assert_eq!(read_any(&bytes), Ok(functions.len()));
@@ -109,6 +116,66 @@ fn code_must_keep_its_contract() {
     }
 }
 
+/// All functions of an artifact, read group by group.
+fn read_by_groups(bytes: &[u8], module: &Module) -> Result<Vec<Packed<'static>>, ArtifactError> {
+    let first = &bytes[..bytes.len().min(Index::FIRST_BYTES)];
+    let front = Index::front_bytes(first)?;
+    let front = &bytes[..front.min(bytes.len())];
+    let index = Index::read(front, bytes.len(), module)?;
+    let mut found = Vec::new();
+    for group in 0..index.groups() {
+        let (meta, code) = index.parts(group);
+        let functions = index.functions(group, &bytes[meta], &bytes[code], module)?;
+        assert!(functions.iter().all(|f| match f.entry {
+            Entry::Function => index.group_of(f.func) == Some(group),
+            Entry::Loop(_) => true,
+        }));
+        found.extend(functions.iter().map(|function| function.packed().into_owned()));
+    }
+    assert_eq!(found.len(), index.len());
+    Ok(found)
+}
+
+#[test]
+fn single_groups_are_read_as_the_whole_is() {
+    let text = format!("(module {})", "(func)".repeat(30));
+    let binary = dunlin_script::wat_to_wasm(&text, None).expect("a module");
+    let module = Module::decode(binary, &Features::default(), &TypeRegistry::default()).unwrap();
+    let mut builder = dunlin_code::artifact::Builder::default();
+    let target = RelocTarget::Func(DefinedFuncIndex(3));
+    for func in (0..30).filter(|func| func % 7 != 2) {
+        let bytes = vec![0x90; 1 + func as usize * 331];
+        let relocs = if func > 4 { vec![Reloc { offset: 9, target }] } else { Vec::new() };
+        let code = NativeCode { bytes, align: 1 << (func % 7), relocs, ..NativeCode::default() };
+        let func = DefinedFuncIndex(func);
+        builder.insert(func, Entry::Function, Packed::new(&code).unwrap());
+        builder.heat(func, Entry::Function, 5);
+    }
+    let settings = dunlin_engine_settings();
+    let key = dunlin_code::artifact::Key { fingerprint: "x".into(), settings, module: [0; 32] };
+    let size = builder.bytes(&key);
+    let mut bytes = Vec::new();
+    builder.finish(&key, &mut bytes);
+    assert_eq!(bytes.len(), size);
+    let whole = Artifact::parse_for(&bytes, &module).unwrap();
+    let whole: Vec<_> = whole.functions().iter().map(|f| f.packed().into_owned()).collect();
+    let read = read_by_groups(&bytes, &module).unwrap();
+    assert!(read == whole && read.len() == 26);
+    // Whatever is wrong in front of the code: an error, or nothing that matters.
+    let image = whole.iter().map(Packed::size).sum::<usize>();
+    for at in 0..bytes.len() - image {
+        for bits in [0x01, 0x80, 0xff] {
+            let mut wrong = bytes.clone();
+            wrong[at] ^= bits;
+            let accepts = Artifact::parse_for(&wrong, &module).is_ok();
+            assert!(read_by_groups(&wrong, &module).is_ok() || !accepts, "byte {at}");
+        }
+    }
+    for len in (0..bytes.len()).step_by(7) {
+        assert!(read_by_groups(&bytes[..len], &module).is_err(), "{len} bytes");
+    }
+}
+
 #[test]
 fn it_fits_its_module_only() {
     let module = |text: &str| {
@@ -132,7 +199,11 @@ fn it_fits_its_module_only() {
         builder.finish(&key, &mut bytes);
         bytes
     };
-    let check = |bytes: &[u8], module| Artifact::parse(bytes).unwrap().check(module);
+    let check = |bytes: &[u8], module| {
+        let checked = Artifact::parse(bytes).unwrap().check(module);
+        assert_eq!(Artifact::parse_for(bytes, module).map(drop), checked);
+        checked
+    };
     let plain = build(&[(0, Entry::Function)], Vec::new());
     assert_eq!(check(&plain, &one), Ok(()));
     let second = build(&[(0, Entry::Function), (1, Entry::Loop(at))], Vec::new());

@@ -101,14 +101,16 @@ pub use self::func::{
 pub use self::gc::{GcStats, ObjectKind, Pauses, Root};
 pub use self::instance::{InstantiateError, LinkError, LinkErrorKind};
 pub use self::memory::{SharedMemory, Woken, is_guarded};
-pub use self::module_code::{ModuleCode, NoRoom};
+pub use self::module_code::{ModuleCode, NativeSource, NoRoom};
 pub use self::native::AVAILABLE as NATIVE;
 pub use self::native::Batch;
 pub use self::store::{
     CallError, Called, ExceptionReport, Extern, Func, Global, InstanceHandle, InterruptHandle,
     Memory, Misuse, Store, StoreError, StoreId, Table, Tag, TrapReport,
 };
-pub use self::tiers::{CompiledCode, TierMode, TierPolicy, TierReport, Tiers};
+pub use self::tiers::{
+    CompiledCode, HEAT_PER_MILLISECOND, TierMode, TierPolicy, TierReport, Tiers,
+};
 
 /// Whether this build has memories of guard kind.
 pub const GUARD: bool = sys::FAULTS_TRAP;

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use dunlin_code::artifact::Packed;
 use dunlin_code::bytecode::field;
 use dunlin_code::lower::{Observer, lower_observed};
-use dunlin_code::native::{Entry, NativeCode};
+use dunlin_code::native::Entry;
 use dunlin_code::op::{Op, PlainOp};
 use dunlin_code::roots::Roots;
 use dunlin_code::{Bytecode, Handler, LowerError, Settings, Trap, lower};
@@ -38,6 +39,15 @@ pub struct ModuleCode {
     me: Weak<ModuleCode>,
     /// What is compiled; `None` if everything stays interpreted.
     tiers: Option<ModuleTiers>,
+    /// Where native code is that was not needed yet, if there is any.
+    source: OnceLock<Box<dyn NativeSource>>,
+}
+
+/// Native code that is at hand, but not in memory.
+pub trait NativeSource: std::fmt::Debug + Send + Sync {
+    /// Hands the code of `func` to `install`, and what is better read with it; nothing if there is none,
+    /// or it was handed out before. Called from guests, which must not wait for long.
+    fn load(&self, module: &Module, func: DefinedFuncIndex, install: &mut dyn FnMut(Batch<'_>));
 }
 
 /// Published code, by the address of its first word, so that an instruction's function is found.
@@ -94,6 +104,7 @@ impl ModuleCode {
             published: Mutex::default(),
             me: me.clone(),
             tiers: tiers.map(|tiers| ModuleTiers::new(tiers, me)),
+            source: OnceLock::new(),
         })
     }
 
@@ -150,6 +161,7 @@ impl ModuleCode {
         if let Some(ip) = self.known_code(func) {
             return Ok(ip);
         }
+        self.demand(func);
         let mut error = None;
         let mut code = match lower(&self.module, func, &self.lowering) {
             Ok(code) => code,
@@ -238,6 +250,20 @@ impl ModuleCode {
     ///
     /// If this build has no native code, or there is no room for more.
     pub fn install(&self, batch: Batch<'_>) -> Result<(), NoRoom> {
+        self.install_as(batch, false)
+    }
+
+    /// As [`ModuleCode::install`], for code that came from where it is kept: [`ModuleCode::each_native`]
+    /// leaves it out.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModuleCode::install`].
+    pub fn install_kept(&self, batch: Batch<'_>) -> Result<(), NoRoom> {
+        self.install_as(batch, true)
+    }
+
+    fn install_as(&self, batch: Batch<'_>, is_kept: bool) -> Result<(), NoRoom> {
         let mut published = self.lock();
         if published.native.is_none() {
             let bodies = self.module.bodies.iter().map(|body| body.len()).sum();
@@ -245,19 +271,39 @@ impl ModuleCode {
             published.native = Some(native);
         }
         let Some(native) = &mut published.native else { return Err(NoRoom) };
-        let installed = native.install(batch, &self.me).map_err(|_| NoRoom)?;
-        for func in installed.iter().filter(|func| func.entry == Entry::Function) {
+        let starts = native.install(batch, is_kept, &self.me).map_err(|_| NoRoom)?;
+        for (function, start) in batch.iter().zip(starts) {
+            if function.entry != Entry::Function {
+                continue;
+            }
+            let code: *const u8 = std::ptr::with_exposed_provenance(start);
             // SAFETY: V2: a defined function's index is inside the table, which lives as long as `self`.
-            let entry = unsafe { &*self.entries().add(func.func.index()) };
-            entry.native.store(func.code().cast_mut(), Ordering::Release);
+            let entry = unsafe { &*self.entries().add(function.func.index()) };
+            entry.native.store(code.cast_mut(), Ordering::Release);
             let ip = entry.ip.load(Ordering::Acquire).cast_const();
             // One that is native already keeps what enters the older code.
             if published.by_address.contains_key(&ip.addr()) {
-                let ip = self.entering(&mut published, func.func, func.code(), ip);
+                let ip = self.entering(&mut published, function.func, code, ip);
                 entry.ip.store(ip.cast_mut(), Ordering::Release);
             }
         }
         Ok(())
+    }
+
+    /// Says where native code comes from when it is needed; the first source counts.
+    pub fn set_source(&self, source: Box<dyn NativeSource>) {
+        // There is one for a module at most.
+        let _ = self.source.set(source);
+    }
+
+    /// Installs the native code of `func` if it is at hand; whether it is native now.
+    pub(crate) fn demand(&self, func: DefinedFuncIndex) -> bool {
+        let Some(source) = self.source.get() else { return false };
+        source.load(&self.module, func, &mut |batch| {
+            // Without room for it everything works, only slower.
+            let _ = self.install_kept(batch);
+        });
+        self.is_native(func)
     }
 
     /// Whether `func` is native.
@@ -271,27 +317,24 @@ impl ModuleCode {
 
     /// The native code for the loop of `func` at `offset` in the module's binary, if there is any.
     pub(crate) fn native_loop(&self, func: DefinedFuncIndex, offset: u32) -> Option<*const u8> {
-        Some(self.lock().native.as_ref()?.loop_at(func, offset)?.code())
+        self.lock().native.as_ref()?.loop_at(func, offset)
     }
 
     /// How many functions and loops are native.
     pub fn native_count(&self) -> usize {
-        self.lock().native.as_ref().map_or(0, |native| native.functions().len())
+        self.lock().native.as_ref().map_or(0, NativeModule::count)
     }
 
-    /// All native code as it was installed, one after the other: what was for the same function and
-    /// entry, the latest last.
-    pub fn each_native(&self, mut each: impl FnMut(DefinedFuncIndex, Entry, NativeCode)) {
-        let functions = match &self.lock().native {
-            Some(native) => native.functions(),
-            None => return,
+    /// All native code that did not come from where it is kept, one after the other: what is for the
+    /// same function and entry, the latest last.
+    pub fn each_native(&self, mut each: impl FnMut(DefinedFuncIndex, Entry, Packed<'_>)) {
+        let installed = self.lock().native.as_ref().map(NativeModule::unkept).unwrap_or_default();
+        // Not locked throughout, as whoever takes it may be slow.
+        let read = |start, end| {
+            self.lock().native.as_ref().map_or_else(Vec::new, |native| native.read(start, end))
         };
-        for func in functions {
-            // Not locked throughout, as whoever takes it may be slow.
-            let code = self.lock().native.as_ref().map(|native| native.code_of(&func));
-            if let Some(code) = code {
-                each(func.func, func.entry, code);
-            }
+        for installed in installed {
+            installed.each(read, &mut each);
         }
     }
 

@@ -11,7 +11,8 @@
 //! | part | what |
 //! |---|---|
 //! | [`memory`] | code memory of a module: never writable and executable at once |
-//! | [`module`] | the native code of a module: installing, finding by address |
+//! | [`module`] | the native code of a module: installing it |
+//! | [`known`] | what is known of native code, found by address |
 //! | [`registry`] | all code memory of the process, for the fault handler |
 //! | [`asm`] | the places where machine state changes hands |
 //! | [`enter`] | from the interpreter and the host into native code |
@@ -37,6 +38,7 @@ mod builtins;
 mod enter;
 #[cfg(dunlin_native)]
 mod host;
+mod known;
 mod memory;
 mod module;
 mod poll;
@@ -51,8 +53,9 @@ pub(crate) use bridge::{Caller, Link, caller, find_handler, function, is_replace
 pub(crate) use enter::{
     EnterCode, Entered, call_numbers, call_record, enter, enter_loop, is_in_room, room_below,
 };
+pub(crate) use known::NativeFunc;
 pub use module::Batch;
-pub(crate) use module::{NativeFunc, NativeModule};
+pub(crate) use module::NativeModule;
 pub(crate) use poll::PollPage;
 #[cfg(dunlin_native)]
 pub(crate) use registry::is_native;

@@ -17,12 +17,14 @@
 //! | [`ticker`] | the thread that sets the bit |
 //! | [`sample`] | what the interpreter calls when it finds a bit |
 //! | [`module`] | what is known of the functions of one module, and what is worth compiling |
+//! | [`past`] | what one run tells the next |
 //! | [`pool`] | the queue, and the threads that compile |
 //! | [`report`] | what was compiled, for those who ask |
 //!
 //! Results never depend on any of this. Why it is so: `docs/design/008-tiers.md`.
 
 mod module;
+mod past;
 mod policy;
 mod pool;
 mod report;
@@ -40,7 +42,7 @@ use dunlin_code::native::{CompileError, Compiler, Entry, NativeCode, Request};
 use dunlin_module::DefinedFuncIndex;
 
 pub(crate) use self::module::ModuleTiers;
-pub use self::policy::{TierMode, TierPolicy};
+pub use self::policy::{HEAT_PER_MILLISECOND, TierMode, TierPolicy};
 use self::report::Ledger;
 pub use self::report::{CompiledCode, TierReport};
 use crate::module_code::ModuleCode;

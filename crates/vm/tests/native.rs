@@ -4,6 +4,7 @@
 
 mod world;
 
+use dunlin_code::artifact::Packed;
 use dunlin_code::native::{
     CallSite, Entry, NativeCode, NativeHandler, Position, Reloc, RelocTarget, TrapCause, TrapSite,
 };
@@ -48,7 +49,8 @@ fn trap(trap: Trap) -> NativeCode {
 }
 
 fn install(code: &ModuleCode, func: DefinedFuncIndex, native: &NativeCode) {
-    code.install(&[(func, Entry::Function, native)]).unwrap();
+    let packed = Packed::new(native).unwrap();
+    code.install(&[packed.function(func, Entry::Function)]).unwrap();
     assert!(code.is_native(func));
 }
 

@@ -263,6 +263,60 @@ fn eager_waits_for_the_second_call_and_opt_for_none() {
     assert_eq!(log.lock().unwrap().len(), 1);
 }
 
+/// Makes code that traps at once.
+#[derive(Debug)]
+struct Traps;
+
+impl Compiler for Traps {
+    fn compile(&self, _request: &Request<'_>) -> Result<NativeCode, CompileError> {
+        Ok(NativeCode { bytes: vec![0x0f, 0x0b], align: 1, ..NativeCode::default() })
+    }
+
+    fn fingerprint(&self) -> &str {
+        "traps"
+    }
+}
+
+/// Of what ran before the best bargain is compiled first, without any of it being run again.
+#[test]
+fn what_ran_before_is_compiled_without_being_hot() {
+    if !dunlin_vm::NATIVE {
+        return;
+    }
+    let text = "(module (func $cold) (func $warm nop nop) (func $hot nop nop) (func $never))";
+    let guest = Guest::new(text, TierMode::Auto, Traps);
+    let past = [0, 1, 2].map(|func| (DefinedFuncIndex(func), func * 1000));
+    guest.code.remember(&past);
+    for _ in 0..100_000 {
+        if guest.tiers.report().compiled == 3 {
+            break;
+        }
+        thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let report = guest.tiers.report();
+    let order: Vec<u32> = report.lines.iter().map(|line| line.func.0).collect();
+    assert_eq!(order, [2, 1, 0]);
+    assert!(guest.code.past().is_empty(), "all of it is native now, and nothing else ran");
+    assert!(!guest.code.is_native(DefinedFuncIndex(3)));
+}
+
+/// What is told to the next run is what was seen, and what it had been told itself.
+#[test]
+fn heat_is_carried_on() {
+    let (gate, seen) = (Arc::new(Waits::default()), DefinedFuncIndex(1));
+    let text = "(module (func) (func))";
+    let guest = Guest::with(text, Tiers::new(gate.clone(), TierPolicy::new(TierMode::Auto)));
+    assert_eq!(guest.code.past(), []);
+    guest.code.remember(&[(seen, 500)]);
+    // Also while it is being compiled.
+    let past = guest.code.past();
+    assert!(past.len() == 1 && past[0].0 == seen && past[0].1 >= 500, "{past:?}");
+    gate.open();
+    let looking = Guest::new(text, TierMode::Looking, Refuses::default());
+    looking.code.remember(&[(seen, 500)]);
+    assert_eq!(looking.code.past(), [], "of use only where things are compiled in the background");
+}
+
 #[test]
 fn a_compiler_that_panics_refuses() {
     let compiler = Refuses { panics: true, ..Refuses::default() };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use dunlin::wasi::threads::{self, ThreadGroup};
 use dunlin::wasi::{WasiCtx, p1};
-use dunlin::{Engine, Error, Instance, Linker, Module, Store, js_string};
+use dunlin::{Engine, Error, Instance, Linker, Mismatch, Module, Store, js_string};
 use dunlin_module::escape;
 
 use crate::Exit;
@@ -13,7 +13,7 @@ use crate::ctrl_c::CtrlC;
 use crate::entry::Entry;
 use crate::flags::RunFlags;
 use crate::gc_report::GcReport;
-use crate::input::{self, Format, Input};
+use crate::input::{self, Format};
 use crate::literal;
 use crate::outcome::Circumstances;
 use crate::plan;
@@ -24,9 +24,8 @@ use crate::tier_report::TierTable;
 pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     let config = plan::run_config(flags)?;
     let engine = plan::engine(&config)?;
-    let input = input::load(flags.file())?;
-    let name = input.name();
-    let module = load(&engine, input, flags)?;
+    let name = input::name(flags.file());
+    let module = load(&engine, flags)?;
     let mut entry = match &flags.invoke {
         Some(export) => Entry::invocation(&module, &name, export, flags.args())?,
         None => Entry::start(&module, &name)?,
@@ -75,25 +74,42 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     }
 }
 
-fn load(engine: &Engine, input: Input, flags: &RunFlags) -> Result<Module, Failure> {
+fn load(engine: &Engine, flags: &RunFlags) -> Result<Module, Failure> {
+    if let Some(file) = input::open_compiled(flags.file()) {
+        let name = input::name(flags.file());
+        let _progress = Progress::start("loading", file.metadata().ok().map(|m| m.len()));
+        return deserialized(Module::deserialize_file(engine, file), &name, flags);
+    }
+    let input = input::load(flags.file())?;
     let name = input.name();
     let _progress = Progress::start("loading", Some(input.bytes.len() as u64));
-    let loaded = match input.format()? {
+    match input.format()? {
+        // From a stream.
         Format::Compiled => {
-            Module::deserialize_any(engine, &input.bytes).map(|(module, mismatch)| {
-                if let Some(mismatch) = mismatch {
-                    let why = mismatch.to_string();
-                    eprintln!("note: {name} runs without its native code: {}", escape(&why));
-                }
-                module
-            })
+            deserialized(Module::deserialize_any(engine, &input.bytes), &name, flags)
         }
-        Format::Binary | Format::Text => Module::from_shared(engine, input.bytes),
-    };
-    loaded.map_err(|error| {
-        let error = plan::in_flags(error, &flags.engine.features);
-        Failure::engine(Exit::Unreached, format!("cannot load {name}"), &error)
-    })
+        Format::Binary | Format::Text => {
+            Module::from_shared(engine, input.bytes).map_err(|error| failed(error, &name, flags))
+        }
+    }
+}
+
+fn deserialized(
+    loaded: Result<(Module, Option<Mismatch>), Error>,
+    name: &str,
+    flags: &RunFlags,
+) -> Result<Module, Failure> {
+    let (module, mismatch) = loaded.map_err(|error| failed(error, name, flags))?;
+    if let Some(mismatch) = mismatch {
+        let why = mismatch.to_string();
+        eprintln!("note: {name} runs without its native code: {}", escape(&why));
+    }
+    Ok(module)
+}
+
+fn failed(error: Error, name: &str, flags: &RunFlags) -> Failure {
+    let error = plan::in_flags(error, &flags.engine.features);
+    Failure::engine(Exit::Unreached, format!("cannot load {name}"), &error)
 }
 
 /// What is run, and how.

@@ -44,19 +44,28 @@ impl<'a> Builder<'a> {
         self.functions.is_empty()
     }
 
+    /// Bytes of all metadata and of the image.
+    fn sizes(&self) -> (usize, usize) {
+        let functions = self.functions.values();
+        let image = functions.clone().fold(0, |end, f| start(end, f.align) + f.code.len());
+        (functions.map(|f| f.meta.len()).sum(), image)
+    }
+
+    /// How many bytes the artifact will have.
+    pub fn bytes(&self, key: &Key<'_>) -> usize {
+        let (meta_bytes, image_bytes) = self.sizes();
+        HEADER_BYTES
+            + key.fingerprint.len()
+            + self.functions.len() * FUNCTION_BYTES
+            + self.profile.len() * HEAT_BYTES
+            + meta_bytes
+            + image_bytes
+    }
+
     /// Appends the artifact to `bytes`; functions are let go of as they are written.
     pub fn finish(self, key: &Key<'_>, bytes: &mut Vec<u8>) {
-        let meta_bytes: usize = self.functions.values().map(|f| f.meta.len()).sum();
-        let image_bytes =
-            self.functions.values().fold(0, |end, f| start(end, f.align) + f.code.len());
-        bytes.reserve_exact(
-            HEADER_BYTES
-                + key.fingerprint.len()
-                + self.functions.len() * FUNCTION_BYTES
-                + self.profile.len() * HEAT_BYTES
-                + meta_bytes
-                + image_bytes,
-        );
+        let (meta_bytes, image_bytes) = self.sizes();
+        bytes.reserve_exact(self.bytes(key));
         bytes.extend_from_slice(MAGIC);
         for number in [VERSION, settings_bits(&key.settings)] {
             bytes.extend_from_slice(&number.to_le_bytes());

@@ -203,6 +203,17 @@ fn below(number: u32, limit: u64, what: &'static str) -> Result<u32, ArtifactErr
     if u64::from(number) < limit { Ok(number) } else { Err(malformed(what)) }
 }
 
+/// The relocations, from bytes that were read before.
+pub(super) fn relocs(bytes: &[u8]) -> impl Iterator<Item = Reloc> + use<'_> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.count().unwrap_or_default();
+    (0..count).scan(0u32, move |last, _| {
+        *last = last.wrapping_add(reader.varint_u32().ok()?);
+        let target = RelocTarget::Func(DefinedFuncIndex(reader.varint_u32().ok()?));
+        Some(Reloc { offset: *last, target })
+    })
+}
+
 /// Reads and checks everything in `bytes`.
 pub(super) fn read<S: Sink>(
     bytes: &[u8],

@@ -5,8 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dunlin_code::artifact::{Builder, Packed};
 use dunlin_code::native::{CompileError, Compiler, Entry, NativeCode, Request};
 use dunlin_module::DefinedFuncIndex;
+use dunlin_seal::directory::Kind;
 use dunlin_seal::envelope;
 use dunlin_seal::{MachineKey, Purpose, Seal};
 
@@ -69,8 +71,8 @@ fn compile(module: &Module, funcs: &[u32]) {
     for func in funcs {
         let (func, settings) = (DefinedFuncIndex(*func), &engine.settings());
         let request = Request { module: module.decoded(), func, entry: Entry::Function, settings };
-        let code = compiler.compile(&request).unwrap();
-        module.code().install(&[(func, Entry::Function, &code)]).unwrap();
+        let code = Packed::new(&compiler.compile(&request).unwrap()).unwrap();
+        module.code().install(&[code.function(func, Entry::Function)]).unwrap();
     }
 }
 
@@ -113,6 +115,37 @@ fn what_was_compiled_is_there_again() {
     assert!(second.save_to_cache());
     assert_eq!(results(&module(&engine(&dir), MODULE)), [0, 1001, 1002]);
     assert_eq!(files(&dir, "").len(), 1);
+}
+
+/// What was hot is compiled at the next run without being hot again, and then it is kept.
+#[test]
+fn what_was_hot_is_compiled_at_the_next_run() {
+    if !dunlin_vm::NATIVE {
+        return;
+    }
+    let dir = scratch("past");
+    let first_engine = engine(&dir);
+    let first = module(&first_engine, MODULE);
+    let digest = dunlin_seal::digest(&first.decoded().bytes);
+    let key = super::key(&first_engine, first_engine.compiler().unwrap(), digest);
+    let mut builder = Builder::default();
+    builder.heat(DefinedFuncIndex(2), Entry::Function, 7);
+    let cache = first_engine.storage().cache().unwrap();
+    let hash = super::code_hash(&key);
+    cache.write(Kind::Code, &hash, |bytes| builder.finish(&key, bytes)).unwrap();
+    let second = module(&engine(&dir), MODULE);
+    let mut rounds = 0;
+    while !second.code().is_native(DefinedFuncIndex(2)) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        rounds += 1;
+        assert!(rounds < 100_000, "it was forgotten");
+    }
+    assert_eq!(results(&second), [0, 1, 1002]);
+    assert!(second.save_to_cache());
+    let third = module(&engine(&dir), MODULE);
+    assert_eq!(results(&third), [0, 1, 1002]);
+    assert_eq!(third.code().past(), [], "nothing is remembered of what is native");
+    assert!(!third.save_to_cache(), "nothing is new");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use dunlin_code::native::{NativeHandler, TrapCause};
 use dunlin_module::{FuncIndex, FuncType};
 
 use super::asm::{self, HEADER_BELOW, RT_BELOW};
-use super::module::NativeFunc;
+use super::known::NativeFunc;
 use super::registers::{Outgoing, Which, to_registers, to_slots};
 use super::registry;
 use crate::backtrace::Backtrace;
@@ -106,7 +106,11 @@ pub(super) unsafe extern "C" fn call_out(
         if let Callee::Defined(entry, _) = callee
             && !low
         {
-            let code = (*entry).native.load(Ordering::Acquire);
+            let mut code = (*entry).native.load(Ordering::Acquire);
+            let module = &*(*cx).module;
+            if code.is_null() && module.demand(module.func_of(entry)) {
+                code = (*entry).native.load(Ordering::Acquire);
+            }
             if !code.is_null() {
                 if (*cx).callee & 1 == 0 {
                     let record = (*cx).callee as *const FuncRecord;

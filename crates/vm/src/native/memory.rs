@@ -57,22 +57,25 @@ impl CodeMemory {
         self.reservation.base().addr() + self.used
     }
 
-    /// Puts `bytes` where the next code is to be, and makes it executable.
-    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<*const u8, NoMemory> {
-        let size = bytes.len().checked_next_multiple_of(self.page).ok_or(NoMemory)?;
+    /// Has `write` put `size` bytes of code where the next is to be, and makes them executable.
+    pub(super) fn add(
+        &mut self,
+        size: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<(), NoMemory>,
+    ) -> Result<(), NoMemory> {
+        let size = size.checked_next_multiple_of(self.page).ok_or(NoMemory)?;
         if size > self.size - self.used {
             return Err(NoMemory);
         }
         self.reservation.commit(self.used, size)?;
-        // SAFETY: just committed, and nobody uses it yet.
-        let start = unsafe {
-            let start = self.reservation.base().add(self.used);
-            start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-            start
-        };
+        // SAFETY: V13: just committed and writable, and nobody else knows of it: what is used begins
+        // and ends before it.
+        let pages =
+            unsafe { std::slice::from_raw_parts_mut(self.reservation.base().add(self.used), size) };
+        write(pages)?;
         self.reservation.make_executable(self.used, size)?;
         self.used += size;
-        Ok(start)
+        Ok(())
     }
 
     /// A copy of the code between two addresses.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::module::{Functions, NativeFunc};
+use super::known::{Functions, NativeFunc};
 
 /// A range of addresses, or none if `start` is 0. Nodes are never freed, only used again.
 struct Node {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use dunlin_code::artifact::Packed;
 use dunlin_code::native::Entry;
 use dunlin_module::DefinedFuncIndex;
 
@@ -39,6 +40,8 @@ pub(crate) struct ModuleTiers {
 #[derive(Default, Debug)]
 struct Warm {
     function: Stage,
+    /// The heat that was used up when it was asked for as a whole.
+    spent: u32,
     loops: Vec<Loop>,
     /// The code that was taken from its entry, until the next call.
     probe: Option<Words>,
@@ -125,7 +128,34 @@ impl ModuleTiers {
         heat >= self.price(code, func)
     }
 
-    fn price(&self, code: &ModuleCode, func: DefinedFuncIndex) -> u32 {
+    pub(super) fn weak(&self) -> Weak<ModuleCode> {
+        self.code.clone()
+    }
+
+    /// The heat that functions have used up which are going to be compiled.
+    pub(super) fn spent(&self) -> HashMap<u32, u32> {
+        let all = self.lock();
+        let waiting = all.iter().filter(|(_, warm)| warm.function == Stage::Asked);
+        waiting.map(|(func, warm)| (*func, warm.spent)).collect()
+    }
+
+    /// Whether nothing is known that keeps a function from becoming native.
+    pub(super) fn may_become_native(&self, func: DefinedFuncIndex) -> bool {
+        self.lock().get(&func.0).is_none_or(|warm| warm.function != Stage::Refused)
+    }
+
+    /// Whether a function is neither native nor asked for; from now on it is asked for.
+    pub(super) fn may_compile(&self, code: &ModuleCode, func: DefinedFuncIndex) -> bool {
+        let mut all = self.lock();
+        let warm = Warm::of(&mut all, code, func);
+        let is_free = warm.function == Stage::Interpreted;
+        if is_free {
+            warm.asked(code.entry(func), What::Function);
+        }
+        is_free
+    }
+
+    pub(super) fn price(&self, code: &ModuleCode, func: DefinedFuncIndex) -> u32 {
         self.tiers.policy.price(code.module().bodies[func.index()].len())
     }
 
@@ -247,7 +277,11 @@ impl ModuleTiers {
         let job = Job { code: self.code.clone(), func, what, asked, cost: policy::cost(body) };
         if self.tiers.policy.mode == TierMode::Auto {
             if pool::push(job) {
-                all.entry(func.0).or_default().asked(code.entry(func), what);
+                let warm = all.entry(func.0).or_default();
+                warm.asked(code.entry(func), what);
+                if what == What::Function {
+                    warm.spent = heat;
+                }
             }
             return;
         }
@@ -290,8 +324,12 @@ impl ModuleTiers {
             Ok(native) => native,
             Err(error) => return Outcome::Refused(error.to_string()),
         };
+        let packed = match Packed::new(&native) {
+            Ok(packed) => packed,
+            Err(error) => return Outcome::Refused(error.to_string()),
+        };
         let bytes = native.bytes.len() as u64;
-        match code.install(&[(func, entry, &native)]) {
+        match code.install(&[packed.function(func, entry)]) {
             Ok(()) => {
                 self.native_bytes.fetch_add(bytes, Ordering::Relaxed);
                 Outcome::Native { bytes }

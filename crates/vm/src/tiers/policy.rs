@@ -12,6 +12,9 @@ use super::pool;
 /// Units of heat for a microsecond of interpreted time.
 const HEAT_PER_MICRO: u32 = 16;
 
+/// Units of heat for a millisecond of interpreted time.
+pub const HEAT_PER_MILLISECOND: u64 = 1000 * HEAT_PER_MICRO as u64;
+
 /// The most heat that is counted: some minutes.
 const HEAT_MAX: u32 = 1 << 30;
 

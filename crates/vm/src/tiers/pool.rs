@@ -13,6 +13,7 @@ use std::time::Duration;
 use dunlin_module::DefinedFuncIndex;
 
 use super::module::What;
+use super::past::{self, Past};
 use super::report::Asked;
 use crate::module_code::ModuleCode;
 use crate::sys;
@@ -50,6 +51,8 @@ impl Job {
 struct Queue {
     /// In the order in which they came.
     jobs: Vec<Job>,
+    /// What to do where there are no jobs.
+    pasts: Vec<Past>,
 }
 
 impl Queue {
@@ -77,6 +80,18 @@ impl Queue {
         }
         best.map(|(at, _)| self.jobs.remove(at))
     }
+
+    /// The next of what ran before.
+    fn recall(&mut self) -> Option<Job> {
+        while let Some(past) = self.pasts.first_mut() {
+            match past.next() {
+                // The module may be dropped here, under the lock of the pool alone.
+                Some((code, func)) => return Some(past::job(&code, func)),
+                None => drop(self.pasts.remove(0)),
+            }
+        }
+        None
+    }
 }
 
 struct Pool {
@@ -92,7 +107,11 @@ struct State {
 }
 
 static POOL: Pool = Pool {
-    state: Mutex::new(State { queue: Queue { jobs: Vec::new() }, threads: 0, idle: 0 }),
+    state: Mutex::new(State {
+        queue: Queue { jobs: Vec::new(), pasts: Vec::new() },
+        threads: 0,
+        idle: 0,
+    }),
     changed: Condvar::new(),
 };
 
@@ -102,6 +121,19 @@ pub(super) fn push(job: Job) -> bool {
     if !state.queue.push(job) {
         return false;
     }
+    start_worker(state);
+    true
+}
+
+/// Has functions compiled that ran before, when there is nothing else to do.
+pub(super) fn fill(past: Past) {
+    let mut state = POOL.lock();
+    state.queue.pasts.push(past);
+    start_worker(state);
+}
+
+/// Sees to it that somebody works.
+fn start_worker(mut state: MutexGuard<'_, State>) {
     if state.idle > 0 {
         drop(state);
         POOL.changed.notify_one();
@@ -112,7 +144,6 @@ pub(super) fn push(job: Job) -> bool {
             state.threads += 1;
         }
     }
-    true
 }
 
 /// As many threads as a guest leaves processors, but one at least.
@@ -149,7 +180,7 @@ impl Pool {
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if let Some(job) = state.queue.pop() {
+            if let Some(job) = state.queue.pop().or_else(|| state.queue.recall()) {
                 return Some(job);
             }
             state.idle += 1;
@@ -202,7 +233,7 @@ mod tests {
     #[test]
     fn what_became_hot_for_little_comes_first() {
         let code = code();
-        let mut queue = Queue { jobs: Vec::new() };
+        let mut queue = Queue { jobs: Vec::new(), pasts: Vec::new() };
         for (func, cost) in [(0, 100), (1, 100), (2, 1000)] {
             assert!(queue.push(job(&code, func, cost)));
         }
@@ -214,7 +245,7 @@ mod tests {
     #[test]
     fn what_is_equally_hot_comes_in_order() {
         let code = code();
-        let mut queue = Queue { jobs: Vec::new() };
+        let mut queue = Queue { jobs: Vec::new(), pasts: Vec::new() };
         for func in [2, 0, 1] {
             queue.push(job(&code, func, 7));
         }
@@ -224,7 +255,7 @@ mod tests {
     #[test]
     fn jobs_of_dropped_modules_are_none() {
         let (kept, dropped) = (code(), code());
-        let mut queue = Queue { jobs: Vec::new() };
+        let mut queue = Queue { jobs: Vec::new(), pasts: Vec::new() };
         for _ in 0..QUEUE_MAX {
             assert!(queue.push(job(&dropped, 0, 1)));
         }
