@@ -1,9 +1,9 @@
 //! Which calls are inlined.
 //!
 //! Functions are inlined that are small, so that a call would take longer than what they do, and that
-//! do not loop or call themselves, so that time spent in them is time spent entering them. What is inlined
-//! is translated at every place again: how much that may be in all depends on the size of the function
-//! around it.
+//! do not loop, so that time spent in them is time spent entering them; in themselves, where that is so
+//! anyway, also those that loop. What is inlined is translated at every place again: how much that may be
+//! in all depends on the size of the function around it.
 
 use std::collections::HashMap;
 
