@@ -8,9 +8,9 @@ use std::sync::atomic::AtomicU64;
 use rustix::io::Errno;
 
 use crate::host::{
-    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, NetGrants, Network,
-    Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time, VirtualTime, Witness,
-    join, open_granted, probe,
+    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Need, NetGrants,
+    Network, Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time, Verdict,
+    VirtualTime, Witness, join, open_granted, probe,
 };
 use crate::p1::{Descriptor, Descriptors, Object};
 
@@ -51,6 +51,17 @@ impl WasiCtx {
     /// The network, as far as it was granted.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The environment, which the guest reads as a whole.
+    pub(crate) fn read_env(&self) -> &[String] {
+        for text in &self.env {
+            let name = text.split('=').next().unwrap_or_default();
+            let rule = format_args!("--env {name}");
+            let need = || Need::Env { name: name.to_owned() };
+            self.witness.tell("env", Verdict::Granted, Some(&rule), need);
+        }
+        &self.env
     }
 
     /// Replaces the question that stops the guest while it waits in the host.

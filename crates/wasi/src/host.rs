@@ -4,6 +4,7 @@
 //! and gives `Result<T, Error>`; what could wait takes a [`Wait`] and can say [`Error::Again`].
 //! The system calls of the crate are all in this module.
 
+mod audit;
 mod clock;
 mod denial;
 mod dir;
@@ -22,6 +23,7 @@ mod table;
 mod terminal;
 mod witness;
 
+pub use audit::Audit;
 pub use clock::{Clock, Time, VirtualTime};
 pub use denial::{Denial, Denials};
 pub use dir::{Access, Dir, OpenOptions, Opened};
