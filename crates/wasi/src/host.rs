@@ -6,11 +6,13 @@
 
 mod audit;
 mod clock;
+mod config;
 mod denial;
 mod dir;
 mod error;
 mod fs;
 mod interrupt;
+pub mod keyvalue;
 mod need;
 pub mod net;
 mod path;
@@ -25,6 +27,7 @@ mod witness;
 
 pub use audit::Audit;
 pub use clock::{Clock, Time, VirtualTime};
+pub use config::Config;
 pub use denial::{Denial, Denials};
 pub use dir::{Access, Dir, OpenOptions, Opened};
 pub use error::Error;
