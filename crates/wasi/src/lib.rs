@@ -30,6 +30,7 @@
 mod ctx;
 pub mod host;
 pub mod p1;
+pub mod policy;
 pub mod threads;
 
 pub use ctx::{BuildError, DESCRIPTORS_MAX, STRINGS_MAX, WasiCtx, WasiCtxBuilder};
