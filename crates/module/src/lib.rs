@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+pub mod component;
 mod customs;
 mod decode;
 mod error;
