@@ -15,7 +15,20 @@ use std::sync::Arc;
 
 pub use types::*;
 
+mod canon;
+mod core_types;
+mod elaborate;
+mod flatten;
+mod intern;
+mod link;
+mod read;
+mod scope;
+mod uses;
+
 use crate::FuncType as CoreFuncType;
+use crate::error::Error;
+use crate::features::Features;
+use crate::module::CustomSection;
 
 macro_rules! indices {
     ($($(#[$doc:meta])* $name:ident;)*) => { $(
@@ -84,6 +97,30 @@ pub struct Component {
     pub options: Box<[CanonicalOptions]>,
     /// What it exports, in order.
     pub exports: Box<[ComponentExport]>,
+    /// Custom sections of the component itself, in order.
+    pub customs: Box<[CustomSection]>,
+}
+
+/// Whether `bytes` begin as components do: a binary of layer 1 (`Binary.md`, "Component
+/// Definitions").
+pub fn is_component(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\0asm") && bytes.get(6..8) == Some(&[1, 0])
+}
+
+impl Component {
+    /// Checks and reads a binary component, all but the bodies of functions: these are checked when
+    /// its core modules are decoded.
+    ///
+    /// # Errors
+    ///
+    /// The error at the lowest offset of the binary; or, in a valid one, the first definition that
+    /// is not supported, or that makes it too large once it is flat.
+    pub fn decode(bytes: impl Into<Arc<[u8]>>, features: &Features) -> Result<Component, Error> {
+        let bytes = bytes.into();
+        crate::decode::check_header(&bytes)?;
+        let source = read::read(&bytes, features)?;
+        flatten::flatten(&source, &bytes)
+    }
 }
 
 /// A component instance that comes to life with the component it is nested in.
@@ -103,6 +140,8 @@ pub struct ComponentInstance {
 pub struct Resource {
     /// Its name where it is imported or exported first, if it is.
     pub name: Option<Arc<str>>,
+    /// Whether its representation is an `i64`, and not an `i32`.
+    pub wide: bool,
     /// Where it comes from.
     pub origin: ResourceOrigin,
 }
@@ -112,7 +151,7 @@ pub struct Resource {
 pub enum ResourceOrigin {
     /// From the outside.
     Imported(LeafIndex),
-    /// Defined by a component instance, which sees its representation, an `i32`.
+    /// Defined by a component instance, which sees its representation.
     Defined {
         /// The instance that defines it.
         instance: ComponentInstanceIndex,
@@ -126,6 +165,8 @@ pub enum ResourceOrigin {
 pub struct ComponentImport {
     /// Its name: kebab-case or that of an interface with a version.
     pub name: Arc<str>,
+    /// The interface it says to implement, where its name is another.
+    pub implements: Option<Arc<str>>,
     /// What is expected.
     pub ty: ItemType,
 }
@@ -174,7 +215,7 @@ pub enum ModuleArgs {
     /// A module the component holds, with one item for each of its imports, in order.
     Static(StaticModuleIndex, Box<[CoreItem]>),
     /// A module from the outside, with items by name: module, name, item.
-    Imported(LeafIndex, Box<[(Arc<str>, Arc<str>, CoreItem)]>),
+    Imported(LeafIndex, PerImport<CoreItem>),
 }
 
 /// Something of the core language that a core module can import.
@@ -369,6 +410,8 @@ pub enum StringEncoding {
 pub struct ComponentExport {
     /// Its name.
     pub name: Arc<str>,
+    /// The interface it says to implement, where its name is another.
+    pub implements: Option<Arc<str>>,
     /// What it is.
     pub item: ComponentItem,
 }

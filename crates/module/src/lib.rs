@@ -28,6 +28,7 @@ mod typed;
 mod types;
 
 pub use body::BlockSig;
+pub use component::is_component;
 pub use customs::Producer;
 pub use error::{Error, ErrorKind};
 pub use escape::{Escaped, escape};

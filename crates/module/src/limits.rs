@@ -63,3 +63,8 @@ pub const TYPE_DEPTH: usize = 100;
 /// Component instances, core instances and functions that one component may come to, each, once
 /// all that it nests is counted as often as it is instantiated.
 pub const COMPONENT_ITEMS: usize = 100_000;
+/// Definitions executed while a component is flattened, fields of types and arguments counted: those
+/// of a nested component as often as it is instantiated.
+pub const COMPONENT_WORK: u32 = 4_000_000;
+/// How deep instances nest in exports of instances.
+pub const INSTANCE_DEPTH: usize = 100;

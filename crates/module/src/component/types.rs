@@ -1,8 +1,10 @@
 //! The types of components: of values, functions and instances, each stored once per component.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::ResourceIndex;
+use crate::types::{FuncType, GlobalType, MemoryType, TableType};
 
 indices! {
     /// A type of values that is not primitive, in [`ComponentTypes::defined`].
@@ -70,6 +72,30 @@ pub enum DefinedType {
     Future(Option<ValueType>),
 }
 
+impl DefinedType {
+    /// The types of values that it consists of, in order.
+    pub fn parts(&self) -> impl Iterator<Item = ValueType> {
+        let (fields, cases, types, some): (&[_], &[_], &[_], [Option<ValueType>; 2]) = match self {
+            DefinedType::Record(fields) => (fields, &[], &[], [None, None]),
+            DefinedType::Variant(cases) => (&[], cases, &[], [None, None]),
+            DefinedType::Tuple(types) => (&[], &[], types, [None, None]),
+            DefinedType::List(ty) | DefinedType::FixedList(ty, _) | DefinedType::Option(ty) => {
+                (&[], &[], &[], [Some(*ty), None])
+            }
+            DefinedType::Map(key, value) => (&[], &[], &[], [Some(*key), Some(*value)]),
+            DefinedType::Result { ok, err } => (&[], &[], &[], [*ok, *err]),
+            DefinedType::Stream(ty) | DefinedType::Future(ty) => (&[], &[], &[], [*ty, None]),
+            DefinedType::Flags(_)
+            | DefinedType::Enum(_)
+            | DefinedType::Own(_)
+            | DefinedType::Borrow(_) => (&[], &[], &[], [None, None]),
+        };
+        let fields = fields.iter().map(|(_, ty): &(Arc<str>, ValueType)| *ty);
+        let cases = cases.iter().filter_map(|(_, ty): &(Arc<str>, Option<ValueType>)| *ty);
+        fields.chain(cases).chain(types.iter().copied()).chain(some.into_iter().flatten())
+    }
+}
+
 /// The type of a component function.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ComponentFuncType {
@@ -114,11 +140,41 @@ pub struct InstanceType {
     pub exports: Box<[(Arc<str>, ItemType)]>,
 }
 
+/// Something for each import of a core module, after its module and name.
+pub type PerImport<T> = Box<[(Arc<str>, Arc<str>, T)]>;
+
 /// The type of a core module: what it may import at most and exports at least.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ModuleType {
-    /// Module, name and printed type of each import.
-    pub imports: Box<[(Arc<str>, Arc<str>, Arc<str>)]>,
-    /// Name and printed type of each export.
-    pub exports: Box<[(Arc<str>, Arc<str>)]>,
+    /// Module, name and type of each import.
+    pub imports: PerImport<CoreType>,
+    /// Name and type of each export.
+    pub exports: Box<[(Arc<str>, CoreType)]>,
+}
+
+/// The type of something a core module imports or exports. No reference in it is to a defined type.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names say all")]
+pub enum CoreType {
+    Func(FuncType),
+    Table(TableType),
+    Memory(MemoryType),
+    Global(GlobalType),
+    Tag(FuncType),
+}
+
+impl fmt::Display for CoreType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CoreType::Func(ty) => ty.fmt(f),
+            CoreType::Table(ty) => ty.fmt(f),
+            CoreType::Memory(ty) => ty.fmt(f),
+            CoreType::Global(ty) => ty.fmt(f),
+            CoreType::Tag(ty) => {
+                f.write_str("(tag")?;
+                ty.fmt_params(f)?;
+                f.write_str(")")
+            }
+        }
+    }
 }
