@@ -137,15 +137,15 @@ impl Wit {
         })
     }
 
-    /// What the component or module imports and exports; what all worlds do, for a package.
+    /// What the component or module imports and exports; nothing for a package.
     pub fn items(&self) -> Vec<Item> {
-        match self.world {
-            Some(world) => summary::of_world(&self.resolve, world),
-            None => {
-                let worlds = self.resolve.packages[self.package].worlds.values();
-                worlds.flat_map(|world| summary::of_world(&self.resolve, *world)).collect()
-            }
-        }
+        self.world.map_or(Vec::new(), |world| summary::of_world(&self.resolve, world))
+    }
+
+    /// What a world of the main package imports and exports; nothing if there is no such world.
+    pub fn world_items(&self, world: &str) -> Vec<Item> {
+        let world = self.resolve.packages[self.package].worlds.get(world);
+        world.map_or(Vec::new(), |world| summary::of_world(&self.resolve, *world))
     }
 
     /// The names of the worlds of the main package.
@@ -236,19 +236,19 @@ fn print(resolve: &Resolve, package: PackageId) -> Result<String, Error> {
         Error::new(ErrorKind::Invalid, "the interface has no form as text").because(&error)
     })?;
     let mut text = String::new();
-    let mut blank = true;
+    let (mut blank, mut closed) = (true, false);
     for line in printer.output.to_string().lines() {
         let line = escape(line.trim_end()).limit(usize::MAX).to_string();
-        let opens = line.starts_with("package ") && line.ends_with('{');
-        // One blank line before each package, and never two in a row.
-        if opens && !blank {
+        let closes = line.trim_start().starts_with('}');
+        // One blank line after what is in braces, and never two in a row.
+        if closed && !closes && !line.is_empty() {
             text.push('\n');
         }
         if !(blank && line.is_empty()) {
             text.push_str(&line);
             text.push('\n');
         }
-        blank = line.is_empty();
+        (blank, closed) = (line.is_empty(), closes);
     }
     Ok(text)
 }

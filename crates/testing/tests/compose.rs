@@ -1,5 +1,7 @@
 //! Components composed with each other, what is said when they do not fit, and hostile input.
 
+#![allow(clippy::print_stdout, reason = "tests report what they looked at")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! What a world imports and exports, item by item.
 
 use wit_component::{OutputToString, WitPrinter};
-use wit_parser::{Function, Resolve, Type, WorldId, WorldItem, WorldKey};
+use wit_parser::{Function, FunctionKind, Resolve, Type, WorldId, WorldItem, WorldKey};
 
 /// Which way an item goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,17 +50,33 @@ fn of(resolve: &Resolve, direction: Direction, key: &WorldKey, item: &WorldItem)
     Item { direction, name, functions, is_interface }
 }
 
-/// The name and the type of a function.
+/// The name and the type of a function; methods as `resource.method`, without what they are of.
 fn signature(resolve: &Resolve, function: &Function) -> (String, String) {
+    let of = function.kind.resource().and_then(|id| resolve.types[id].name.as_deref());
+    let is_async = if function.kind.is_async() { "async " } else { "" };
+    let (word, skipped) = match function.kind {
+        FunctionKind::Constructor(_) => ("constructor", 0),
+        FunctionKind::Method(_) | FunctionKind::AsyncMethod(_) => ("func", 1),
+        FunctionKind::Static(_) | FunctionKind::AsyncStatic(_) => ("static func", 0),
+        _ => ("func", 0),
+    };
     let params: Vec<String> = function
         .params
         .iter()
+        .skip(skipped)
         .map(|param| format!("{}: {}", param.name, type_name(resolve, &param.ty)))
         .collect();
     let result = function.result.as_ref().map(|ty| format!(" -> {}", type_name(resolve, ty)));
-    let word = if function.kind.is_async() { "async func" } else { "func" };
-    let text = format!("{word}({}){}", params.join(", "), result.unwrap_or_default());
-    (function.name.clone(), text)
+    let (name, result) = match (of, word) {
+        // What a constructor makes is known, unless it can fail.
+        (Some(of), "constructor") => {
+            (of.to_owned(), result.filter(|result| result.starts_with(" -> result")))
+        }
+        (Some(of), _) => (format!("{of}.{}", function.item_name()), result),
+        (None, _) => (function.name.clone(), result),
+    };
+    let result = result.unwrap_or_default();
+    (name, format!("{is_async}{word}({}){result}", params.join(", ")))
 }
 
 /// A type as WIT writes it.
