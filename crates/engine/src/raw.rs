@@ -13,8 +13,11 @@ use dunlin_vm::{HostCall, HostFn, HostFunction, NumberFunction, Numbers, Seeing}
 use crate::context::StoreContextMut;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::externs::Extern;
 use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
+use crate::instance::{self, Instance};
 use crate::memory::Memory;
+use crate::module::Module;
 
 pub use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS};
 pub use dunlin_vm::{Budget, Resource, StoreId};
@@ -91,6 +94,34 @@ impl RawStore<'_> {
     #[inline]
     pub fn memory_pair(&mut self, from: Memory, to: Memory) -> Result<Option<(&[u8], &mut [u8])>> {
         Ok(self.0.memory_pair(from.0, to.0)?)
+    }
+
+    /// Instantiates a module of the engine of this store with imports in its order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::new`], and if the module is of another engine.
+    pub fn instantiate(&mut self, module: &Module, imports: &[Extern]) -> Result<Instance> {
+        let imports: Vec<vm::Extern> = imports.iter().map(|item| (*item).into()).collect();
+        instance::instantiate(self.context::<()>(), module, &imports)
+    }
+
+    /// What an instance exports as `name`.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn export(&mut self, instance: Instance, name: &str) -> Result<Option<Extern>> {
+        instance.export_raw(self.0, name)
+    }
+
+    /// A function with its type known to Rust.
+    ///
+    /// # Errors
+    ///
+    /// If it has another type.
+    pub fn typed<P: WasmParams, R: WasmResults>(&self, func: Func) -> Result<TypedFunc<P, R>> {
+        TypedFunc::new(func, self.0)
     }
 
     /// Calls a function with slots: those of its parameters, with room for those of its results, which
