@@ -6,6 +6,7 @@
 //! - **Start reading at:** [`Script`], then [`wat_to_wasm`] and [`print`](print()).
 #![forbid(unsafe_code)]
 
+mod components;
 mod print;
 mod report;
 mod run;

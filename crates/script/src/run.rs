@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_engine::{Config, Engine, Error, ErrorKind, Extern, Instance, Module, Store, Trap, Val};
-use dunlin_module::{TypeRegistry, escape};
+use dunlin_module::{TypeRegistry, escape, is_component};
 
+use crate::components;
 use crate::print::{PrintOptions, print};
 use crate::report::{Outcome, Report, Summary};
 use crate::script::{Action, Command, Directive, Script, Source};
@@ -95,9 +96,17 @@ enum Slot<T> {
     Missing(String),
 }
 
+/// A module or component that can be instantiated.
+#[derive(Clone)]
+enum Definition {
+    Module(Module),
+    Component,
+}
+
 /// Why an action has no results.
 enum Stop {
     Error(Error),
+    Rejected(dunlin_module::Error),
     Unlinkable(String),
     Unsupported(String),
     /// The directive makes no sense, or one before it failed.
@@ -113,12 +122,23 @@ impl From<Error> for Stop {
     }
 }
 
+impl From<dunlin_module::Error> for Stop {
+    fn from(error: dunlin_module::Error) -> Stop {
+        match error.kind() {
+            dunlin_module::ErrorKind::Unsupported(Some(feature)) => {
+                Stop::Unsupported(feature.name().to_string())
+            }
+            _ => Stop::Rejected(error),
+        }
+    }
+}
+
 struct Runner<'a> {
     options: &'a RunOptions,
     engine: Engine,
     store: Store<()>,
     spectest: Spectest,
-    definitions: Names<Module>,
+    definitions: Names<Definition>,
     instances: Names<Instance>,
     registered: HashMap<String, Slot<Instance>>,
     threads: Threads,
@@ -307,23 +327,36 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn define(&self, source: &Source) -> Result<Module, Stop> {
-        if let Source::Component = source {
-            return Err(Stop::Unsupported("component-model".to_string()));
-        }
+    fn define(&self, source: &Source) -> Result<Definition, Stop> {
         let bytes = source.encode().map_err(Stop::Unusable)?;
+        if is_component(&bytes) {
+            let features = &self.options.config.features;
+            components::decode(&bytes, features)?;
+            if let Some(options) = &self.options.reprint {
+                let again = reprint(&bytes, options).map_err(Stop::Unusable)?;
+                components::decode(&again, features)?;
+            }
+            return Ok(Definition::Component);
+        }
+        self.define_module(&bytes).map(Definition::Module)
+    }
+
+    fn define_module(&self, bytes: &[u8]) -> Result<Module, Stop> {
         let module = match self.options.load {
-            None => Module::new(&self.engine, &bytes)?,
-            Some(load) => load(&self.engine, &bytes)?,
+            None => Module::new(&self.engine, bytes)?,
+            Some(load) => load(&self.engine, bytes)?,
         };
         let Some(options) = &self.options.reprint else {
             return Ok(module);
         };
-        let again = reprint(&bytes, options).map_err(Stop::Unusable)?;
+        let again = reprint(bytes, options).map_err(Stop::Unusable)?;
         Ok(Module::new(&self.engine, &again)?)
     }
 
-    fn instantiate(&mut self, module: &Module) -> Result<Instance, Stop> {
+    fn instantiate(&mut self, definition: &Definition) -> Result<Instance, Stop> {
+        let Definition::Module(module) = definition else {
+            return Err(Stop::Unsupported("components that run".to_string()));
+        };
         let mut imports = Vec::with_capacity(module.imports().len());
         for import in module.imports() {
             match self.resolve(import.module(), import.name())? {
@@ -489,12 +522,17 @@ impl<'a> Runner<'a> {
         message: &str,
         check: impl Fn(&[u8]) -> Result<(), dunlin_module::Error>,
     ) -> Outcome {
-        if let Source::Component = source {
-            return Outcome::Unsupported { feature: "component-model".to_string() };
-        }
         let Ok(bytes) = source.encode() else {
             return Outcome::Pass;
         };
+        if is_component(&bytes) {
+            return match components::decode(&bytes, &self.options.config.features) {
+                // Some scripts say where, too.
+                Err(error) if in_one_line(&error).contains(message) => Outcome::Pass,
+                Err(error) => fail(rejected(message), error.to_string()),
+                Ok(_) => fail(rejected(message), "a valid component"),
+            };
+        }
         match Module::validate(&self.engine, &bytes) {
             Err(error) if error.kind() == ErrorKind::Invalid => Outcome::Pass,
             Err(error) => fail(rejected(message), error.to_string()),
@@ -540,6 +578,7 @@ impl Stop {
         match self {
             Stop::Unsupported(feature) => Outcome::Unsupported { feature },
             Stop::Error(error) => fail(expected, error.to_string()),
+            Stop::Rejected(error) => fail(expected, error.to_string()),
             Stop::Unlinkable(found) | Stop::Unusable(found) => fail(expected, found),
         }
     }
@@ -548,6 +587,7 @@ impl Stop {
         match self {
             Stop::Unsupported(feature) => format!("needs `{feature}`"),
             Stop::Error(error) => error.to_string(),
+            Stop::Rejected(error) => error.to_string(),
             Stop::Unlinkable(reason) | Stop::Unusable(reason) => reason.clone(),
         }
     }
@@ -578,6 +618,12 @@ pub(crate) fn fail(expected: impl Into<String>, found: impl Into<String>) -> Out
 
 fn rejected(message: &str) -> String {
     format!("rejection with `{}`", escape(message))
+}
+
+/// What was found, and where.
+fn in_one_line(error: &dunlin_module::Error) -> String {
+    let at = error.offset().map_or_else(String::new, |at| format!(" (at offset {at:#x})"));
+    format!("{}{at}", error.message())
 }
 
 fn no_export(kind: &str, name: &str) -> String {

@@ -7,7 +7,7 @@ use wast::core::{
     AbstractHeapType, HeapType as TextHeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore,
 };
 use wast::parser::{self, Parse, ParseBuffer, Parser};
-use wast::token::Id;
+use wast::token::{Id, Span};
 use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
 
 use super::split::groups;
@@ -178,22 +178,23 @@ fn name(id: Option<Id<'_>>) -> Option<String> {
 fn source(text: Text<'_>, module: QuoteWat<'_>) -> Source {
     match module {
         QuoteWat::Wat(wat) => encode(text, wat),
-        QuoteWat::QuoteModule(_, strings) => {
-            let mut quoted = Vec::new();
-            for (_, string) in strings {
-                quoted.extend_from_slice(string);
-                quoted.push(b' ');
-            }
-            Source::Quote(quoted)
+        QuoteWat::QuoteModule(_, strings) => Source::Quote(quoted(&strings)),
+        QuoteWat::QuoteComponent(_, strings) => {
+            Source::Quote([b"(component ", &quoted(&strings)[..], b")"].concat())
         }
-        QuoteWat::QuoteComponent(..) => Source::Component,
     }
 }
 
-fn encode(text: Text<'_>, mut wat: Wat<'_>) -> Source {
-    if matches!(wat, Wat::Component(_)) {
-        return Source::Component;
+fn quoted(strings: &[(Span, &[u8])]) -> Vec<u8> {
+    let mut quoted = Vec::new();
+    for (_, string) in strings {
+        quoted.extend_from_slice(string);
+        quoted.push(b' ');
     }
+    quoted
+}
+
+fn encode(text: Text<'_>, mut wat: Wat<'_>) -> Source {
     match wat.encode() {
         Ok(bytes) => Source::Binary(bytes),
         Err(error) => Source::Malformed(text.error(&error)),
