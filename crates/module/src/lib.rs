@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+pub mod component;
 mod customs;
 mod decode;
 mod error;
@@ -28,6 +29,7 @@ mod typed;
 mod types;
 
 pub use body::BlockSig;
+pub use component::is_component;
 pub use customs::Producer;
 pub use error::{Error, ErrorKind};
 pub use escape::{Escaped, escape};
