@@ -147,10 +147,12 @@ fn val(node: &Node, ty: &Type, source: &str) -> Result<Val, Wrong> {
                 entries.map(|(k, v)| Ok((val(k, &key, source)?, val(v, &value, source)?)));
             Val::Map(entries.collect::<Result<_, Wrong>>()?)
         }
-        TypeKind::Record(fields) => record(node, ty, &fields, source).map_err(|wrong| match wrong {
-            Ok(wrong) => wrong,
-            Err(error) => syntax(error),
-        })?,
+        TypeKind::Record(fields) => {
+            record(node, ty, &fields, source).map_err(|wrong| match wrong {
+                Ok(wrong) => wrong,
+                Err(error) => syntax(error),
+            })?
+        }
         TypeKind::Variant(cases) => {
             let (name, payload) = node.as_variant(source).map_err(syntax)?;
             let case = cases.iter().find(|(case, _)| &**case == name);
@@ -170,10 +172,12 @@ fn val(node: &Node, ty: &Type, source: &str) -> Result<Val, Wrong> {
             Val::Flags(set.collect::<Result<_, _>>()?)
         }
         TypeKind::Option(inner) => match node.ty() {
-            NodeType::OptionSome | NodeType::OptionNone => match node.as_option().map_err(syntax)? {
-                Some(node) => Val::Option(Some(Box::new(val(node, &inner, source)?))),
-                None => Val::Option(None),
-            },
+            NodeType::OptionSome | NodeType::OptionNone => {
+                match node.as_option().map_err(syntax)? {
+                    Some(node) => Val::Option(Some(Box::new(val(node, &inner, source)?))),
+                    None => Val::Option(None),
+                }
+            }
             // What is there need not be wrapped.
             _ => Val::Option(Some(Box::new(val(node, &inner, source)?))),
         },
