@@ -91,6 +91,8 @@ traps! {
     HostPanic = "host function panicked";
     /// A broken invariant of the engine.
     Bug = "internal error";
+    /// A rule of the component model or of the canonical ABI was broken; which one, travels beside this code.
+    Component = "component call failed";
 }
 
 impl fmt::Display for Trap {

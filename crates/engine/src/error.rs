@@ -176,25 +176,35 @@ impl Error {
         error
     }
 
+    /// A trap of which more is known than its code, for crates that build on this one.
+    #[doc(hidden)]
+    pub fn trap_because(trap: Trap, detail: impl Into<String>) -> Error {
+        Error::from_cause(Cause::Trap { trap, detail: Some(detail.into()) })
+    }
+
     pub(crate) fn message(kind: ErrorKind, text: impl Into<String>) -> Error {
         Error::list(kind, text, Vec::new())
     }
 
-    pub(crate) fn list(kind: ErrorKind, text: impl Into<String>, items: Vec<String>) -> Error {
+    #[doc(hidden)]
+    pub fn list(kind: ErrorKind, text: impl Into<String>, items: Vec<String>) -> Error {
         Error::from_cause(Cause::Message { kind, text: text.into(), items })
     }
 
-    pub(crate) fn link(text: impl Into<String>) -> Error {
+    #[doc(hidden)]
+    pub fn link(text: impl Into<String>) -> Error {
         Error::message(ErrorKind::Link, text)
     }
 
-    pub(crate) fn misuse(text: impl Into<String>) -> Error {
+    #[doc(hidden)]
+    pub fn misuse(text: impl Into<String>) -> Error {
         Error::message(ErrorKind::Misuse, text)
     }
 
     /// A broken invariant of ours: stops tests where it is found, and ends one call elsewhere.
     #[cold]
-    pub(crate) fn bug(text: &str) -> Error {
+    #[doc(hidden)]
+    pub fn bug(text: &str) -> Error {
         debug_assert!(false, "{text}");
         Error::message(ErrorKind::Bug, text)
     }

@@ -51,6 +51,11 @@ impl Instance {
         own(store.as_context_mut().vm.export(self.0, name)).map(Extern::from)
     }
 
+    /// What it exports as `name`, in a machine's store.
+    pub(crate) fn export_raw(self, vm: &mut vm::Store, name: &str) -> Result<Option<Extern>> {
+        Ok(vm.export(self.0, name)?.map(Extern::from))
+    }
+
     /// The function it exports as `name`.
     ///
     /// # Panics

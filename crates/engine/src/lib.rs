@@ -41,6 +41,7 @@ mod module;
 #[cfg(feature = "storage")]
 mod program;
 mod quote;
+pub mod raw;
 mod reference;
 mod shared_memory;
 #[cfg(feature = "storage")]

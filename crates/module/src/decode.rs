@@ -3,7 +3,7 @@
 
 mod bodies;
 mod init;
-mod sections;
+pub(crate) mod sections;
 mod types;
 
 use std::num::NonZeroUsize;
@@ -106,6 +106,19 @@ fn decode(
     types: &TypeRegistry,
     bodies: impl FnOnce() -> Bodies,
 ) -> Result<Module, Error> {
+    check_header(&bytes)?;
+    let mut decoder = Decoder::new(features, types);
+    let sections = decoder.sections(&bytes);
+    // Bodies come before whatever stopped the reading of sections, so their errors win.
+    if let Bodies::Check(threads) = bodies() {
+        bodies::validate(&decoder, &bytes, threads)?;
+    }
+    sections?;
+    Ok(decoder.finish(bytes))
+}
+
+/// Says what is wrong with bytes that are no WebAssembly at all, or too many.
+pub(crate) fn check_header(bytes: &[u8]) -> Result<(), Error> {
     if bytes.len() > limits::MODULE_BYTES {
         let (found, limit) = (bytes.len(), limits::MODULE_BYTES);
         let message = format!("module has {found} bytes, expected at most {limit}");
@@ -119,14 +132,7 @@ fn decode(
         };
         return Err(Error::new(ErrorKind::Malformed, message, Some(0)));
     }
-    let mut decoder = Decoder::new(features, types);
-    let sections = decoder.sections(&bytes);
-    // Bodies come before whatever stopped the reading of sections, so their errors win.
-    if let Bodies::Check(threads) = bodies() {
-        bodies::validate(&decoder, &bytes, threads)?;
-    }
-    sections?;
-    Ok(decoder.finish(bytes))
+    Ok(())
 }
 
 /// The module under construction.

@@ -119,6 +119,8 @@ fn missing_proposal(message: &str) -> Option<Proposal> {
         ("reserved flags bits set", Proposal::multi_memory),
         ("data count section requires the bulk-memory proposal", Proposal::bulk_memory),
         ("because the GC proposal is disabled", Proposal::gc),
+        ("encoded as a component but", Proposal::component_model),
+        ("the `cm-implements` feature is not active", Proposal::cm_implements),
     ];
     TEXTS.iter().find(|(text, _)| message.contains(text)).map(|(_, proposal)| *proposal)
 }
@@ -134,6 +136,7 @@ fn reworded(message: &str) -> String {
         _ if message.starts_with("function body size count exceeds") => {
             format!("function body has more than {} bytes", limits::FUNCTION_BYTES)
         }
+        _ if message.starts_with("unknown binary version and encoding") => message.to_string(),
         _ if message.starts_with("unknown binary version") => {
             let version = message.rsplit(' ').next().unwrap_or_default();
             format!("unknown binary version {version}, expected 0x1")

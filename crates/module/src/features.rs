@@ -119,6 +119,34 @@ features! {
         in [] needs [threads];
     /// Loads and stores of several bytes in byte arrays.
     multibyte_array_access "multibyte-array-access" MULTIBYTE_ARRAY_ACCESS in [] needs [gc];
+    /// Components.
+    component_model "component-model" COMPONENT_MODEL in [Wasm3 Default] needs [];
+    /// Functions of components that block, their tasks, streams and futures.
+    cm_async "cm-async" CM_ASYNC in [Wasm3 Default] needs [component_model];
+    /// Asynchronous functions with a stack of their own instead of a callback.
+    cm_async_stackful "cm-async-stackful" CM_ASYNC_STACKFUL in [Wasm3 Default] needs [cm_async];
+    /// Builtins that cancel without blocking, and that read and write blocking.
+    cm_more_async_builtins "cm-more-async-builtins" CM_MORE_ASYNC_BUILTINS
+        in [Wasm3 Default] needs [cm_async];
+    /// Threads that take turns, within a task.
+    cm_threading "cm-threading" CM_THREADING in [Wasm3 Default] needs [cm_async];
+    /// Forwarding what is left of a stream or future.
+    cm_forward "cm-forward" CM_FORWARD in [] needs [cm_async];
+    /// Errors with a message for people that pass between components.
+    cm_error_context "cm-error-context" CM_ERROR_CONTEXT in [Wasm3 Default] needs [cm_async];
+    /// Lists with a length that is part of their type.
+    cm_fixed_length_lists "cm-fixed-length-lists" CM_FIXED_LENGTH_LISTS
+        in [Wasm3 Default] needs [component_model];
+    /// Maps.
+    cm_map "cm-map" CM_MAP in [Wasm3 Default] needs [component_model];
+    /// Components whose memories have 64-bit addresses.
+    cm64 "cm64" CM64 in [Wasm3 Default] needs [component_model];
+    /// Imports and exports that name the interface they implement.
+    cm_implements "cm-implements" CM_IMPLEMENTS in [Wasm3 Default] needs [component_model];
+    /// Interface names with a canonical version and a suffix.
+    cm_canon_names "cm-canon-names" CM_CANON_NAMES in [] needs [component_model];
+    /// Functions that say they get or set a property.
+    cm_accessors "cm-accessors" CM_ACCESSORS in [] needs [component_model];
 }
 
 impl Features {

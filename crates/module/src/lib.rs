@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+pub mod component;
 mod customs;
 mod decode;
 mod error;
@@ -23,10 +24,12 @@ mod module;
 mod names;
 pub mod op;
 mod registry;
+mod text;
 mod typed;
 mod types;
 
 pub use body::BlockSig;
+pub use component::is_component;
 pub use customs::Producer;
 pub use error::{Error, ErrorKind};
 pub use escape::{Escaped, escape};
@@ -38,5 +41,6 @@ pub use init::*;
 pub use module::*;
 pub use names::{NameSpace, Names};
 pub use registry::{TypeHold, TypeRegistry};
+pub use text::{Place, TextError, decode_text};
 pub use typed::Typed;
 pub use types::*;

@@ -58,3 +58,13 @@ pub const ESCAPED_BYTES: usize = 512;
 pub const NAMES: usize = 1_000_000;
 /// Entries kept of the producers section; more are ignored.
 pub const PRODUCERS: usize = 256;
+/// How deep types of components nest (the parser's is 100, of which a few are not types of values).
+pub const TYPE_DEPTH: usize = 100;
+/// Component instances, core instances and functions that one component may come to, each, once
+/// all that it nests is counted as often as it is instantiated.
+pub const COMPONENT_ITEMS: usize = 100_000;
+/// Definitions executed while a component is flattened, fields of types and arguments counted: those
+/// of a nested component as often as it is instantiated.
+pub const COMPONENT_WORK: u32 = 4_000_000;
+/// How deep instances nest in exports of instances.
+pub const INSTANCE_DEPTH: usize = 100;

@@ -51,9 +51,9 @@ fn messages_are_as_recorded() {
 fn feature_lists() {
     let unknown = Features::parse("gc,\u{1b}[31mwarp").unwrap_err().to_string();
     assert!(unknown.starts_with("unknown WebAssembly feature `\\u{1b}[31mwarp`\nhelp: one of "));
-    assert!(unknown.ends_with(
-        ", multibyte-array-access, or a preset: mvp, wasm1, wasm2, wasm3, default, all"
-    ));
+    assert!(
+        unknown.ends_with(", cm-accessors, or a preset: mvp, wasm1, wasm2, wasm3, default, all")
+    );
     let missing = Features::parse("wasm2,gc").unwrap_err();
     assert!(matches!(missing, FeaturesError::Missing { .. }));
     assert_eq!(

@@ -9,6 +9,8 @@
 
 pub mod artifacts;
 pub mod campaign;
+pub mod canonical;
+pub mod dialogue;
 pub mod failing;
 pub mod forms;
 pub mod generator;

@@ -61,6 +61,8 @@ pub struct Store {
     settings: Settings,
     pub(crate) budget: Budget,
     host_data: Box<dyn Any + Send>,
+    /// What a layer above keeps beside the data of the host.
+    companion: Option<Box<dyn Any + Send>>,
 
     pub(crate) instances: Vec<Instance>,
     pub(crate) memories: Vec<Fixed<MemoryInstance>>,
@@ -445,6 +447,7 @@ impl Store {
             settings,
             budget,
             host_data,
+            companion: None,
             instances: Vec::new(),
             memories: Vec::new(),
             tables: Vec::new(),
@@ -515,6 +518,17 @@ impl Store {
     /// The data of the host.
     pub fn data_mut(&mut self) -> &mut (dyn Any + Send) {
         &mut *self.host_data
+    }
+
+    /// What a layer between the machine and the host keeps in this store.
+    pub fn companion(&self) -> Option<&(dyn Any + Send)> {
+        self.companion.as_deref()
+    }
+
+    /// As [`Store::companion`], to set or change it.
+    #[inline]
+    pub fn companion_mut(&mut self) -> &mut Option<Box<dyn Any + Send>> {
+        &mut self.companion
     }
 
     /// Gives the data of the host back; everything else is dropped.

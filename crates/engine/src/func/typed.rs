@@ -70,7 +70,12 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     /// parameter belongs to another store.
     #[inline]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
-        let vm = store.as_context_mut().vm;
+        self.call_raw(store.as_context_mut().vm, params)
+    }
+
+    /// Calls it in a machine's store.
+    #[inline]
+    pub(crate) fn call_raw(&self, vm: &mut vm::Store, params: P) -> Result<R> {
         if const { are_numbers::<P, R>() } {
             let numbers = params.to_numbers();
             let called = match const { has_floats::<P>() } {

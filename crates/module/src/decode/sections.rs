@@ -13,7 +13,7 @@ use crate::module::{CustomSection, Export, ExternIndex, ExternType, Import};
 use crate::types::{GlobalType, MemoryType, TableType, TagType};
 
 /// Every entry takes a byte at least: a larger count is refused before anything is reserved for it.
-pub(super) fn check_count(payload: &Payload<'_>) -> Result<(), Error> {
+pub(crate) fn check_count(payload: &Payload<'_>) -> Result<(), Error> {
     let (count, left, at) = match payload {
         Payload::TypeSection(s) => counts(s),
         Payload::ImportSection(s) => counts(s),
@@ -25,12 +25,22 @@ pub(super) fn check_count(payload: &Payload<'_>) -> Result<(), Error> {
         Payload::ExportSection(s) => counts(s),
         Payload::ElementSection(s) => counts(s),
         Payload::DataSection(s) => counts(s),
+        Payload::InstanceSection(s) => counts(s),
+        Payload::CoreTypeSection(s) => counts(s),
+        Payload::ComponentInstanceSection(s) => counts(s),
+        Payload::ComponentAliasSection(s) => counts(s),
+        Payload::ComponentTypeSection(s) => counts(s),
+        Payload::ComponentCanonicalSection(s) => counts(s),
+        Payload::ComponentImportSection(s) => counts(s),
+        Payload::ComponentExportSection(s) => counts(s),
         _ => return Ok(()),
     };
     if u64::from(count) <= left {
         return Ok(());
     }
-    let message = format!("section declares {count} entries, but has {left} bytes left for them");
+    let message = format!(
+        "unexpected end-of-file: section declares {count} entries, but has {left} bytes left for them"
+    );
     Err(Error::new(ErrorKind::Malformed, message, Some(at)))
 }
 
@@ -40,7 +50,7 @@ fn counts<'a, T: FromReader<'a>>(section: &SectionLimited<'a, T>) -> (u32, u64, 
 }
 
 /// What the validator found wrong in a section; malformed if reading it alone fails the same way.
-pub(super) fn error(
+pub(crate) fn error(
     payload: &Payload<'_>,
     error: &wasmparser::Error,
     features: &Features,
@@ -56,6 +66,14 @@ pub(super) fn error(
         Payload::ExportSection(s) => read_error(s),
         Payload::ElementSection(s) => read_error(s),
         Payload::DataSection(s) => read_error(s),
+        Payload::InstanceSection(s) => read_error(s),
+        Payload::CoreTypeSection(s) => read_error(s),
+        Payload::ComponentInstanceSection(s) => read_error(s),
+        Payload::ComponentAliasSection(s) => read_error(s),
+        Payload::ComponentTypeSection(s) => read_error(s),
+        Payload::ComponentCanonicalSection(s) => read_error(s),
+        Payload::ComponentImportSection(s) => read_error(s),
+        Payload::ComponentExportSection(s) => read_error(s),
         Payload::UnknownSection { .. } => Some(error.offset()),
         _ => None,
     };

@@ -131,6 +131,36 @@ impl Store {
         Ok(self.memories[index].bytes_mut())
     }
 
+    /// All bytes, none if it is shared, and what a layer above keeps in the store.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    #[inline]
+    pub fn memory_and_companion_mut(
+        &mut self,
+        memory: Memory,
+    ) -> Result<(&mut [u8], &mut Option<Box<dyn Any + Send>>), Misuse> {
+        let index = memory.index_in(self.id)?;
+        Ok((self.memories[index].bytes_mut(), &mut self.companion))
+    }
+
+    /// All bytes of one memory, and of another to change them; none of shared ones. Nothing if both are
+    /// one memory.
+    ///
+    /// # Errors
+    ///
+    /// If one belongs to another store.
+    pub fn memory_pair(
+        &mut self,
+        from: Memory,
+        to: Memory,
+    ) -> Result<Option<(&[u8], &mut [u8])>, Misuse> {
+        let indices = [from.index_in(self.id)?, to.index_in(self.id)?];
+        let pair = self.memories.get_disjoint_mut(indices).ok();
+        Ok(pair.map(|[from, to]| (from.bytes(), to.bytes_mut())))
+    }
+
     /// All bytes, none if it is shared, and the data of the host.
     ///
     /// # Errors

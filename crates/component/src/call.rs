@@ -1,0 +1,335 @@
+//! Calls across the boundary of a component instance, in all three directions.
+
+use std::sync::Arc;
+
+use dunlin_engine::raw::{RawStore, Resource};
+use dunlin_engine::{Error, Func, Result};
+use dunlin_module::component::{FuncTypeIndex, ResourceIndex};
+
+use crate::abi::{Copy, LiftContext, LowerContext, Place, Says, Side};
+use crate::handles::Handle;
+use crate::plan::{FuncPlan, MAX_FLAT_PARAMS, Plan, PlanId};
+use crate::state::{Destructor, InstanceId, ResourceTypeId, RootId, Scope, State, bug, trap};
+
+/// Slots that suffice for all core parameters and results of a lifted or lowered function: the
+/// last is for a pointer to results.
+const SLOTS: usize = MAX_FLAT_PARAMS as usize + 1;
+
+/// A function that a guest exports to others.
+#[derive(Debug)]
+pub(crate) struct Lifted {
+    pub(crate) side: Side,
+    pub(crate) core: Func,
+    pub(crate) post_return: Option<Func>,
+    pub(crate) ty: FuncTypeIndex,
+    /// What is entered when the host calls it: its instance, and those around it.
+    pub(crate) enter: Box<[InstanceId]>,
+    pub(crate) name: Arc<str>,
+    /// Whether its values travel as the asynchronous ABI says.
+    pub(crate) async_: bool,
+    /// Whether its instance can call out of itself.
+    pub(crate) calls_out: bool,
+}
+
+/// A function that a guest imports from others.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    pub(crate) side: Side,
+    pub(crate) ty: FuncTypeIndex,
+    pub(crate) source: Source,
+}
+
+/// Which part of which component calls the host, and what.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// The name of the component inside of which the call was made; `None` for the outermost.
+    pub component: Option<Arc<str>>,
+    /// The interface, if the function is part of one.
+    pub interface: Option<Arc<str>>,
+    /// The function.
+    pub function: Arc<str>,
+}
+
+impl Lifted {
+    pub(crate) fn plan(&self) -> &FuncPlan {
+        self.side.component.plans().func(self.ty)
+    }
+}
+
+impl Lowered {
+    pub(crate) fn plan(&self) -> &FuncPlan {
+        self.side.component.plans().func(self.ty)
+    }
+}
+
+/// Runs what may lend and borrow in a scope of its own, if a function's plan says that it may.
+fn scoped<R>(
+    store: &mut RawStore<'_>,
+    plan: &FuncPlan,
+    f: impl FnOnce(&mut RawStore<'_>) -> Result<R>,
+) -> Result<R> {
+    if !plan.borrows {
+        return f(store);
+    }
+    let scopes = &mut store.companion::<State>().scopes;
+    let depth = scopes.len();
+    scopes.push(Scope::default());
+    match f(store) {
+        Ok(result) => {
+            store.companion::<State>().end_scope()?;
+            Ok(result)
+        }
+        Err(error) => {
+            store.companion::<State>().scopes.truncate(depth);
+            Err(error)
+        }
+    }
+}
+
+/// Calls a function of a guest for the host. `lower` writes parameters to where it is told, `lift` reads the
+/// result, if there is one, from where it is.
+pub(crate) fn call_guest<R>(
+    mut store: RawStore<'_>,
+    lifted: &Lifted,
+    lower: impl FnOnce(&mut LowerContext<'_>, &FuncPlan, Place) -> Result<()>,
+    lift: impl FnOnce(&mut LiftContext<'_>, Option<(PlanId, Place)>) -> Result<R>,
+) -> Result<R> {
+    if lifted.async_ {
+        return Err(no_async(&lifted.name));
+    }
+    let plan = lifted.plan();
+    store.companion::<State>().enter(&lifted.enter)?;
+    let result = scoped(&mut store, plan, |store| {
+        let mut slots = [0; SLOTS];
+        let (store, side) = (&mut *store, &lifted.side);
+        let mut cx = LowerContext::new(store.reborrow(), side, &mut slots, Says::TO_HOST);
+        let place = if plan.spills_params() {
+            let at = cx.room(&plan.params, 1)?;
+            cx.bits(Place::Slots(0), 4, at.into())?;
+            Place::Memory(at)
+        } else {
+            Place::Slots(0)
+        };
+        lower(&mut cx, plan, place)?;
+        store.call(lifted.core, &mut slots)?;
+        let mut cx = LiftContext::new(store, side, &slots)?;
+        let result = match plan.result {
+            None => lift(&mut cx, None)?,
+            Some(id) => {
+                let place = result_place(&mut cx, plan, id)?;
+                lift(&mut cx, Some((id, place)))?
+            }
+        };
+        post_return(store, lifted, &mut slots)?;
+        Ok(result)
+    })?;
+    store.companion::<State>().exit(&lifted.enter)?;
+    Ok(result)
+}
+
+/// Where a guest that was called has left its result.
+fn result_place(cx: &mut LiftContext<'_>, plan: &FuncPlan, id: PlanId) -> Result<Place> {
+    if !plan.spills_result() {
+        return Ok(Place::Slots(0));
+    }
+    let at = cx.bits(Place::Slots(0), 4)? as u32;
+    let plan: &Plan = cx.plan(id);
+    cx.spilled(Place::Memory(at), plan)
+}
+
+/// Tells a guest that its result was read.
+#[inline]
+fn post_return(store: &mut RawStore<'_>, lifted: &Lifted, slots: &mut [u64]) -> Result<()> {
+    let Some(func) = lifted.post_return else { return Ok(()) };
+    let instance = lifted.side.instance;
+    store.companion::<State>().set_may_leave(instance, false)?;
+    store.call(func, slots)?;
+    store.companion::<State>().set_may_leave(instance, true)
+}
+
+/// Answers a call of a guest to the host. `lift` reads parameters from where they are, `call` is the host's
+/// function, `lower` writes its result to where it is told.
+pub(crate) fn call_host<P, R>(
+    mut store: RawStore<'_>,
+    lowered: &Lowered,
+    slots: &mut [u64],
+    lift: impl FnOnce(&mut LiftContext<'_>, &FuncPlan, Place) -> Result<P>,
+    call: impl FnOnce(RawStore<'_>, &Source, P) -> Result<R>,
+    lower: impl FnOnce(&mut LowerContext<'_>, PlanId, Place, R) -> Result<()>,
+) -> Result<()> {
+    let side = &lowered.side;
+    store.companion::<State>().check_may_leave(side.instance)?;
+    let plan = lowered.plan();
+    scoped(&mut store, plan, |store| {
+        let mut cx = LiftContext::new(store, side, slots)?;
+        let place = if plan.spills_params() {
+            let at = cx.bits(Place::Slots(0), 4)? as u32;
+            cx.spilled(Place::Memory(at), &plan.params)?
+        } else {
+            Place::Slots(0)
+        };
+        let params = lift(&mut cx, plan, place)?;
+        let result = call(store.reborrow(), &lowered.source, params)?;
+        let Some(id) = plan.result else { return Ok(()) };
+        let place = match result_pointer(plan, slots)? {
+            Some(at) => {
+                LiftContext::new(store, side, &[])?.spilled(Place::Memory(at), side.plan(id))?
+            }
+            None => Place::Slots(0),
+        };
+        let mut cx = LowerContext::new(store.reborrow(), side, slots, Says::TO_HOST);
+        lower(&mut cx, id, place, result)
+    })
+}
+
+/// Where a guest that calls wants the result, if it goes through memory: its last core parameter says so.
+fn result_pointer(plan: &FuncPlan, slots: &[u64]) -> Result<Option<u32>> {
+    if !plan.spills_result() {
+        return Ok(None);
+    }
+    let last = if plan.spills_params() { 1 } else { plan.params.flat };
+    let at = slots.get(last as usize).ok_or_else(bug)?;
+    Ok(Some(*at as u32))
+}
+
+/// Calls a function of a guest for another guest. `enter` are the instances that the call enters.
+pub(crate) fn call_between(
+    mut store: RawStore<'_>,
+    caller: &Lowered,
+    callee: &Lifted,
+    enter: &[InstanceId],
+    slots: &mut [u64],
+) -> Result<()> {
+    if callee.async_ {
+        return Err(no_async(&callee.name));
+    }
+    let state = store.companion::<State>();
+    state.check_may_leave(caller.side.instance)?;
+    state.enter(enter)?;
+    let plan = caller.plan();
+    scoped(&mut store, plan, |store| {
+        let mut callee_slots = [0; SLOTS];
+        let mut copy = Copy {
+            store: store.reborrow(),
+            plans: &caller.side,
+            from: &caller.side,
+            to: &callee.side,
+            from_slots: slots,
+            to_slots: &mut callee_slots,
+        };
+        if plan.spills_params() {
+            let from = *slots.first().ok_or_else(bug)? as u32;
+            copy.check_source(from, &plan.params)?;
+            let to = copy.room(&plan.params)?;
+            copy.planned(&plan.params, Place::Memory(from), Place::Memory(to))?;
+            callee_slots[0] = to.into();
+        } else if plan.params.flat > 0 {
+            copy.planned(&plan.params, Place::Slots(0), Place::Slots(0))?;
+        }
+        store.call(callee.core, &mut callee_slots)?;
+        if let Some(id) = plan.result {
+            let to = result_pointer(plan, slots)?;
+            let mut copy = Copy {
+                store: store.reborrow(),
+                plans: &caller.side,
+                from: &callee.side,
+                to: &caller.side,
+                from_slots: &callee_slots,
+                to_slots: slots,
+            };
+            match to {
+                Some(to) => {
+                    let (from, plan) = (callee_slots[0] as u32, caller.side.plan(id));
+                    copy.check_source(from, plan)?;
+                    copy.check_target(to, plan)?;
+                    copy.value(id, Place::Memory(from), Place::Memory(to))?;
+                }
+                None => copy.value(id, Place::Slots(0), Place::Slots(0))?,
+            }
+        }
+        post_return(store, callee, &mut callee_slots)
+    })?;
+    store.companion::<State>().exit(enter)
+}
+
+/// `canon resource.new`: a handle of a resource with this representation.
+pub(crate) fn resource_new(
+    store: &mut RawStore<'_>,
+    (root, instance): (RootId, InstanceId),
+    resource: ResourceIndex,
+    rep: u32,
+) -> Result<u32> {
+    let state = store.companion::<State>();
+    state.check_may_leave(instance)?;
+    let ty = state.resource(root, resource)?;
+    crate::abi::add_handle(store, instance, |table| table.add_own(ty, rep))
+}
+
+/// `canon resource.rep`: the representation of the resource a handle stands for.
+pub(crate) fn resource_rep(
+    store: &mut RawStore<'_>,
+    (root, instance): (RootId, InstanceId),
+    resource: ResourceIndex,
+    index: u32,
+) -> Result<u32> {
+    let state = store.companion::<State>();
+    let ty = state.resource(root, resource)?;
+    state.handles(instance)?.rep(index, ty)
+}
+
+/// `canon resource.drop`: a handle goes, and with an owned one its resource.
+pub(crate) fn resource_drop(
+    store: &mut RawStore<'_>,
+    (root, instance): (RootId, InstanceId),
+    resource: ResourceIndex,
+    index: u32,
+) -> Result<()> {
+    let state = store.companion::<State>();
+    state.check_may_leave(instance)?;
+    let ty = state.resource(root, resource)?;
+    match state.handles(instance)?.remove(index, ty)? {
+        Handle::Own(rep) => drop_resource(store, Some(instance), ty, rep),
+        Handle::Borrow(_, scope) => {
+            let scope = state.scopes.get_mut(scope as usize).ok_or_else(bug)?;
+            scope.borrowed = scope.borrowed.saturating_sub(1);
+            Ok(())
+        }
+    }
+}
+
+/// Ends a resource on behalf of an instance, or of the host: its destructor runs.
+pub(crate) fn drop_resource(
+    store: &mut RawStore<'_>,
+    caller: Option<InstanceId>,
+    ty: ResourceTypeId,
+    rep: u32,
+) -> Result<()> {
+    let state = store.companion::<State>();
+    let definer = state.definer(ty);
+    match state.destructor(ty)? {
+        Destructor::None => Ok(()),
+        Destructor::Host(destructor) => destructor(store.reborrow(), rep),
+        Destructor::Guest(func) => {
+            let mut slots = [u64::from(rep)];
+            // A destructor is called like an exported function, unless its own instance drops.
+            let enter = definer.filter(|definer| caller != Some(*definer));
+            let enter = enter.as_slice();
+            store.companion::<State>().enter(enter)?;
+            store.call(func, &mut slots)?;
+            store.companion::<State>().exit(enter)
+        }
+    }
+}
+
+#[cold]
+fn no_async(name: &str) -> Error {
+    trap(format!(
+        "`{name}` uses the asynchronous ABI of components, which this version does not have"
+    ))
+}
+
+/// Bytes that are charged to a store for what is kept of a component instance.
+pub(crate) fn charge_instance(store: &mut RawStore<'_>, instances: usize) -> Result<()> {
+    const BYTES: u64 = 512;
+    Ok(store.budget().charge(Resource::Bytes, BYTES * instances as u64)?)
+}

@@ -1,0 +1,129 @@
+//! Components, ready to be instantiated: what decoding found, the core modules, and the copy plans.
+
+use std::fmt;
+use std::sync::Arc;
+
+use dunlin_engine::{Engine, Error, ErrorKind, Module, Result};
+use dunlin_module::component as description;
+use dunlin_module::component::{
+    FuncTypeIndex, LeafKind, ResourceIndex, StaticModuleIndex, ValueType,
+};
+
+use crate::plan::Plans;
+use crate::types::{FuncType, Type};
+
+/// A validated component for one engine. Cheap to clone, and good for any number of stores.
+#[derive(Clone)]
+pub struct Component(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    description: description::Component,
+    modules: Box<[Module]>,
+    plans: Plans,
+}
+
+impl Component {
+    /// Decodes and validates a component in binary form.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`], with the offset of the first offence.
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Component> {
+        Component::from_shared(engine, bytes.as_ref().into())
+    }
+
+    /// Like [`Component::new`], for bytes that are shared already and need not be copied.
+    pub fn from_shared(engine: &Engine, bytes: Arc<[u8]>) -> Result<Component> {
+        let description = description::Component::decode(bytes, &engine.features())?;
+        let plans = Plans::new(&description.types)?;
+        let modules = description.modules.iter().map(|range| {
+            let bytes = description.bytes.get(range.clone()).unwrap_or_default();
+            Module::new(engine, bytes).map_err(|error| {
+                error.context(format_args!("core module at offset {:#x}", range.start))
+            })
+        });
+        let modules = modules.collect::<Result<_>>()?;
+        Ok(Component(Arc::new(Inner { engine: engine.clone(), description, modules, plans })))
+    }
+
+    /// Whether bytes are those of a component, and not of a core module.
+    pub fn is_component(bytes: &[u8]) -> bool {
+        // The version of a component has a layer of 1 in its upper half (`Binary.md`).
+        bytes.starts_with(b"\0asm") && bytes.get(6..8) == Some(&[1, 0])
+    }
+
+    /// The engine it was made for.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The name it gave itself.
+    pub fn name(&self) -> Option<&str> {
+        self.0.description.name.as_deref()
+    }
+
+    /// What decoding found: everything it consists of.
+    pub fn description(&self) -> &description::Component {
+        &self.0.description
+    }
+
+    pub(crate) fn plans(&self) -> &Plans {
+        &self.0.plans
+    }
+
+    pub(crate) fn module(&self, index: StaticModuleIndex) -> Option<&Module> {
+        self.0.modules.get(index.index())
+    }
+
+    /// The core modules it holds.
+    pub fn modules(&self) -> &[Module] {
+        &self.0.modules
+    }
+
+    /// The type of a value.
+    pub(crate) fn ty(&self, ty: ValueType) -> Type {
+        Type::new(self, ty)
+    }
+
+    /// A type of functions.
+    pub fn func_type(&self, ty: FuncTypeIndex) -> FuncType {
+        FuncType::new(self, ty)
+    }
+
+    /// How messages call a resource type.
+    pub(crate) fn resource(&self, resource: ResourceIndex) -> Arc<str> {
+        let resource = self.0.description.resources.get(resource.index());
+        resource.and_then(|resource| resource.name.clone()).unwrap_or_else(|| "resource".into())
+    }
+
+    /// The functions it imports: the name of the interface, none if it is imported by itself, the name
+    /// of the function, and its type.
+    pub fn imported_funcs(&self) -> impl Iterator<Item = (Option<&str>, &str, FuncType)> {
+        let imports = &self.0.description.imports;
+        self.0.description.leaves.iter().filter_map(|leaf| {
+            let LeafKind::Func(ty) = leaf.kind else { return None };
+            let import = &*imports.get(leaf.import as usize)?.name;
+            Some(match leaf.path.last() {
+                Some(name) => (Some(import), &**name, self.func_type(ty)),
+                None => (None, import, self.func_type(ty)),
+            })
+        })
+    }
+
+    /// Fails unless it was made for `engine`.
+    pub(crate) fn check_engine(&self, engine: &Engine) -> Result<()> {
+        if Engine::same(engine, self.engine()) {
+            return Ok(());
+        }
+        let text = "cannot instantiate component: the store belongs to another engine";
+        Err(Error::list(ErrorKind::Misuse, text, Vec::new())
+            .with_help("make both from clones of one `Engine`"))
+    }
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,183 @@
+//! Core functions that leave their component instance: lowered functions, and builtins.
+
+use std::sync::Arc;
+
+use dunlin_engine::{self as engine, Error, Result};
+use dunlin_module::component::{
+    ComponentInstanceIndex, FuncRef, FuncTypeIndex, OptionsIndex, Trampoline, TrampolineIndex,
+    TrampolineKind,
+};
+
+use crate::call::{
+    Lifted, Lowered, Source, call_between, resource_drop, resource_new, resource_rep,
+};
+use crate::host::{HostFunction, is_numbers};
+use crate::instantiate::Making;
+use crate::link::Target;
+use crate::plan::PlanId;
+use crate::state::{InstanceId, State, bug, trap};
+
+impl Making<'_> {
+    /// Makes the core function that a trampoline is.
+    pub(crate) fn trampoline(&mut self, index: TrampolineIndex) -> Result<engine::Func> {
+        let component = self.component.clone();
+        let trampolines = &component.description().trampolines;
+        let Trampoline { instance, ty, kind } = trampolines.get(index.index()).ok_or_else(bug)?;
+        let who = (self.root, self.instance(*instance));
+        match kind {
+            TrampolineKind::Lower { func, ty: func_ty, options } => {
+                self.lower(*instance, ty, *func, *func_ty, *options)
+            }
+            TrampolineKind::ResourceNew(resource) => {
+                let resource = *resource;
+                self.store.host_number_func(ty, move |mut store, slots| {
+                    let slot = slots.first_mut().ok_or_else(bug)?;
+                    *slot = resource_new(&mut store, who, resource, *slot as u32)?.into();
+                    Ok(())
+                })
+            }
+            TrampolineKind::ResourceRep(resource) => {
+                let resource = *resource;
+                self.store.host_number_func(ty, move |mut store, slots| {
+                    let slot = slots.first_mut().ok_or_else(bug)?;
+                    *slot = resource_rep(&mut store, who, resource, *slot as u32)?.into();
+                    Ok(())
+                })
+            }
+            TrampolineKind::ResourceDrop(resource) => {
+                let resource = *resource;
+                self.store.host_number_func(ty, move |mut store, slots| {
+                    let slot = slots.first().ok_or_else(bug)?;
+                    resource_drop(&mut store, who, resource, *slot as u32)
+                })
+            }
+            TrampolineKind::Async(builtin) => {
+                let text = format!("{builtin:?}");
+                let name = text.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+                self.store.host_func(ty, move |mut store, _| {
+                    store.companion::<State>().check_may_leave(who.1)?;
+                    Err(trap(format!(
+                        "builtin `{name}` belongs to the asynchronous ABI of components, which this \
+                         version does not have"
+                    )))
+                })
+            }
+        }
+    }
+
+    fn lower(
+        &mut self,
+        instance: ComponentInstanceIndex,
+        core_ty: &engine::FuncType,
+        func: FuncRef,
+        ty: FuncTypeIndex,
+        options: OptionsIndex,
+    ) -> Result<engine::Func> {
+        let component = self.component.clone();
+        let option = component.description().options.get(options.index()).ok_or_else(bug)?;
+        if option.async_ {
+            let who = self.instance(instance);
+            return self.store.host_func(core_ty, move |mut store, _| {
+                store.companion::<State>().check_may_leave(who)?;
+                Err(trap(
+                    "a function lowered for the asynchronous ABI of components was called, which \
+                          this version does not have",
+                ))
+            });
+        }
+        let source = self.source(instance, func);
+        let target = match func {
+            FuncRef::Lifted(index) => Target::Guest(self.lifted(index, &source.function)?),
+            FuncRef::Imported(leaf) => self.target(leaf)?,
+        };
+        let lowered = Arc::new(Lowered { side: self.side(options)?, ty, source });
+        match target {
+            Target::Host(host) => self.to_host(core_ty, host, lowered),
+            Target::Guest(lifted) => self.to_guest(core_ty, instance, lifted, lowered),
+            Target::Module(_) | Target::Resource => Err(bug()),
+        }
+    }
+
+    /// Who calls what, for whoever wants to know.
+    fn source(&self, instance: ComponentInstanceIndex, func: FuncRef) -> Source {
+        let description = self.component.description();
+        let component =
+            description.instances.get(instance.index()).and_then(|instance| instance.name.clone());
+        let nobody = || Arc::<str>::from("function");
+        let (interface, function) = match func {
+            FuncRef::Lifted(_) => (None, nobody()),
+            FuncRef::Imported(leaf) => match description.leaves.get(leaf.index()) {
+                None => (None, nobody()),
+                Some(leaf) => {
+                    let import = description.imports.get(leaf.import as usize);
+                    let import = import.map_or_else(nobody, |import| import.name.clone());
+                    match leaf.path.last() {
+                        Some(name) => (Some(import), name.clone()),
+                        None => (None, import),
+                    }
+                }
+            },
+        };
+        Source { component, interface, function }
+    }
+
+    fn to_host(
+        &mut self,
+        core_ty: &engine::FuncType,
+        host: Arc<dyn HostFunction>,
+        lowered: Arc<Lowered>,
+    ) -> Result<engine::Func> {
+        self.store.host_number_func(core_ty, move |store, slots| host.call(store, &lowered, slots))
+    }
+
+    fn to_guest(
+        &mut self,
+        core_ty: &engine::FuncType,
+        caller: ComponentInstanceIndex,
+        callee: Arc<Lifted>,
+        lowered: Arc<Lowered>,
+    ) -> Result<engine::Func> {
+        let around_caller = self.chain(caller);
+        let around_callee: &[InstanceId] = &callee.enter;
+        let callee_instance = callee.side.instance;
+        let related = around_caller.contains(&callee_instance)
+            || around_callee.contains(&lowered.side.instance);
+        if related {
+            // What is around a component may be entered only from further out.
+            return self.store.host_func(core_ty, |_, _| Err(cannot_enter()));
+        }
+        let enter: Box<[InstanceId]> =
+            around_callee.iter().copied().filter(|id| !around_caller.contains(id)).collect();
+        if is_direct(&callee, &lowered) && !self.is_restricted(caller) {
+            return Ok(callee.core);
+        }
+        self.store.host_number_func(core_ty, move |store, slots| {
+            call_between(store, &lowered, &callee, &enter, slots)
+        })
+    }
+
+    /// Whether there are times when an instance may not call out of itself.
+    fn is_restricted(&self, instance: ComponentInstanceIndex) -> bool {
+        let options = &self.component.description().options;
+        let mut own = options.iter().filter(|options| options.instance == instance);
+        own.any(|options| options.realloc.is_some() || options.post_return.is_some())
+    }
+}
+
+/// Whether a call is nothing but a call of the core function: all values are numbers that are the same on
+/// both sides, and nobody could tell that an instance was entered.
+fn is_direct(callee: &Lifted, lowered: &Lowered) -> bool {
+    let plan = lowered.plan();
+    let plans = lowered.side.component.plans();
+    let values = plan.fields().iter().map(|field| field.plan).chain(plan.result);
+    !callee.async_
+        && callee.post_return.is_none()
+        && !callee.calls_out
+        && !plan.spills_params()
+        && is_numbers(plans, values.collect::<Vec<PlanId>>())
+}
+
+#[cold]
+fn cannot_enter() -> Error {
+    trap("cannot enter component instance")
+}

@@ -1,0 +1,258 @@
+//! What layers of Dunlin between the engine and its users build on: a store without the type of its data,
+//! functions as slots, and a place of their own in each store.
+//!
+//! Everything here is safe, and checked like the rest of the API, but may change in any release.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use dunlin_module::FuncType;
+use dunlin_vm as vm;
+use dunlin_vm::{HostCall, HostFn, HostFunction, NumberFunction, Numbers, Seeing};
+
+use crate::context::StoreContextMut;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::externs::Extern;
+use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
+use crate::instance::{self, Instance};
+use crate::memory::Memory;
+use crate::module::Module;
+
+pub use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS};
+pub use dunlin_vm::{Budget, Resource, StoreId};
+
+/// A store whose host data has a type that is not known here.
+pub struct RawStore<'a>(&'a mut vm::Store);
+
+/// A store as it is seen from below.
+#[inline]
+pub fn raw<T: 'static>(store: StoreContextMut<'_, T>) -> RawStore<'_> {
+    RawStore(store.vm)
+}
+
+impl RawStore<'_> {
+    /// The store again, of data `T`.
+    ///
+    /// The data can only be reached if it is of this type: anything else panics then.
+    #[inline]
+    pub fn context<T: 'static>(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut::new(self.0)
+    }
+
+    /// A shorter borrow.
+    #[inline]
+    pub fn reborrow(&mut self) -> RawStore<'_> {
+        RawStore(self.0)
+    }
+
+    /// Which store it is.
+    #[inline]
+    pub fn id(&self) -> StoreId {
+        self.0.id()
+    }
+
+    /// What is charged for whatever guests make the host keep.
+    pub fn budget(&mut self) -> &mut Budget {
+        self.0.budget_mut()
+    }
+
+    /// Whether the guest was asked to stop.
+    pub fn is_interrupted(&self) -> bool {
+        self.0.is_interrupted()
+    }
+
+    /// What a layer keeps in this store: made when it is first asked for. A store has room for one.
+    #[inline]
+    pub fn companion<C: Any + Send + Default>(&mut self) -> &mut C {
+        of_type(self.0.companion_mut())
+    }
+
+    /// All bytes of a memory; none of a shared one.
+    #[inline]
+    pub fn memory(&self, memory: Memory) -> Result<&[u8]> {
+        Ok(self.0.memory_data(memory.0)?)
+    }
+
+    /// All bytes of a memory, to change them; none of a shared one.
+    #[inline]
+    pub fn memory_mut(&mut self, memory: Memory) -> Result<&mut [u8]> {
+        Ok(self.0.memory_data_mut(memory.0)?)
+    }
+
+    /// All bytes of a memory, none of a shared one, and the [companion](RawStore::companion).
+    #[inline]
+    pub fn memory_and_companion<C: Any + Send + Default>(
+        &mut self,
+        memory: Memory,
+    ) -> Result<(&mut [u8], &mut C)> {
+        let (bytes, companion) = self.0.memory_and_companion_mut(memory.0)?;
+        Ok((bytes, of_type(companion)))
+    }
+
+    /// All bytes of one memory, and of another to change them; nothing if both are one.
+    #[inline]
+    pub fn memory_pair(&mut self, from: Memory, to: Memory) -> Result<Option<(&[u8], &mut [u8])>> {
+        Ok(self.0.memory_pair(from.0, to.0)?)
+    }
+
+    /// Instantiates a module of the engine of this store with imports in its order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::new`], and if the module is of another engine.
+    pub fn instantiate(&mut self, module: &Module, imports: &[Extern]) -> Result<Instance> {
+        let imports: Vec<vm::Extern> = imports.iter().map(|item| (*item).into()).collect();
+        instance::instantiate(self.context::<()>(), module, &imports)
+    }
+
+    /// What an instance exports as `name`.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn export(&mut self, instance: Instance, name: &str) -> Result<Option<Extern>> {
+        instance.export_raw(self.0, name)
+    }
+
+    /// A function with its type known to Rust.
+    ///
+    /// # Errors
+    ///
+    /// If it has another type.
+    pub fn typed<P: WasmParams, R: WasmResults>(&self, func: Func) -> Result<TypedFunc<P, R>> {
+        TypedFunc::new(func, self.0)
+    }
+
+    /// Calls a function with slots: those of its parameters, with room for those of its results, which
+    /// are left there.
+    #[inline]
+    pub fn call(&mut self, func: Func, slots: &mut [u64]) -> Result<()> {
+        Ok(self.0.call(func.0, slots)?)
+    }
+
+    /// Calls a function of known type.
+    #[inline]
+    pub fn call_typed<P: WasmParams, R: WasmResults>(
+        &mut self,
+        func: &TypedFunc<P, R>,
+        params: P,
+    ) -> Result<R> {
+        func.call_raw(self.0, params)
+    }
+
+    /// Calls a function with numbers in registers, if it takes and gives such and nothing is in the way;
+    /// the result's bits by kind: integer, float.
+    #[inline]
+    pub fn call_numbers<const FLOATS: bool>(
+        &mut self,
+        func: Func,
+        numbers: &Numbers,
+    ) -> Result<Option<(u64, f64)>> {
+        match self.0.call_numbers::<FLOATS>(func.0, numbers) {
+            vm::Called::Returned(int, float) => Ok(Some((int, float))),
+            vm::Called::Failed(error) => Err(error.into()),
+            vm::Called::Not => Ok(None),
+        }
+    }
+
+    /// A function of the host that takes its parameters from slots and leaves its results there.
+    ///
+    /// # Errors
+    ///
+    /// If the limits of the store do not allow one more.
+    pub fn host_func<F>(&mut self, ty: &FuncType, f: F) -> Result<Func>
+    where
+        F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
+    {
+        Ok(Func(self.0.host_func(ty, HostFn::new(Slots(f)))?))
+    }
+
+    /// As [`RawStore::host_func`], for a function that takes and gives numbers alone, which native code
+    /// passes in registers if they are few: slots holds one for each parameter, or one for the result.
+    ///
+    /// # Errors
+    ///
+    /// If the limits of the store do not allow one more.
+    pub fn host_number_func<F>(&mut self, ty: &FuncType, f: F) -> Result<Func>
+    where
+        F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
+    {
+        let kinds: Arc<[bool]> = ty
+            .params
+            .iter()
+            .map(|ty| matches!(ty, dunlin_module::ValType::F32 | dunlin_module::ValType::F64))
+            .collect();
+        let function = NumberSlots { f, floats: kinds };
+        Ok(Func(self.0.host_func(ty, HostFn::of_numbers(function))?))
+    }
+}
+
+impl RawStore<'_> {
+    /// The engine of a store of data `T`.
+    pub fn engine<T: 'static>(&mut self) -> Engine {
+        self.context::<T>().engine().clone()
+    }
+}
+
+#[inline]
+#[expect(clippy::expect_used, reason = "a store has one companion, and one layer that keeps it")]
+fn of_type<C: Any + Send + Default>(companion: &mut Option<Box<dyn Any + Send>>) -> &mut C {
+    let companion = companion.get_or_insert_with(|| Box::new(C::default()));
+    companion.downcast_mut().expect("one layer keeps a companion in a store")
+}
+
+/// A function on slots.
+struct Slots<F>(F);
+
+impl<F> HostFunction for Slots<F>
+where
+    F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
+{
+    fn call(&self, call: &mut HostCall<'_>) -> Result<(), vm::HostError> {
+        Ok((self.0)(RawStore(call.store), call.args)?)
+    }
+}
+
+/// A function on slots that hold nothing but numbers.
+struct NumberSlots<F> {
+    f: F,
+    /// For each parameter, whether it is a float.
+    floats: Arc<[bool]>,
+}
+
+impl<F> HostFunction for NumberSlots<F>
+where
+    F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
+{
+    fn call(&self, call: &mut HostCall<'_>) -> Result<(), vm::HostError> {
+        Ok((self.f)(RawStore(call.store), call.args)?)
+    }
+}
+
+impl<F> NumberFunction for NumberSlots<F>
+where
+    F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
+{
+    type Sees = Seeing;
+
+    #[inline(always)]
+    fn call_numbers(
+        &self,
+        (store, _): (&mut vm::Store, Option<vm::InstanceHandle>),
+        numbers: Numbers,
+    ) -> Result<u64, vm::HostError> {
+        let mut slots = [0; INT_PARAMS + FLOAT_PARAMS];
+        let (mut ints, mut floats) = (numbers.ints.iter(), numbers.floats.iter());
+        for (slot, &float) in slots.iter_mut().zip(&*self.floats) {
+            // Floats of 32 bits travel in the lower half, as they do in slots.
+            *slot = if float {
+                floats.next().map_or(0, |float| float.to_bits())
+            } else {
+                ints.next().copied().unwrap_or(0)
+            };
+        }
+        (self.f)(RawStore(store), &mut slots)?;
+        Ok(slots[0])
+    }
+}
