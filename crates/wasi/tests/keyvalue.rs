@@ -1,4 +1,5 @@
-//! Stores of keys and values: the same in memory and in a file, and what is in the file is there the next time.
+//! Stores of keys and values: the same in memory and in a file, and what is in the file is there the
+//! next time.
 
 mod guest;
 

@@ -254,10 +254,11 @@ fn nothing_without_a_grant() {
         texts,
         [
             format!(
-                "the guest was denied `tcp://{to}`: it is a loopback address; grant it with `--allow-net tcp://{to}`"
+                "the guest was denied `tcp://{to}`: it is a loopback address; \
+                 grant it with `--allow-net tcp://{to}`"
             ),
-            "the guest was denied `tcp://127.0.0.1:0`: a socket that only sends needs an address to send to granted \
-             instead; grant it with `--allow-listen tcp://127.0.0.1:0`"
+            "the guest was denied `tcp://127.0.0.1:0`: a socket that only sends needs an address to send \
+             to granted instead; grant it with `--allow-listen tcp://127.0.0.1:0`"
                 .into(),
         ]
     );

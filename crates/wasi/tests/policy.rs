@@ -82,8 +82,8 @@ fn mistakes_have_a_place() {
         ("version = \"1\"", "line 1, column 11: invalid type: string \"1\", expected u32"),
         (
             "version = 1\nenvironment = []",
-            "line 2, column 1: unknown field `environment`, expected one of `version`, `env`, `dir`, `network`, \
-             `config`, `store`, `component`",
+            "line 2, column 1: unknown field `environment`, expected one of `version`, `env`, `dir`, \
+             `network`, `config`, `store`, `component`",
         ),
         (
             "version = 1\n[[dir]]\nhost = \"a\"\nguest = \"b\"\naccess = \"w\"",
@@ -95,8 +95,8 @@ fn mistakes_have_a_place() {
         ),
         (
             "version = 1\n[network]\nconnect = [\"tcp://a.example:1\", \"example.com:443\"]",
-            "line 3, column 11: invalid rule `example.com:443` for `--allow-net`: expected `tcp://` or `udp://` \
-             before the host\nhelp: write `tcp://example.com:443`",
+            "line 3, column 11: invalid rule `example.com:443` for `--allow-net`: expected `tcp://` \
+             or `udp://` before the host\nhelp: write `tcp://example.com:443`",
         ),
         (
             "version = 1\nenv = [\"=x\"]",
@@ -108,7 +108,8 @@ fn mistakes_have_a_place() {
         ),
         (
             "version = 1\n[component.x]\nversion = 1",
-            "line 3, column 1: unknown field `version`, expected one of `env`, `dir`, `network`, `config`, `store`",
+            "line 3, column 1: unknown field `version`, expected one of `env`, `dir`, `network`, \
+             `config`, `store`",
         ),
         ("version = 1\nenv = [", "line 2, column 8: unclosed array, expected `]`"),
         ("version = 1\nversion = 1", "line 2, column 1: duplicate key"),
@@ -346,7 +347,8 @@ fn the_rest_of_a_world() {
         learned.render(),
         "version = 1\nenv = [\n    \"DEBUG=1\",\n    \"HOME\",\n]\n\n[network]\nconnect = [\n    \
          \"tcp://127.0.0.1:5432\",\n    \"tcp://93.184.216.34:443,80\",\n    \"udp://127.0.0.1:53\",\n]\n\
-         listen = [\"tcp://0.0.0.0/0:8080\"]\nhttp = [\n    \"http://b.example:81\",\n    \"https://a.example\",\n]\n\n\
+         listen = [\"tcp://0.0.0.0/0:8080\"]\nhttp = [\n    \
+         \"http://b.example:81\",\n    \"https://a.example\",\n]\n\n\
          [config]\ncolor = \"red\"\n\n[store]\ndefault = \"memory\"\n"
     );
     // The same again, and nothing else.

@@ -1,7 +1,8 @@
 //! The audit log: a line of JSON for everything a guest did that takes a grant.
 //!
-//! Each line is an object of strings: `time` (UTC), `component`, `function`, `operation`, `need`, `target`, `verdict`
-//! and, where one decided, `rule`. It is ASCII whatever the guest wrote, so that it can be shown on a terminal.
+//! Each line is an object of strings: `time` (UTC), `component`, `function`, `operation`, `need`,
+//! `target`, `verdict` and, where one decided, `rule`. It is ASCII whatever the guest wrote, so that it
+//! can be shown on a terminal.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};

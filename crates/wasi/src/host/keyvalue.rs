@@ -1,7 +1,7 @@
 //! Stores of keys and values: in memory, or in a file that lasts.
 //!
-//! Every operation is one transaction on one store: it happens whole or not at all, whoever else uses the store.
-//! What a store does is written once, over [`Rows`]; what it is kept in is below.
+//! Every operation is one transaction on one store: it happens whole or not at all, whoever else uses
+//! the store. What a store does is written once, over [`Rows`]; what it is kept in is below.
 
 mod file;
 mod memory;

@@ -2,9 +2,10 @@
 //!
 //! Which directories that takes is found out in `tree`.
 //!
-//! *Network.* Hosts are granted by the name by which the guest came to their address, and otherwise by address, each
-//! with the ports that were used. Looking up names that are connected to is granted with that. Requests are
-//! granted by origin. *Environment, configuration and stores* are granted by name, with the values that were given.
+//! *Network.* Hosts are granted by the name by which the guest came to their address, and otherwise by
+//! address, each with the ports that were used. Looking up names that are connected to is granted with
+//! that. Requests are granted by origin. *Environment, configuration and stores* are granted by name,
+//! with the values that were given.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -116,9 +117,9 @@ impl Needs {
 }
 
 impl Recorder {
-    /// The policy of what was needed until now. `given` is what was granted during the run: values of variables,
-    /// of the configuration and places of stores are taken from there. Host directories that are relative begin at
-    /// `base`.
+    /// The policy of what was needed until now. `given` is what was granted during the run: values of
+    /// variables, of the configuration and places of stores are taken from there. Host directories that
+    /// are relative begin at `base`.
     pub fn policy(&self, given: &Policy, base: &Path) -> Policy {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut policy = Policy::default();

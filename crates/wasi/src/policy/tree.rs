@@ -1,14 +1,14 @@
 //! Which directories a learned policy grants: the fewest and lowest under which each path leads where it led.
 //!
-//! *Directories.* A grant is of a directory: of the one a file is in, or of the one that was looked at, never above
-//! what was granted during the run. A directory below another with the same access, or less, goes with that. Many
-//! directories side by side (more than [`SIBLINGS`]) become the one they are in: they are data, and the next run
-//! has others. So does one that is not there any more when the run is over. What leads out of a directory by a
-//! link takes in what it leads to, and what a `..` passes is granted with what it leads to. Links are seen as they
-//! are when the run is over.
+//! *Directories.* A grant is of a directory: of the one a file is in, or of the one that was looked at,
+//! never above what was granted during the run. A directory below another with the same access, or less,
+//! goes with that. Many directories side by side (more than [`SIBLINGS`]) become the one they are in:
+//! they are data, and the next run has others. So does one that is not there any more when the run is
+//! over. What leads out of a directory by a link takes in what it leads to, and what a `..` passes is
+//! granted with what it leads to. Links are seen as they are when the run is over.
 //!
-//! A guest looks for a path in the directory with the longest name that the path begins with, as every C library does: so
-//! a directory goes up where a path would be looked for in it in vain.
+//! A guest looks for a path in the directory with the longest name that the path begins with, as every C
+//! library does: so a directory goes up where a path would be looked for in it in vain.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Datagrams a guest sends and takes.
 //!
-//! A socket that nobody was granted to listen on has an address all the same, because whom it sends to has to
-//! answer somewhere. It is given datagrams only from those it could send to. A socket that listens takes all, and
-//! may answer who was heard.
+//! A socket that nobody was granted to listen on has an address all the same, because whom it sends to
+//! has to answer somewhere. It is given datagrams only from those it could send to. A socket that
+//! listens takes all, and may answer who was heard.
 
 use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
