@@ -136,9 +136,6 @@ fn reworded(message: &str) -> String {
         _ if message.starts_with("function body size count exceeds") => {
             format!("function body has more than {} bytes", limits::FUNCTION_BYTES)
         }
-        _ if message.contains("encoded as a component but") => {
-            "components are switched off".to_string()
-        }
         _ if message.starts_with("unknown binary version and encoding") => message.to_string(),
         _ if message.starts_with("unknown binary version") => {
             let version = message.rsplit(' ').next().unwrap_or_default();

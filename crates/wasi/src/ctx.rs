@@ -1,5 +1,6 @@
 //! What a guest is given: arguments, environment, streams, directories, sockets.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,10 +8,11 @@ use std::sync::atomic::AtomicU64;
 
 use rustix::io::Errno;
 
+use crate::host::keyvalue::{Store, Stores};
 use crate::host::{
-    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, NetGrants, Network,
-    Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time, VirtualTime, Witness,
-    join, open_granted, probe,
+    Access, Config, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Need,
+    NetGrants, Network, Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time,
+    Verdict, VirtualTime, Witness, join, open_granted, probe,
 };
 use crate::p1::{Descriptor, Descriptors, Object};
 use crate::p2;
@@ -44,6 +46,8 @@ pub struct WasiCtx {
     pub(crate) p2: p2::State,
     pub(crate) witness: Witness,
     pub(crate) network: Network,
+    pub(crate) config: Config,
+    pub(crate) stores: Stores,
     pub(crate) interrupt: Interrupt,
     pub(crate) time: Time,
     pub(crate) random: Random,
@@ -64,6 +68,27 @@ impl WasiCtx {
     /// The network, as far as it was granted.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The values of the configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The stores of keys and values.
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// The environment, which the guest reads as a whole.
+    pub(crate) fn read_env(&self) -> &[String] {
+        for text in &self.env {
+            let name = text.split('=').next().unwrap_or_default();
+            let rule = format_args!("--env {name}");
+            let need = || Need::Env { name: name.to_owned() };
+            self.witness.tell("env", Verdict::Granted, Some(&rule), need);
+        }
+        &self.env
     }
 
     /// Replaces the question that stops the guest while it waits in the host.
@@ -100,6 +125,8 @@ pub struct WasiCtxBuilder {
     component: String,
     observers: Vec<Arc<dyn Observer>>,
     net: NetGrants,
+    config: BTreeMap<String, String>,
+    stores: BTreeMap<String, Store>,
 }
 
 impl Default for WasiCtxBuilder {
@@ -120,6 +147,8 @@ impl Default for WasiCtxBuilder {
             component: String::new(),
             observers: Vec::new(),
             net: NetGrants::default(),
+            config: BTreeMap::new(),
+            stores: BTreeMap::new(),
         }
     }
 }
@@ -230,6 +259,18 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Sets a value of the configuration; the last value of a key counts.
+    pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.insert(key.into(), value.into());
+        self
+    }
+
+    /// Grants a store of keys and values by a name. Guests may share one.
+    pub fn store(mut self, name: impl Into<String>, store: Store) -> Self {
+        self.stores.insert(name.into(), store);
+        self
+    }
+
     /// Names the guest for observers: the component, inside a composition.
     pub fn component(mut self, name: impl Into<String>) -> Self {
         self.component = name.into();
@@ -281,8 +322,12 @@ impl WasiCtxBuilder {
             insert(Descriptor::new(socket))?;
         }
         let network = Network::build(self.net, Arc::new(SystemResolver), witness.clone());
+        let config = Config { values: self.config, witness: witness.clone() };
+        let stores = Stores { granted: self.stores, witness: witness.clone() };
         Ok(WasiCtx {
             network,
+            config,
+            stores,
             args: self.args,
             env,
             stdin: self.stdin,

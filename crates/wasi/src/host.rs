@@ -4,12 +4,15 @@
 //! and gives `Result<T, Error>`; what could wait takes a [`Wait`] and can say [`Error::Again`].
 //! The system calls of the crate are all in this module.
 
+mod audit;
 mod clock;
+mod config;
 mod denial;
 mod dir;
 mod error;
 mod fs;
 mod interrupt;
+pub mod keyvalue;
 mod need;
 pub mod net;
 mod path;
@@ -23,7 +26,9 @@ mod table;
 mod terminal;
 mod witness;
 
+pub use audit::Audit;
 pub use clock::{Clock, Time, VirtualTime};
+pub use config::Config;
 pub use denial::{Denial, Denials};
 pub use dir::{Access, Dir, OpenOptions, Opened};
 pub use error::Error;

@@ -38,7 +38,9 @@ pub(crate) fn check_count(payload: &Payload<'_>) -> Result<(), Error> {
     if u64::from(count) <= left {
         return Ok(());
     }
-    let message = format!("section declares {count} entries, but has {left} bytes left for them");
+    let message = format!(
+        "unexpected end-of-file: section declares {count} entries, but has {left} bytes left for them"
+    );
     Err(Error::new(ErrorKind::Malformed, message, Some(at)))
 }
 

@@ -395,6 +395,7 @@ impl File {
         if self.grant.is_writable() {
             return Ok(());
         }
+        self.grant.tell_unchanged();
         self.grant.witness.deny(Denial::ReadOnly {
             path: self.grant.guest.clone(),
             host: self.grant.host.clone(),
