@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use dunlin::component::{Component, Func, Instance, Linker, Val};
-use dunlin::wasi::WasiCtx;
+use dunlin::wasi::{WasiCtx, p2};
 use dunlin::{Config, Engine, Error, Store};
 use dunlin_module::escape;
 use dunlin_script::{WaveCall, show_wave};
@@ -131,6 +131,7 @@ impl ComponentRun<'_> {
             |store: &mut Store<WasiCtx>, stop: Stop| store.data_mut().set_interrupt(stop);
         *ctrl_c = plan::limit(&mut store, &self.flags.limits, stop_waits)?;
         let mut linker = Linker::new(self.engine);
+        p2::add_to_linker(&mut linker, |world: &mut WasiCtx| world)?;
         if self.flags.stub_unknown_imports {
             linker.define_unknown_imports_as_traps(self.component)?;
         }

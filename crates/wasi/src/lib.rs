@@ -33,6 +33,7 @@ mod end;
 pub mod host;
 pub mod p1;
 pub mod p2;
+pub mod policy;
 pub mod threads;
 
 pub use ctx::{BuildError, DESCRIPTORS_MAX, STRINGS_MAX, WasiCtx, WasiCtxBuilder};
