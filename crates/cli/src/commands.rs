@@ -3,6 +3,8 @@
 pub(crate) mod cache;
 pub(crate) mod compile;
 pub(crate) mod completions;
+pub(crate) mod component;
+pub(crate) mod compose;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod print;
@@ -10,3 +12,4 @@ pub(crate) mod run;
 pub(crate) mod validate;
 pub(crate) mod wast;
 pub(crate) mod wat;
+pub(crate) mod wit;

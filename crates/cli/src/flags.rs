@@ -9,6 +9,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod component;
+
+pub(crate) use component::*;
+
 use crate::grant::{DirGrant, EnvGrant};
 use crate::quantity::{Count, Size, TimeSpan};
 
@@ -81,6 +85,12 @@ pub(crate) enum Command {
     Wast(WastFlags),
     /// Show what a module contains, uses, and will ask for.
     Inspect(InspectFlags),
+    /// Show the interface of a component, or check WIT text.
+    Wit(WitFlags),
+    /// Make components from modules.
+    Component(ComponentFlags),
+    /// Make one component from several.
+    Compose(ComposeFlags),
     /// Make a pair of keys, to sign compiled programs with.
     Key(KeyFlags),
     /// Show what the cache holds, or clear it.
@@ -487,9 +497,15 @@ mod tests {
     fn the_manual_has_every_flag_and_exit_code() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
         let manual = std::fs::read_to_string(path).unwrap();
-        for command in Flags::command().get_subcommands() {
-            let name = command.get_name();
-            assert!(manual.contains(&format!("dunlin {name}")), "the manual lacks `{name}`");
+        let mut command = Flags::command();
+        command.build();
+        let commands: Vec<_> = command.get_subcommands().collect();
+        let nested = commands.iter().flat_map(|command| command.get_subcommands());
+        for command in
+            commands.iter().copied().chain(nested.filter(|command| command.get_name() != "help"))
+        {
+            let name = command.get_bin_name().unwrap_or_default();
+            assert!(manual.contains(name), "the manual lacks `{name}`");
             for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
                 let known = flag == "help" || manual.contains(&format!("--{flag}"));
                 assert!(known, "the manual lacks `--{flag}` of `{name}`");

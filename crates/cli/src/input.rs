@@ -206,7 +206,7 @@ impl Input {
     }
 
     /// The path as places in the text begin with it.
-    fn place(&self) -> &Path {
+    pub(crate) fn place(&self) -> &Path {
         if is_stdin(&self.path) { Path::new("<stdin>") } else { &self.path }
     }
 }

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adapt;
 mod commands;
 mod ctrl_c;
 mod entry;
@@ -77,6 +78,9 @@ fn execute(flags: Flags) -> Result<Exit, Failure> {
         Command::Print(flags) => commands::print::run(&flags),
         Command::Wast(flags) => commands::wast::run(&flags),
         Command::Inspect(flags) => commands::inspect::run(&flags),
+        Command::Wit(flags) => commands::wit::run(&flags),
+        Command::Component(flags) => commands::component::run(&flags),
+        Command::Compose(flags) => commands::compose::run(&flags),
         Command::Key(flags) => commands::key::run(&flags),
         Command::Cache(flags) => commands::cache::run(&flags),
         Command::Completions(flags) => commands::completions::run(&flags),

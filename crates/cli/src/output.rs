@@ -1,7 +1,7 @@
 //! Where a command writes what it made.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Exit;
@@ -21,6 +21,25 @@ impl Output {
         match input::is_stdin(path) {
             true => Output::Stdout,
             false => Output::File(path.to_owned()),
+        }
+    }
+
+    /// Where a binary that was made from `file` goes: where `-o` says; without it to stdout, or beside
+    /// `file` with another ending when stdout is a terminal.
+    pub(crate) fn or_beside(
+        output: Option<&Path>,
+        file: &Path,
+        ending: &str,
+    ) -> Result<Output, Failure> {
+        match output {
+            Some(path) => Ok(Output::named(path)),
+            None if !io::stdout().is_terminal() => Ok(Output::Stdout),
+            None if input::is_stdin(file) => {
+                let message = "cannot write a binary to the terminal";
+                Err(Failure::new(Exit::Usage, message)
+                    .help("name a file with `-o FILE`, or pipe the output"))
+            }
+            None => beside(file, ending).map(Output::File),
         }
     }
 
@@ -47,6 +66,17 @@ impl Output {
             Output::File(path) => unwritable(path, error),
         }
     }
+}
+
+/// The same name with another ending; never the file itself.
+fn beside(file: &Path, ending: &str) -> Result<PathBuf, Failure> {
+    let path = file.with_extension(ending);
+    if path == file {
+        let name = quoted(&file.to_string_lossy());
+        return Err(Failure::new(Exit::Usage, format!("cannot write {name} over itself"))
+            .help("name another file with `-o FILE`"));
+    }
+    Ok(path)
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
@@ -76,5 +106,18 @@ impl Write for Writer<'_> {
             Writer::Stdout => io::stdout().lock().flush(),
             Writer::File(..) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_not_written_over() {
+        let beside = |file: &str| beside(Path::new(file), "wasm").ok();
+        assert_eq!(beside("a/b.wat"), Some(PathBuf::from("a/b.wasm")));
+        assert_eq!(beside("a/b"), Some(PathBuf::from("a/b.wasm")));
+        assert_eq!(beside("a/b.wasm"), None);
     }
 }

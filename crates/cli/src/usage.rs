@@ -57,7 +57,13 @@ fn explain(error: &clap::Error) -> Failure {
             let arg = arg.split(' ').next().unwrap_or_default();
             format!("missing argument {}", quoted(arg))
         }
-        ErrorKind::ArgumentConflict => format!("{} was given twice", quoted(&arg)),
+        ErrorKind::ArgumentConflict => {
+            let prior = bare(words(ContextKind::PriorArg).join(", "));
+            match prior.is_empty() || prior == arg {
+                true => format!("{} was given twice", quoted(&arg)),
+                false => format!("{} cannot be given with {}", quoted(&arg), quoted(&prior)),
+            }
+        }
         _ => {
             let text = error.to_string();
             let text = text.lines().next().unwrap_or_default();

@@ -23,6 +23,8 @@
 mod abi;
 mod call;
 mod component;
+#[doc(hidden)]
+pub mod declare;
 mod func;
 mod handles;
 mod host;

@@ -24,6 +24,7 @@ mod module;
 mod names;
 pub mod op;
 mod registry;
+mod text;
 mod typed;
 mod types;
 
@@ -40,5 +41,6 @@ pub use init::*;
 pub use module::*;
 pub use names::{NameSpace, Names};
 pub use registry::{TypeHold, TypeRegistry};
+pub use text::{Place, TextError, decode_text};
 pub use typed::Typed;
 pub use types::*;

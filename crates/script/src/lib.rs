@@ -17,8 +17,9 @@ mod threads;
 mod unfold;
 mod value;
 
+pub use dunlin_module::{TextError, decode_text};
 pub use print::{PrintError, PrintOptions, print, print_to};
 pub use report::{Outcome, Report, Summary};
 pub use run::{Dialect, ModuleLoader, PrintSink, RunOptions};
 pub use script::Script;
-pub use text::{TEXT_BYTES_MAX, TextError, decode_text, wat_to_wasm};
+pub use text::{TEXT_BYTES_MAX, wat_to_wasm};

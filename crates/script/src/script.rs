@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::text::{Place, TextError, on_parser_stack, wat_to_wasm};
+use dunlin_module::{Place, TextError};
+
+use crate::text::{on_parser_stack, wat_to_wasm};
 use crate::value::{Argument, Expected};
 
 mod parse;

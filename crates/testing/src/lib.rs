@@ -9,6 +9,7 @@
 
 pub mod artifacts;
 pub mod campaign;
+pub mod canonical;
 pub mod failing;
 pub mod forms;
 pub mod generator;

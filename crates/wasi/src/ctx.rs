@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicU64;
 use rustix::io::Errno;
 
 use crate::host::{
-    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Output, Protected,
-    Random, Stream, Table, Time, VirtualTime, join, open_granted, probe,
+    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, NetGrants, Network,
+    Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time, VirtualTime, Witness,
+    join, open_granted, probe,
 };
 use crate::p1::{Descriptor, Descriptors, Object};
 
@@ -28,7 +29,8 @@ pub struct WasiCtx {
     pub(crate) fds: Descriptors,
     /// Whether any directory was granted.
     pub(crate) has_dirs: bool,
-    pub(crate) denials: Denials,
+    pub(crate) witness: Witness,
+    pub(crate) network: Network,
     pub(crate) interrupt: Interrupt,
     pub(crate) time: Time,
     pub(crate) random: Random,
@@ -43,7 +45,12 @@ impl WasiCtx {
 
     /// What the guest was refused so far. The list stays readable after the guest is gone.
     pub fn denials(&self) -> Denials {
-        self.denials.clone()
+        self.witness.denials.clone()
+    }
+
+    /// The network, as far as it was granted.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Replaces the question that stops the guest while it waits in the host.
@@ -77,6 +84,9 @@ pub struct WasiCtxBuilder {
     time: Time,
     random: Random,
     descriptors_max: usize,
+    component: String,
+    observers: Vec<Arc<dyn Observer>>,
+    net: NetGrants,
 }
 
 impl Default for WasiCtxBuilder {
@@ -94,6 +104,9 @@ impl Default for WasiCtxBuilder {
             time: Time::default(),
             random: Random::default(),
             descriptors_max: DESCRIPTORS_MAX,
+            component: String::new(),
+            observers: Vec::new(),
+            net: NetGrants::default(),
         }
     }
 }
@@ -198,6 +211,24 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Grants what of the network these rules cover, in place of what was granted before.
+    pub fn net(mut self, grants: NetGrants) -> Self {
+        self.net = grants;
+        self
+    }
+
+    /// Names the guest for observers: the component, inside a composition.
+    pub fn component(mut self, name: impl Into<String>) -> Self {
+        self.component = name.into();
+        self
+    }
+
+    /// Tells an observer of everything the guest does that takes a grant. There may be several.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// Opens and checks everything.
     pub fn build(self) -> Result<WasiCtx, BuildError> {
         let mut size = 0usize;
@@ -215,7 +246,7 @@ impl WasiCtxBuilder {
             env.push(text);
         }
 
-        let denials = Denials::default();
+        let witness = Witness::new(&self.component, self.observers);
         // Nothing has to be kept out of no grant.
         let paths = if self.dirs.is_empty() { &[][..] } else { &self.protected[..] };
         let protected = Arc::new(Protected::find(paths));
@@ -227,7 +258,7 @@ impl WasiCtxBuilder {
         let has_dirs = !self.dirs.is_empty();
         for grant in self.dirs {
             let name = grant.guest.clone();
-            let dir = open_dir(grant, &protected, &denials)?;
+            let dir = open_dir(grant, &protected, &witness)?;
             let mut descriptor = Descriptor::new(Object::Dir(dir));
             descriptor.preopen = Some(name);
             insert(descriptor)?;
@@ -235,12 +266,14 @@ impl WasiCtxBuilder {
         for socket in self.sockets {
             insert(Descriptor::new(socket))?;
         }
+        let network = Network::build(self.net, Arc::new(SystemResolver), witness.clone());
         Ok(WasiCtx {
+            network,
             args: self.args,
             env,
             fds,
             has_dirs,
-            denials,
+            witness,
             interrupt: self.interrupt,
             time: self.time,
             random: self.random,
@@ -259,7 +292,7 @@ fn check_text(what: &'static str, text: &str, size: &mut usize) -> Result<(), Bu
 fn open_dir(
     grant: DirGrant,
     protected: &Arc<Protected>,
-    denials: &Denials,
+    witness: &Witness,
 ) -> Result<Dir, BuildError> {
     if grant.guest.is_empty() || grant.guest.contains('\0') {
         return Err(BuildError::Name { what: "directory", name: grant.guest });
@@ -291,7 +324,7 @@ fn open_dir(
         guest: join("", &grant.guest),
         root,
         protected: Arc::clone(protected),
-        denials: denials.clone(),
+        witness: witness.clone(),
     };
     Ok(Dir::new(fd, Arc::new(terms)))
 }

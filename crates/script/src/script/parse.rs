@@ -13,9 +13,10 @@ use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, W
 
 use super::split::groups;
 use super::{Action, Command, Directive, LineCounter, Source};
-use crate::text::{TextError, lexer};
+use crate::text::lexer;
 use crate::unfold::unfold;
 use crate::value::{Argument, ComponentValue, Expected, FloatPattern, Lanes};
+use dunlin_module::TextError;
 
 /// The annotations that end up in a module; the others are skipped.
 const ANNOTATIONS: [&str; 5] =

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::need::Need;
+
 /// How many different denials are kept; the rest are only counted.
 const KEPT: usize = 16;
 
@@ -46,6 +48,20 @@ pub enum Denial {
         /// The path, as the guest would write it from its root.
         path: String,
     },
+    /// Something that takes a grant of its own.
+    Need {
+        /// What.
+        need: Need,
+        /// Why a rule that seems to cover it does not.
+        note: Option<String>,
+    },
+    /// Something that no grant covers.
+    Never {
+        /// What.
+        what: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// A connection accepted on a descriptor that is no listener.
     Listener {
         /// The number of the descriptor.
@@ -54,7 +70,7 @@ pub enum Denial {
 }
 
 /// Text a guest wrote, safe to print.
-struct Escaped<'a>(&'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,6 +126,16 @@ impl fmt::Display for Denial {
                 "the guest was denied `{}`, which is the host's own: no grant covers it",
                 Escaped(path)
             ),
+            Denial::Need { need, note } => {
+                write!(f, "the guest was denied `{need}`")?;
+                if let Some(note) = note {
+                    write!(f, ": {note}")?;
+                }
+                write!(f, "; grant it with `{}`", need.flag())
+            }
+            Denial::Never { what, why } => {
+                write!(f, "the guest was denied `{}`: {why}", Escaped(what))
+            }
             Denial::Listener { descriptor } => write!(
                 f,
                 "the guest accepts connections on descriptor {descriptor}, which is no listener; \

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::denial::Denials;
 use super::fs::{File, FileId, FileKind, Metadata, SetTime, timestamps, uninterrupted};
 use super::interrupt::Interrupt;
 use super::path::{GuestPath, Last, PATH_MAX, Parent, join, open_beneath, open_in_mount};
 use super::protected::{Protected, Refused};
 use super::readdir::{self, DirEntry};
+use super::witness::Witness;
 use super::{Denial, Error};
 
 /// How many links are followed by hand, and how far up a directory is traced.
@@ -38,7 +38,7 @@ pub(crate) struct Grant {
     pub(crate) root: FileId,
     /// Files and directories no grant covers, whatever they are called.
     pub(crate) protected: Arc<Protected>,
-    pub(crate) denials: Denials,
+    pub(crate) witness: Witness,
 }
 
 impl Grant {
@@ -240,7 +240,7 @@ impl Dir {
             }
             _ => {
                 let path = self.guest_path(path);
-                self.grant.denials.record(Denial::SpecialFile { path });
+                self.grant.witness.deny(Denial::SpecialFile { path });
                 Err(Error::NotPermitted)
             }
         }
@@ -403,7 +403,7 @@ impl Dir {
         if self.grant.is_writable() {
             return Ok(());
         }
-        self.grant.denials.record(Denial::ReadOnly {
+        self.grant.witness.deny(Denial::ReadOnly {
             path: self.guest_path(path),
             host: self.grant.host.clone(),
             granted: self.grant.guest.clone(),
@@ -573,7 +573,7 @@ impl Dir {
         match refused {
             Refused::Protected => {
                 let path = self.guest_path(path);
-                self.grant.denials.record(Denial::Protected { path });
+                self.grant.witness.deny(Denial::Protected { path });
                 Error::NotCapable
             }
             Refused::Other(error) => self.explain(error, path),
@@ -584,10 +584,10 @@ impl Dir {
         let full = self.guest_path(path);
         if !is_below(&self.grant.guest, &full) {
             let directory = join(&full, "..");
-            self.grant.denials.record(Denial::Outside { path: full, directory });
+            self.grant.witness.deny(Denial::Outside { path: full, directory });
         } else if is_below(&self.guest, &full) {
             let granted = self.grant.guest.clone();
-            self.grant.denials.record(Denial::LinkOutside { path: full, granted });
+            self.grant.witness.deny(Denial::LinkOutside { path: full, granted });
         }
         Error::NotCapable
     }

@@ -42,6 +42,7 @@ macro_rules! errors {
 errors! {
     Access "permission denied" = ACCESS;
     AddressInUse "address in use" = ADDRINUSE;
+    AddressUnavailable "address not available" = ADDRNOTAVAIL;
     Again "operation would block" = AGAIN;
     /// The descriptor is not open, or not open for this.
     BadDescriptor "bad file descriptor" = BADF;
@@ -60,8 +61,12 @@ errors! {
     IllegalSequence "illegal byte sequence" = ILSEQ;
     Io "input/output error" = IO;
     IsDirectory "is a directory" = ISDIR;
+    /// The operation does not fit what the socket is doing.
+    InvalidState "invalid state";
     Loop "too many levels of symbolic links" = LOOP;
+    MessageTooLarge "message too large" = MSGSIZE;
     NameTooLong "name too long" = NAMETOOLONG;
+    NameUnknown "name does not exist or has no address";
     NoDevice "no such device" = NODEV;
     NoDeviceOrAddress "no such device or address" = NXIO;
     NoEntry "no such file or directory" = NOENT;
@@ -73,6 +78,8 @@ errors! {
     NotCapable "capabilities insufficient";
     NotConnected "not connected" = NOTCONN;
     NotDirectory "not a directory" = NOTDIR;
+    /// Nothing was begun that could be finished.
+    NotInProgress "not in progress";
     NotPermitted "operation not permitted" = PERM;
     NotSocket "not a socket" = NOTSOCK;
     NotSupported "not supported" = OPNOTSUPP | NOSYS | PROTONOSUPPORT | AFNOSUPPORT;
@@ -81,6 +88,8 @@ errors! {
     Pipe "broken pipe" = PIPE;
     Quota "disk quota exceeded" = DQUOT;
     ReadOnly "read-only file system" = ROFS;
+    ResolverBusy "temporary failure in name resolution";
+    ResolverFailed "permanent failure in name resolution";
     Seek "invalid seek" = SPIPE;
     Stale "stale file handle" = STALE;
     /// The guest's own table of descriptors is full.
@@ -90,6 +99,8 @@ errors! {
     TooManyLinks "too many links" = MLINK;
     /// The host has no descriptor left for anyone.
     TooManyFiles "too many open files on the host" = MFILE | NFILE;
+    Unreachable "host or network unreachable"
+        = HOSTUNREACH | HOSTDOWN | NETUNREACH | NETDOWN | NETRESET | NONET;
 }
 
 impl fmt::Display for Error {

@@ -376,7 +376,7 @@ impl File {
         if self.grant.is_writable() {
             return Ok(());
         }
-        self.grant.denials.record(Denial::ReadOnly {
+        self.grant.witness.deny(Denial::ReadOnly {
             path: self.grant.guest.clone(),
             host: self.grant.host.clone(),
             granted: self.grant.guest.clone(),

@@ -48,6 +48,7 @@ impl From<Error> for Errno {
         match error {
             Error::Access => Errno::ACCES,
             Error::AddressInUse => Errno::ADDRINUSE,
+            Error::AddressUnavailable => Errno::ADDRNOTAVAIL,
             Error::Again => Errno::AGAIN,
             Error::BadDescriptor => Errno::BADF,
             Error::Busy => Errno::BUSY,
@@ -64,8 +65,13 @@ impl From<Error> for Errno {
             Error::IllegalSequence => Errno::ILSEQ,
             Error::Io => Errno::IO,
             Error::IsDirectory => Errno::ISDIR,
+            Error::InvalidState | Error::NotInProgress => Errno::INVAL,
             Error::Loop => Errno::LOOP,
+            Error::MessageTooLarge => Errno::MSGSIZE,
             Error::NameTooLong => Errno::NAMETOOLONG,
+            Error::NameUnknown => Errno::NOENT,
+            Error::ResolverBusy => Errno::AGAIN,
+            Error::ResolverFailed => Errno::IO,
             Error::NoDevice => Errno::NODEV,
             Error::NoDeviceOrAddress => Errno::NXIO,
             Error::NoEntry => Errno::NOENT,
@@ -91,6 +97,7 @@ impl From<Error> for Errno {
             Error::TimedOut => Errno::TIMEDOUT,
             Error::TooManyLinks => Errno::MLINK,
             Error::TooManyFiles => Errno::NFILE,
+            Error::Unreachable => Errno::HOSTUNREACH,
         }
     }
 }

@@ -209,7 +209,7 @@ pub(crate) fn fd_prestat_get<M: GuestMemory + ?Sized>(
     prestat: u32,
 ) -> Outcome {
     if !ctx.has_dirs && fd > 2 {
-        ctx.denials.record_search();
+        ctx.witness.denials.record_search();
     }
     let name = preopen(ctx, fd)?;
     let len = u32::try_from(name.len()).map_err(|_| Errno::OVERFLOW)?;
