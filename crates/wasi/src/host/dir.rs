@@ -20,7 +20,7 @@ const LINKS_MAX: usize = 40;
 const DEPTH_MAX: usize = PATH_MAX;
 
 /// What a grant of a directory allows below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// Reading only.
     ReadOnly,
@@ -277,7 +277,7 @@ impl Dir {
 
     /// What is known about the file at a path.
     pub fn metadata_at(&self, path: &str, follow: bool) -> Result<Metadata, Error> {
-        self.told("stat", path, false, || {
+        self.told(if follow { "stat" } else { "stat-link" }, path, false, || {
             let checked = self.check(path)?;
             Metadata::of(self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?.0)
         })
@@ -449,6 +449,9 @@ impl Dir {
         interrupt: &Interrupt,
         each: impl FnMut(DirEntry<'_>) -> bool,
     ) -> Result<(), Error> {
+        if cookie == 0 {
+            self.tell("list", ".", false, &Ok(()));
+        }
         readdir::list(self.fd.as_fd(), cookie, wanted, self.grant.root, interrupt, each)
     }
 
@@ -466,11 +469,23 @@ impl Dir {
     }
 
     fn tell<T>(&self, operation: &'static str, path: &str, write: bool, result: &Result<T, Error>) {
+        if !self.grant.witness.is_watched() {
+            return;
+        }
         let verdict = match result {
-            Err(Error::NotCapable | Error::ReadOnly | Error::NotPermitted) => Verdict::Denied,
+            Err(Error::NotCapable | Error::ReadOnly) => Verdict::Denied,
+            // Devices, and links that lead out. From other operations it is the kernel's answer.
+            Err(Error::NotPermitted) if matches!(operation, "open" | "symlink") => Verdict::Denied,
             _ => Verdict::Granted,
         };
         let grant = &self.grant;
+        // By text alone it cannot be known where such a path leads, should there be less to go through.
+        if verdict == Verdict::Granted && path.split('/').any(|part| part == "..") {
+            grant.witness.tell("pass", verdict, Some(&**grant), || {
+                let path = format!("{}/{path}", self.guest);
+                Need::Path { path, write, mount: Some(grant.mount()) }
+            });
+        }
         grant.witness.tell(operation, verdict, Some(&**grant), || {
             let path = self.guest_path(path);
             let mount = is_below(&grant.guest, &path).then(|| grant.mount());
@@ -482,7 +497,8 @@ impl Dir {
         GuestPath::new(path).map_err(|error| self.explain(error, path))
     }
 
-    fn check_writable(&self, path: &str) -> Result<(), Error> {
+    /// Fails when changes below the directory are not granted.
+    pub(crate) fn check_writable(&self, path: &str) -> Result<(), Error> {
         if self.grant.is_writable() {
             return Ok(());
         }
