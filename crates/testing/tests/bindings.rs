@@ -1,5 +1,7 @@
 //! Rust made of WIT, compiled, and used with a component.
 
+#![allow(clippy::print_stdout, reason = "tests report what they looked at")]
+
 use std::path::Path;
 
 use dunlin_bindgen::Options;
@@ -200,4 +202,44 @@ fn what_has_no_form_in_rust_is_an_error() {
     );
     assert!(refused("world w { import e; }").contains("<text>:2:18"));
     assert!(refused("").contains("no worlds"));
+}
+
+/// Every component of the suites has bindings, unless it has what they cannot have yet. That they compile
+/// is checked by hand, with the example `broad` of `dunlin-bindgen`.
+#[test]
+fn every_component_is_written_or_refused() {
+    let Some(root) = dunlin_testing::suite::suites_folder() else {
+        println!("skipped: components of the suites");
+        return;
+    };
+    let (mut written, mut refused) = (0, 0);
+    let mut folders = vec![root.join("jco-components"), root.join("wasi-testsuite")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("it can be read") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_wasm = path.extension().is_some_and(|ending| ending == "wasm");
+            if !is_wasm || std::fs::read(&path).expect("it can be read").get(6) != Some(&1) {
+                continue;
+            }
+            match Options::new().generate(&path) {
+                Ok(bindings) => {
+                    assert!(bindings.source.contains("pub struct Root"), "{}", path.display());
+                    written += 1;
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    let known = ["async func", "stream", "future", "error-context"];
+                    let known = known.iter().any(|what| error.contains(&format!("`{what}`")));
+                    assert!(known, "{}: {error}", path.display());
+                    refused += 1;
+                }
+            }
+        }
+    }
+    println!("{written} written, {refused} refused");
+    assert!(written >= 50 && refused <= 60, "{written} written, {refused} refused");
 }
