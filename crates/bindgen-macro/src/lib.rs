@@ -23,9 +23,9 @@ use proc_macro::{Delimiter, TokenStream, TokenTree};
 /// });
 /// ```
 ///
-/// Instead of `path`, `inline: "package acme:shop; …"` has the text itself. There will be a module for each
-/// interface, with a trait `Host` for one that is imported and a struct `Guest` for one that is exported, and a
-/// struct named after the world.
+/// Instead of `path`, `inline: "package acme:shop; …"` has the text itself. There will be a module for
+/// each interface, with a trait `Host` for one that is imported and a struct `Guest` for one that is
+/// exported, and a struct named after the world.
 #[proc_macro]
 pub fn bindgen(input: TokenStream) -> TokenStream {
     let made = Request::parse(input).and_then(|request| request.answer());
@@ -123,13 +123,7 @@ impl Request {
             .iter()
             .map(|file| format!("const _: &[u8] = ::core::include_bytes!({file:?});\n"))
             .collect();
-        Ok(format!(
-            "#[allow(dead_code, unused_imports, clippy::all, clippy::pedantic)]\n\
-             mod dunlin_bindings {{\n{files}{}\n}}\n\
-             #[allow(unused_imports)]\n\
-             pub use dunlin_bindings::*;\n",
-            made.source
-        ))
+        Ok(files + &made.items())
     }
 }
 

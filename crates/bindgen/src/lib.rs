@@ -47,6 +47,20 @@ pub struct Bindings {
     pub files: Vec<PathBuf>,
 }
 
+impl Bindings {
+    /// The source of items for any module, which brings what others' rules say about code by hand to silence:
+    /// that not all of it is used, for one.
+    pub fn items(&self) -> String {
+        const SILENT: &str =
+            "dead_code, unused_imports, unreachable_pub, missing_docs, clippy::all";
+        format!(
+            "#[allow({SILENT})]\nmod dunlin_bindings {{\n{}}}\n\
+             #[allow({SILENT})]\npub use dunlin_bindings::*;\n",
+            self.source
+        )
+    }
+}
+
 impl Default for Options {
     fn default() -> Options {
         Options::new()
@@ -127,7 +141,7 @@ impl Options {
         let folder =
             folder.ok_or_else(|| Error::new("there is no `OUT_DIR`: not a build script"))?;
         let out = Path::new(&folder).join(format!("{name}.rs"));
-        std::fs::write(&out, bindings.source)
+        std::fs::write(&out, bindings.items())
             .map_err(|error| Error::new(format!("cannot write `{}`: {error}", out.display())))
     }
 }

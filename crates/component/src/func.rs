@@ -149,8 +149,8 @@ impl<P: LowerParams, R: Lift> TypedFunc<P, R> {
         )
     }
 
-    /// Calls it with parameters of other Rust types that stand for the same types of WIT, such as `&str` where
-    /// `P` has `String`. What does not is an error when it is reached.
+    /// Calls it with parameters of other Rust types that stand for the same types of WIT, such as `&str`
+    /// where `P` has `String`. What does not is an error when it is reached.
     ///
     /// # Errors
     ///

@@ -34,6 +34,11 @@ mod small {
     });
 }
 
+mod built {
+    //! What `build.rs` has made.
+    include!(concat!(env!("OUT_DIR"), "/shop.rs"));
+}
+
 mod shop {
     //! What the command's tests compose.
     dunlin_bindgen_macro::bindgen!({
@@ -173,6 +178,10 @@ fn names_are_names() {
         world.new_(store, Err("x"))
     }
     let _ = exported;
+    fn of_main(world: &built::Main, store: &mut Store<()>) -> Result<u64> {
+        world.run(store)
+    }
+    let _ = of_main;
 }
 
 #[test]
