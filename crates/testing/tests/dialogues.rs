@@ -1,8 +1,16 @@
 //! Components made by others say what they should when they are called: `tests/components/jco.txt`.
 
 use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use dunlin_component::{Component, Linker};
+use dunlin_engine::{Engine, Store};
+use dunlin_testing::dialogue::host::Host;
+use dunlin_testing::dialogue::ours::{Ours, Talk, Talks};
 use dunlin_testing::dialogue::script::{self, Dialogue};
+use dunlin_testing::dialogue::{Judge, Speaker, hold, never_called};
+use dunlin_testing::matrix::{Configuration, configurations};
 use dunlin_testing::{data, suite};
 
 fn table() -> (String, Vec<Dialogue>) {
@@ -38,4 +46,59 @@ fn every_component_has_a_dialogue() {
         }
     }
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[derive(Default)]
+struct Data {
+    talk: Talk,
+}
+
+impl Talks for Data {
+    fn talk(&mut self) -> &mut Talk {
+        &mut self.talk
+    }
+}
+
+/// What is wrong with one component in one configuration.
+fn one(
+    dialogue: &Dialogue,
+    all: &[Dialogue],
+    file: &str,
+    root: &Path,
+    engine: &Engine,
+) -> Vec<String> {
+    let bytes = fs::read(root.join(file)).expect("the component is there");
+    let component = match Component::new(engine, bytes) {
+        Ok(component) => component,
+        Err(error) => return vec![error.to_string()],
+    };
+    let linker = Linker::<Data>::new(engine);
+    let host = Arc::new(Mutex::new(Host::new(dialogue)));
+    let talk = Talk { host: Arc::clone(&host), ..Talk::default() };
+    let store = Store::new(engine, Data { talk });
+    let mut speaker = match Ours::new(linker, &component, store, dialogue, Box::new(String::new)) {
+        Ok(speaker) => speaker,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut wrong = hold(&mut dialogue.clone(), &host, &mut speaker, Judge::Compare);
+    let left = never_called(all, file, speaker.exports()).into_iter();
+    wrong.extend(left.map(|export| format!("`{export}` is never called")));
+    wrong
+}
+
+#[test]
+fn components_say_what_they_should() {
+    let Some(root) = suite::suites_folder().map(|root| root.join("jco-components")) else { return };
+    let (_, all) = table();
+    let mut wrong = Vec::new();
+    for Configuration { name, config, .. } in &configurations() {
+        let engine = Engine::new(config).expect("the configuration works");
+        for dialogue in &all {
+            for file in &dialogue.files {
+                let found = one(dialogue, &all, file, &root, &engine);
+                wrong.extend(found.into_iter().map(|message| format!("{name}: {file}: {message}")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

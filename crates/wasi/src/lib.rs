@@ -3,7 +3,7 @@
 //! *In:* what the embedder grants, as a [`WasiCtx`], and a guest's calls. *Out:* effects on the
 //! host, and error codes. *Never knows about:* how guests are run. [`host`] does everything and
 //! knows no binary interface; [`p1`] and [`p2`] translate WASI 0.1 and 0.2 to it, [`threads`] lets guests
-//! start threads.
+//! start threads, [`policy`] keeps grants in files.
 //! *Start reading at* [`WasiCtx`],
 //! then `p1/io.rs` for what a call looks like and `host/path.rs` for the sandbox.
 //!

@@ -10,6 +10,7 @@
 //! | `wasi:cli` | `cli` |
 //! | `wasi:clocks`, `wasi:random` | `clocks`, `random` |
 //! | `wasi:filesystem` | `filesystem` |
+//! | `wasi:sockets` | `sockets` |
 
 mod cli;
 mod clocks;
@@ -17,6 +18,7 @@ mod error;
 mod filesystem;
 mod poll;
 mod random;
+mod sockets;
 mod state;
 mod streams;
 mod table;
@@ -56,7 +58,8 @@ where
     cli::add(linker)?;
     clocks::add(linker)?;
     random::add(linker)?;
-    filesystem::add(linker)
+    filesystem::add(linker)?;
+    sockets::add(linker)
 }
 
 /// A linker that is given interfaces of WASI.

@@ -55,7 +55,7 @@ fn get_environment(ctx: &mut WasiCtx, (): ()) -> Result<Vec<(String, String)>> {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         (name.to_owned(), value.to_owned())
     };
-    Ok(ctx.env.iter().map(split).collect())
+    Ok(ctx.read_env().iter().map(split).collect())
 }
 
 fn get_arguments(ctx: &mut WasiCtx, (): ()) -> Result<Vec<String>> {

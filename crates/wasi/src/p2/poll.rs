@@ -74,6 +74,16 @@ impl Pollable {
         };
         table.push_child(Pollable(Kind::Of(parent)), to)
     }
+
+    /// The same for a resource that itself needs another one, which is what there is to wait for.
+    pub(super) fn subscribe_through<R: Any>(
+        table: &mut ResourceTable,
+        to: Resource<R>,
+        awaits: fn(&ResourceTable, u32) -> Result<Awaits<'_>>,
+    ) -> Result<Resource<Pollable>> {
+        let parent = Parent { rep: to.rep(), awaits, advance: |_, _| Ok(true) };
+        table.push_child(Pollable(Kind::Of(parent)), to)
+    }
 }
 
 pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()> {

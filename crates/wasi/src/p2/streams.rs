@@ -316,6 +316,11 @@ fn on_output<V>(
         Ok(value) => Ok(Ok(value)),
         Err(Fail::Closed) => Ok(Err(StreamError::Closed)),
         Err(Fail::Trap(error)) => Err(error),
+        // Either side has ended this direction of a connection.
+        Err(Fail::Host(host::Error::Pipe)) if of == Origin::Network => {
+            stream.closed = true;
+            Ok(Err(StreamError::Closed))
+        }
         Err(Fail::Host(error)) => {
             stream.closed = true;
             stream.pending = Vec::new();

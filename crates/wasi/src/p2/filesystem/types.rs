@@ -156,6 +156,7 @@ impl From<Error> for ErrorCode {
             Error::IllegalSequence => ErrorCode::IllegalByteSequence,
             Error::IsDirectory => ErrorCode::IsDirectory,
             Error::Loop => ErrorCode::Loop,
+            Error::MessageTooLarge => ErrorCode::MessageSize,
             Error::NameTooLong => ErrorCode::NameTooLong,
             Error::NoDevice => ErrorCode::NoDevice,
             Error::NoDeviceOrAddress => ErrorCode::NoSuchDevice,
