@@ -248,7 +248,8 @@ impl Pair {
             let ours = self.model.dump(side, 0, length).map_err(|trap| format!("{trap:?}"))?;
             let theirs = self.machine.dump(side, 0, length).map_err(|m| format!("dump: {m}"))?;
             if ours != theirs {
-                return Err(difference(side, &ours, &theirs));
+                let calls = guest::reallocs(&self.model.sides[side].memory);
+                return Err(format!("{}\nrealloc: {calls:x?}", difference(side, &ours, &theirs)));
             }
         }
         Ok(true)
