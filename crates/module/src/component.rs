@@ -13,6 +13,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use outline::InstanceOutline;
 pub use types::*;
 
 mod canon;
@@ -21,6 +22,7 @@ mod elaborate;
 mod flatten;
 mod intern;
 mod link;
+mod outline;
 mod read;
 mod scope;
 mod uses;

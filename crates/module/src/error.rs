@@ -104,6 +104,8 @@ fn is_limit(message: &str) -> bool {
         "string size out of bounds",
         "too many locals",
         "hierarchy too deep",
+        "nesting is too deep",
+        "count exceeds limit",
         "implementation limit",
         "specifies too many data segments",
         "number of elements is out of bounds",
@@ -135,9 +137,6 @@ fn reworded(message: &str) -> String {
         }
         _ if message.starts_with("function body size count exceeds") => {
             format!("function body has more than {} bytes", limits::FUNCTION_BYTES)
-        }
-        _ if message.contains("encoded as a component but") => {
-            "components are switched off".to_string()
         }
         _ if message.starts_with("unknown binary version and encoding") => message.to_string(),
         _ if message.starts_with("unknown binary version") => {

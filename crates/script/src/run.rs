@@ -4,12 +4,14 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use dunlin_component::Component;
 use dunlin_engine::{Config, Engine, Error, ErrorKind, Extern, Instance, Module, Store, Trap, Val};
-use dunlin_module::{TypeRegistry, escape};
+use dunlin_module::{Proposal, TypeRegistry, escape, is_component};
 
+use crate::components;
 use crate::print::{PrintOptions, print};
 use crate::report::{Outcome, Report, Summary};
 use crate::script::{Action, Command, Directive, Script, Source};
@@ -95,6 +97,27 @@ enum Slot<T> {
     Missing(String),
 }
 
+/// A module or component that can be instantiated.
+#[derive(Clone)]
+enum Definition {
+    Module(Module),
+    Component(Component),
+}
+
+/// An instance of a module or component.
+#[derive(Clone)]
+enum Instantiated {
+    Core(Instance),
+    /// With the feature for want of which an action on it could not be run.
+    Component(dunlin_component::Instance, Arc<OnceLock<String>>),
+}
+
+/// What an action yields.
+enum Results {
+    Core(Vec<Val>),
+    Component(Option<dunlin_component::Val>),
+}
+
 /// Why an action has no results.
 enum Stop {
     Error(Error),
@@ -104,10 +127,22 @@ enum Stop {
     Unusable(String),
 }
 
+impl Instantiated {
+    fn core(&self) -> Result<Instance, Stop> {
+        match self {
+            Instantiated::Core(instance) => Ok(*instance),
+            Instantiated::Component(..) => {
+                Err(Stop::Unusable("a component where a module is meant".to_string()))
+            }
+        }
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Stop {
-        match error.missing_feature() {
-            Some(feature) => Stop::Unsupported(feature.name().to_string()),
+        let feature = error.missing_feature().map(Proposal::name);
+        match feature.or_else(|| components::missing_feature(&error)) {
+            Some(feature) => Stop::Unsupported(feature.to_string()),
             None => Stop::Error(error),
         }
     }
@@ -118,9 +153,9 @@ struct Runner<'a> {
     engine: Engine,
     store: Store<()>,
     spectest: Spectest,
-    definitions: Names<Module>,
-    instances: Names<Instance>,
-    registered: HashMap<String, Slot<Instance>>,
+    definitions: Names<Definition>,
+    instances: Names<Instantiated>,
+    registered: HashMap<String, Slot<Instantiated>>,
     threads: Threads,
     /// Instances on which an action could not be run for want of a feature: from then on, what they
     /// hold is not what the script assumes.
@@ -307,23 +342,38 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn define(&self, source: &Source) -> Result<Module, Stop> {
-        if let Source::Component = source {
-            return Err(Stop::Unsupported("component-model".to_string()));
-        }
+    fn define(&self, source: &Source) -> Result<Definition, Stop> {
         let bytes = source.encode().map_err(Stop::Unusable)?;
+        if is_component(&bytes) {
+            let component = match &self.options.reprint {
+                None => Component::new(&self.engine, &bytes)?,
+                Some(options) => {
+                    let again = reprint(&bytes, options).map_err(Stop::Unusable)?;
+                    Component::new(&self.engine, &again)?
+                }
+            };
+            return Ok(Definition::Component(component));
+        }
+        self.define_module(&bytes).map(Definition::Module)
+    }
+
+    fn define_module(&self, bytes: &[u8]) -> Result<Module, Stop> {
         let module = match self.options.load {
-            None => Module::new(&self.engine, &bytes)?,
-            Some(load) => load(&self.engine, &bytes)?,
+            None => Module::new(&self.engine, bytes)?,
+            Some(load) => load(&self.engine, bytes)?,
         };
         let Some(options) = &self.options.reprint else {
             return Ok(module);
         };
-        let again = reprint(&bytes, options).map_err(Stop::Unusable)?;
+        let again = reprint(bytes, options).map_err(Stop::Unusable)?;
         Ok(Module::new(&self.engine, &again)?)
     }
 
-    fn instantiate(&mut self, module: &Module) -> Result<Instance, Stop> {
+    fn instantiate(&mut self, definition: &Definition) -> Result<Instantiated, Stop> {
+        let module = match definition {
+            Definition::Module(module) => module,
+            Definition::Component(component) => return self.instantiate_component(component),
+        };
         let mut imports = Vec::with_capacity(module.imports().len());
         for import in module.imports() {
             match self.resolve(import.module(), import.name())? {
@@ -337,16 +387,30 @@ impl<'a> Runner<'a> {
                 }
             }
         }
-        Ok(Instance::new(&mut self.store, module, &imports)?)
+        Ok(Instantiated::Core(Instance::new(&mut self.store, module, &imports)?))
+    }
+
+    fn instantiate_component(&mut self, component: &Component) -> Result<Instantiated, Stop> {
+        let mut given = Vec::new();
+        for import in &component.description().imports {
+            if let Some(slot) = self.registered.get(&*import.name)
+                && let Instantiated::Component(instance, _) = slot.live()?
+            {
+                given.push((import.name.to_string(), instance));
+            }
+        }
+        let given = given.into_iter();
+        let instance = components::instantiate(&self.engine, &mut self.store, component, given)?;
+        Ok(Instantiated::Component(instance, Arc::default()))
     }
 
     fn resolve(&mut self, module: &str, name: &str) -> Result<Option<Extern>, Stop> {
         match self.registered.get(module) {
-            Some(slot) => Ok(slot.live()?.get_export(&mut self.store, name)),
+            Some(slot) => Ok(slot.live()?.core()?.get_export(&mut self.store, name)),
             None if module == "spectest" => Ok(self.spectest.item(&mut self.store, name)?),
             // Scripts with threads import from instances by the names these have in the script.
             None => match self.instances.named.get(module) {
-                Some(slot) => Ok(slot.live()?.get_export(&mut self.store, name)),
+                Some(slot) => Ok(slot.live()?.core()?.get_export(&mut self.store, name)),
                 None => Ok(None),
             },
         }
@@ -361,7 +425,7 @@ impl<'a> Runner<'a> {
     ) -> Result<(), Stop> {
         let shared = match shared {
             Some(name) => {
-                let exports = self.instances.get(Some(name))?.exports(&mut self.store);
+                let exports = self.instances.get(Some(name))?.core()?.exports(&mut self.store);
                 Some((name.clone(), SharedExports::of(&self.store, exports)))
             }
             None => None,
@@ -372,7 +436,7 @@ impl<'a> Runner<'a> {
             let mut runner = Runner::on(&options, engine)?;
             if let Some((name, exports)) = shared {
                 let instance = exports.instance(&mut runner.store)?;
-                runner.instances.define(Some(&name), Slot::Live(instance));
+                runner.instances.define(Some(&name), Slot::Live(Instantiated::Core(instance)));
             }
             let mut wrong = Vec::new();
             for directive in &*directives {
@@ -386,26 +450,35 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn execute(&mut self, action: &Action) -> Result<Vec<Val>, Stop> {
+    fn execute(&mut self, action: &Action) -> Result<Results, Stop> {
         match action {
             Action::Invoke { instance, export, arguments } => {
-                let instance = self.instances.get(instance.as_ref())?;
+                let instance = match self.instances.get(instance.as_ref())? {
+                    Instantiated::Core(instance) => instance,
+                    Instantiated::Component(instance, astray) => {
+                        let result = self.invoke_component(&instance, export, arguments);
+                        if let Err(Stop::Unsupported(feature)) = &result {
+                            astray.get_or_init(|| feature.clone());
+                        }
+                        return result.map(Results::Component);
+                    }
+                };
                 let result = self.invoke(instance, export, arguments);
                 if let Err(Stop::Unsupported(feature)) = &result {
                     self.astray.entry(instance).or_insert_with(|| feature.clone());
                 }
-                result
+                result.map(Results::Core)
             }
             Action::Get { instance, export } => {
-                let instance = self.instances.get(instance.as_ref())?;
+                let instance = self.instances.get(instance.as_ref())?.core()?;
                 let Some(global) = instance.get_global(&mut self.store, export) else {
                     return Err(Stop::Unusable(no_export("global", export)));
                 };
-                Ok(vec![global.get(&mut self.store)])
+                Ok(Results::Core(vec![global.get(&mut self.store)]))
             }
             Action::Instantiate(source) => {
                 let module = self.define(source)?;
-                self.instantiate(&module).map(|_| Vec::new())
+                self.instantiate(&module).map(|_| Results::Core(Vec::new()))
             }
             Action::Unsupported(feature) => Err(Stop::Unsupported(feature.to_string())),
         }
@@ -427,6 +500,22 @@ impl<'a> Runner<'a> {
         Ok(results)
     }
 
+    fn invoke_component(
+        &mut self,
+        instance: &dunlin_component::Instance,
+        export: &str,
+        arguments: &[Argument],
+    ) -> Result<Option<dunlin_component::Val>, Stop> {
+        let Some(func) = instance.get_func(export) else {
+            return Err(Stop::Unusable(no_export("function", export)));
+        };
+        let Some(arguments) = components::arguments(arguments) else {
+            let reason = "a function of a component takes no values of core functions";
+            return Err(Stop::Unusable(reason.to_string()));
+        };
+        Ok(func.call(&mut self.store, &arguments)?)
+    }
+
     /// The outcome of a directive about `action`, unless its instance had gone astray before.
     fn judged(&self, action: &Action, outcome: Outcome) -> Outcome {
         let (Outcome::Fail { .. }, Action::Invoke { instance, .. } | Action::Get { instance, .. }) =
@@ -434,15 +523,23 @@ impl<'a> Runner<'a> {
         else {
             return outcome;
         };
-        match self.instances.get(instance.as_ref()).ok().and_then(|i| self.astray.get(&i)) {
-            Some(feature) => Outcome::Unsupported { feature: feature.clone() },
-            None => outcome,
-        }
+        let feature = match self.instances.get(instance.as_ref()) {
+            Ok(Instantiated::Core(instance)) => self.astray.get(&instance).cloned(),
+            Ok(Instantiated::Component(_, astray)) => astray.get().cloned(),
+            Err(_) => None,
+        };
+        feature.map_or(outcome, |feature| Outcome::Unsupported { feature })
     }
 
-    fn assert_return(&self, expected: &[Expected], result: Result<Vec<Val>, Stop>) -> Outcome {
+    fn assert_return(&self, expected: &[Expected], result: Result<Results, Stop>) -> Outcome {
         let found = match result {
-            Ok(found) => found,
+            Ok(Results::Core(found)) => found,
+            Ok(Results::Component(found)) => {
+                return match components::matches(expected, found.as_ref()) {
+                    true => Outcome::Pass,
+                    false => fail(Wanted(expected).to_string(), components::show(found.as_ref())),
+                };
+            }
             Err(stop) => return stop.outcome(Wanted(expected).to_string()),
         };
         let matches = expected.len() == found.len()
@@ -454,17 +551,18 @@ impl<'a> Runner<'a> {
         fail(Wanted(expected).to_string(), found.to_string())
     }
 
-    fn assert_trap(&self, message: &str, result: Result<Vec<Val>, Stop>) -> Outcome {
+    fn assert_trap(&self, message: &str, result: Result<Results, Stop>) -> Outcome {
         match &result {
             Err(Stop::Error(error)) => match error.trap() {
                 Some(trap) if self.options.dialect.calls(trap, message) => Outcome::Pass,
+                Some(trap) if components::calls(trap, error, message) => Outcome::Pass,
                 _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
             },
             _ => self.unexpected(&format!("trap `{}`", escape(message)), result),
         }
     }
 
-    fn assert_exception(&self, result: Result<Vec<Val>, Stop>) -> Outcome {
+    fn assert_exception(&self, result: Result<Results, Stop>) -> Outcome {
         match &result {
             Err(Stop::Error(error)) if error.kind() == ErrorKind::Exception => Outcome::Pass,
             _ => self.unexpected("an exception", result),
@@ -472,9 +570,10 @@ impl<'a> Runner<'a> {
     }
 
     /// The outcome of a result that is not the one wanted.
-    fn unexpected(&self, wanted: &str, result: Result<Vec<Val>, Stop>) -> Outcome {
+    fn unexpected(&self, wanted: &str, result: Result<Results, Stop>) -> Outcome {
         match result {
-            Ok(found) => fail(
+            Ok(Results::Component(found)) => fail(wanted, components::show(found.as_ref())),
+            Ok(Results::Core(found)) => fail(
                 wanted,
                 Found { values: &found, expected: &[], store: &self.store }.to_string(),
             ),
@@ -489,12 +588,17 @@ impl<'a> Runner<'a> {
         message: &str,
         check: impl Fn(&[u8]) -> Result<(), dunlin_module::Error>,
     ) -> Outcome {
-        if let Source::Component = source {
-            return Outcome::Unsupported { feature: "component-model".to_string() };
-        }
         let Ok(bytes) = source.encode() else {
             return Outcome::Pass;
         };
+        if is_component(&bytes) {
+            return match components::validate(&bytes, &self.options.config.features) {
+                // Some scripts say where, too.
+                Err(error) if in_one_line(&error).contains(message) => Outcome::Pass,
+                Err(error) => fail(rejected(message), error.to_string()),
+                Ok(_) => fail(rejected(message), "a valid component"),
+            };
+        }
         match Module::validate(&self.engine, &bytes) {
             Err(error) if error.kind() == ErrorKind::Invalid => Outcome::Pass,
             Err(error) => fail(rejected(message), error.to_string()),
@@ -578,6 +682,12 @@ pub(crate) fn fail(expected: impl Into<String>, found: impl Into<String>) -> Out
 
 fn rejected(message: &str) -> String {
     format!("rejection with `{}`", escape(message))
+}
+
+/// What was found, and where.
+fn in_one_line(error: &dunlin_module::Error) -> String {
+    let at = error.offset().map_or_else(String::new, |at| format!(" (at offset {at:#x})"));
+    format!("{}{at}", error.message())
 }
 
 fn no_export(kind: &str, name: &str) -> String {

@@ -96,19 +96,18 @@ pub(crate) enum Action {
     Unsupported(&'static str),
 }
 
-/// A module as a directive gives it.
+/// A module or component as a directive gives it.
 pub(crate) enum Source {
     /// In the binary format, or inline text that was encoded.
     Binary(Vec<u8>),
-    /// `(module quote …)`: text, and not necessarily well-formed.
+    /// `(module quote …)` or `(component quote …)`: text, and not necessarily well-formed.
     Quote(Vec<u8>),
     /// Inline text that has no binary form.
     Malformed(TextError),
-    Component,
 }
 
 impl Source {
-    /// The module in the binary format, or why it has none.
+    /// It in the binary format, or why it has none.
     pub(crate) fn encode(&self) -> Result<Cow<'_, [u8]>, String> {
         match self {
             Source::Binary(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -118,7 +117,6 @@ impl Source {
                 let bytes = wat_to_wasm(text, None).map_err(|error| error.message().to_string())?;
                 Ok(Cow::Owned(bytes))
             }
-            Source::Component => Err("a component".to_string()),
         }
     }
 }
@@ -149,8 +147,8 @@ impl Script {
         self.directives.is_empty()
     }
 
-    /// The modules in it that have a binary form, quoted ones too, each with the line of its
-    /// directive.
+    /// The modules and components in it that have a binary form, quoted ones too, each with the line
+    /// of its directive.
     pub fn modules(&self) -> impl Iterator<Item = (usize, Cow<'_, [u8]>)> {
         self.directives.iter().filter_map(|directive| {
             let source = match directive.command.as_ref().ok()? {

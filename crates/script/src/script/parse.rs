@@ -3,18 +3,19 @@
 use std::path::Path;
 
 use dunlin_engine::HeapType;
+use wast::component::WastVal;
 use wast::core::{
     AbstractHeapType, HeapType as TextHeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore,
 };
 use wast::parser::{self, Parse, ParseBuffer, Parser};
-use wast::token::Id;
+use wast::token::{Id, Span};
 use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
 
 use super::split::groups;
 use super::{Action, Command, Directive, LineCounter, Source};
 use crate::text::lexer;
 use crate::unfold::unfold;
-use crate::value::{Argument, Expected, FloatPattern, Lanes};
+use crate::value::{Argument, ComponentValue, Expected, FloatPattern, Lanes};
 use dunlin_module::TextError;
 
 /// The annotations that end up in a module; the others are skipped.
@@ -125,7 +126,7 @@ fn command(text: Text<'_>, directive: WastDirective<'_>) -> Command {
             let expected: Option<Vec<Expected>> = results.into_iter().map(expected).collect();
             match expected {
                 Some(expected) => Command::AssertReturn(action(text, exec), expected),
-                None => Command::Unsupported("component-model"),
+                None => Command::Unsupported("a newer form of results"),
             }
         }
         WastDirective::AssertTrap { exec, message, .. } => {
@@ -178,22 +179,23 @@ fn name(id: Option<Id<'_>>) -> Option<String> {
 fn source(text: Text<'_>, module: QuoteWat<'_>) -> Source {
     match module {
         QuoteWat::Wat(wat) => encode(text, wat),
-        QuoteWat::QuoteModule(_, strings) => {
-            let mut quoted = Vec::new();
-            for (_, string) in strings {
-                quoted.extend_from_slice(string);
-                quoted.push(b' ');
-            }
-            Source::Quote(quoted)
+        QuoteWat::QuoteModule(_, strings) => Source::Quote(quoted(&strings)),
+        QuoteWat::QuoteComponent(_, strings) => {
+            Source::Quote([b"(component ", &quoted(&strings)[..], b")"].concat())
         }
-        QuoteWat::QuoteComponent(..) => Source::Component,
     }
 }
 
-fn encode(text: Text<'_>, mut wat: Wat<'_>) -> Source {
-    if matches!(wat, Wat::Component(_)) {
-        return Source::Component;
+fn quoted(strings: &[(Span, &[u8])]) -> Vec<u8> {
+    let mut quoted = Vec::new();
+    for (_, string) in strings {
+        quoted.extend_from_slice(string);
+        quoted.push(b' ');
     }
+    quoted
+}
+
+fn encode(text: Text<'_>, mut wat: Wat<'_>) -> Source {
     match wat.encode() {
         Ok(bytes) => Source::Binary(bytes),
         Err(error) => Source::Malformed(text.error(&error)),
@@ -216,14 +218,16 @@ fn invoke(call: WastInvoke<'_>) -> Action {
         Some(arguments) => {
             Action::Invoke { instance: name(call.module), export: call.name.to_string(), arguments }
         }
-        None => Action::Unsupported("component-model"),
+        None => Action::Unsupported("a newer form of arguments"),
     }
 }
 
-/// `None` if scripts for core modules have no such argument.
+/// `None` if there is no such argument here.
 fn argument(argument: WastArg<'_>) -> Option<Argument> {
-    let WastArg::Core(argument) = argument else {
-        return None;
+    let argument = match argument {
+        WastArg::Core(argument) => argument,
+        WastArg::Component(value) => return Some(Argument::Component(component_value(value))),
+        _ => return None,
     };
     Some(match argument {
         WastArgCore::I32(value) => Argument::I32(value),
@@ -240,7 +244,47 @@ fn argument(argument: WastArg<'_>) -> Option<Argument> {
 fn expected(expected: WastRet<'_>) -> Option<Expected> {
     match expected {
         WastRet::Core(expected) => Some(core_expected(expected)),
+        WastRet::Component(value) => Some(Expected::Component(component_value(value))),
         _ => None,
+    }
+}
+
+/// The parser bounds how deep these nest.
+fn component_value(value: WastVal<'_>) -> ComponentValue {
+    use ComponentValue as V;
+    let payload =
+        |value: Option<Box<WastVal<'_>>>| value.map(|value| Box::new(component_value(*value)));
+    let all = |values: Vec<WastVal<'_>>| values.into_iter().map(component_value).collect();
+    match value {
+        WastVal::Bool(value) => V::Bool(value),
+        WastVal::S8(value) => V::S8(value),
+        WastVal::U8(value) => V::U8(value),
+        WastVal::S16(value) => V::S16(value),
+        WastVal::U16(value) => V::U16(value),
+        WastVal::S32(value) => V::S32(value),
+        WastVal::U32(value) => V::U32(value),
+        WastVal::S64(value) => V::S64(value),
+        WastVal::U64(value) => V::U64(value),
+        WastVal::F32(value) => V::F32(f32::from_bits(value.bits)),
+        WastVal::F64(value) => V::F64(f64::from_bits(value.bits)),
+        WastVal::Char(value) => V::Char(value),
+        WastVal::String(value) => V::String(value.to_string()),
+        WastVal::List(values) => V::List(all(values)),
+        WastVal::Tuple(values) => V::Tuple(all(values)),
+        WastVal::Map(entries) => {
+            let entry = |(key, value)| (component_value(key), component_value(value));
+            V::Map(entries.into_iter().map(entry).collect())
+        }
+        WastVal::Record(fields) => {
+            let field = |(name, value): (&str, _)| (name.to_string(), component_value(value));
+            V::Record(fields.into_iter().map(field).collect())
+        }
+        WastVal::Variant(name, value) => V::Variant(name.to_string(), payload(value)),
+        WastVal::Enum(name) => V::Enum(name.to_string()),
+        WastVal::Option(value) => V::Option(payload(value)),
+        WastVal::Result(Ok(value)) => V::Result(Ok(payload(value))),
+        WastVal::Result(Err(value)) => V::Result(Err(payload(value))),
+        WastVal::Flags(names) => V::Flags(names.into_iter().map(String::from).collect()),
     }
 }
 

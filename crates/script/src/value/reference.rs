@@ -74,6 +74,9 @@ fn host_number(reference: &ExternRef, store: &Store<()>) -> Option<u32> {
 /// If the store holds as many handles as it may.
 pub(crate) fn value_of(argument: &Argument, store: &mut Store<()>) -> Result<Val, Error> {
     Ok(match *argument {
+        Argument::Component(_) => {
+            return Err(Error::misuse("a core function takes no values of components"));
+        }
         Argument::I32(value) => Val::I32(value),
         Argument::I64(value) => Val::I64(value),
         Argument::F32(bits) => Val::F32(bits),

@@ -92,6 +92,7 @@ impl fmt::Display for Expected {
             Expected::Extern(Some(number)) => write!(f, "(ref.extern {number})"),
             Expected::Host(number) => write!(f, "(ref.host {number})"),
             Expected::Either(choices) => write!(f, "(either {})", Wanted(choices)),
+            Expected::Component(value) => value.fmt(f),
         }
     }
 }

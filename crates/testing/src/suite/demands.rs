@@ -66,7 +66,17 @@ pub(super) fn of_wasm_tools(text: &str) -> Result<(Tool, Features), String> {
         (verdict, _) => return Err(format!("`{verdict}` is no verdict")),
     };
     // What that tool has on by default.
-    let mut demands = Demands::from(Features { custom_page_sizes: false, ..Features::default() });
+    let mut demands = Demands::from(Features {
+        custom_page_sizes: false,
+        cm_async_stackful: false,
+        cm_more_async_builtins: false,
+        cm_threading: false,
+        cm_error_context: false,
+        cm_fixed_length_lists: false,
+        cm_map: false,
+        cm64: false,
+        ..Features::default()
+    });
     while let Some(word) = words.next() {
         let list = match word {
             // Other commands mean something else by it.

@@ -83,6 +83,17 @@ pub fn wasm_tools(root: &Path) -> Result<Vec<SuiteFile>, String> {
     })
 }
 
+/// The scripts below `root/component-model`.
+///
+/// # Errors
+///
+/// If something cannot be read.
+pub fn component_model(root: &Path) -> Result<Vec<SuiteFile>, String> {
+    others(root, "component-model", |path, text| {
+        Ok(SuiteFile::new(path, text, Features::default(), Dialect::Spec))
+    })
+}
+
 /// The texts of all modules and scripts below `root/name` that are text at all, with their paths.
 ///
 /// # Errors
