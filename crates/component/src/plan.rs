@@ -44,7 +44,7 @@ pub(crate) struct Plan {
     pub(crate) align: u32,
     /// Core values it is flattened to; 17 stands for any number that is more than 16.
     pub(crate) flat: u32,
-    /// Whether every pattern of bytes is a value, and its copy the same value.
+    /// Whether every pattern of bytes is a value, its copy the same value, and no byte of no value.
     pub(crate) plain: bool,
     /// Whether handles can be inside.
     pub(crate) handles: bool,
@@ -296,16 +296,18 @@ impl Maker {
     fn record(&self, types: impl IntoIterator<Item = ValueType>) -> Result<Plan> {
         let mut whole = Plan::empty();
         let mut fields = Vec::new();
-        let mut size = 0u64;
+        let (mut size, mut parts) = (0u64, 0u64);
         for ty in types {
             let (id, part) = self.plan(ty)?;
             size = size.next_multiple_of(part.align.into());
             fields.push(Field { offset: narrow(size)?, flat: whole.flat, plan: id });
-            // Bytes between parts are of no value, so that copying them does no harm either.
             size += u64::from(part.size);
+            parts += u64::from(part.size);
             whole.add(part);
         }
         whole.size = narrow(size.next_multiple_of(whole.align.into()))?;
+        // What lies between parts is not of the value, and may be what the one guest keeps from the other.
+        whole.plain &= parts == u64::from(whole.size);
         whole.op = Op::Record(fields.into());
         Ok(whole)
     }

@@ -10,6 +10,7 @@ use dunlin_engine::Engine;
 use dunlin_testing::canonical::differential::{Comparison, Tally};
 use dunlin_testing::canonical::generate::Allowed;
 use dunlin_testing::canonical::ours::Ours;
+use dunlin_testing::canonical::value::Nans;
 use dunlin_testing::matrix::configurations;
 
 /// How many types one engine is given before another configuration has its turn.
@@ -50,7 +51,7 @@ fn run(worker: u64, workers: u64, types: u64, values: u64, seed: u64) -> Vec<Tal
         let first = seed + turn * TURN;
         let types = TURN.min(seed + types - first);
         let comparison =
-            Comparison { seed: first, types, values, allowed: Allowed::ALL, exact_nans: true };
+            Comparison { seed: first, types, values, allowed: Allowed::ALL, nans: Nans::Kept };
         let mut tally = comparison.run(&mut Ours(engine));
         for difference in &mut tally.differences {
             *difference = format!("{}: {difference}", configuration.name);

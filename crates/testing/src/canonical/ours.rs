@@ -73,6 +73,8 @@ fn linker(engine: &dunlin_engine::Engine, ty: &FuncType) -> dunlin_engine::Resul
 impl Loaded for Ready {
     fn instantiate(&mut self) -> Result<Box<dyn Machine>, String> {
         let mut store = Store::new(self.linker.engine(), Host::default());
+        // An error only where fuel is not counted.
+        let _ = store.set_fuel(u64::MAX);
         let instance = self.linker.instantiate(&mut store, &self.component);
         let instance = instance.map_err(|error| error.to_string())?;
         let inner = instance.get_func("inner-poke").is_some();

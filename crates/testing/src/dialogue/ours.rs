@@ -17,14 +17,20 @@ use super::script::Dialogue;
 /// What a store needs to take part in dialogues. The store's data has one, and may have more beside.
 #[derive(Debug, Default)]
 pub struct Talk {
-    /// The host.
-    pub host: Arc<Mutex<Host>>,
+    host: Arc<Mutex<Host>>,
     /// Resource types of the host, as they are imported; which Rust type each is, is its number.
     kinds: Vec<String>,
     /// The types of the host's resources that were seen so far.
     types: BTreeMap<u32, usize>,
     /// Resources of the component.
     guests: Vec<ResourceAny>,
+}
+
+impl Talk {
+    /// With a host.
+    pub fn new(host: Arc<Mutex<Host>>) -> Talk {
+        Talk { host, ..Talk::default() }
+    }
 }
 
 /// Data of a store that has a [`Talk`].
