@@ -15,6 +15,8 @@ use dunlin_module::component::{
 
 /// Core parameters a function has at most before they go through memory.
 pub(crate) const MAX_FLAT_PARAMS: u32 = 16;
+/// The same for functions that are lowered for asynchronous calls.
+const MAX_FLAT_ASYNC_PARAMS: u32 = 4;
 /// Core results a function has at most before they go through memory.
 pub(crate) const MAX_FLAT_RESULTS: u32 = 1;
 /// Bytes of a string or list, and of any one value, are fewer than this.
@@ -130,6 +132,11 @@ impl FuncPlan {
     /// Whether parameters go through memory.
     pub(crate) fn spills_params(&self) -> bool {
         self.params.flat > MAX_FLAT_PARAMS
+    }
+
+    /// As [`FuncPlan::spills_params`], for functions that are lowered for asynchronous calls.
+    pub(crate) fn spills_params_async(&self) -> bool {
+        self.params.flat > MAX_FLAT_ASYNC_PARAMS
     }
 
     /// Whether the result goes through memory.
@@ -419,13 +426,14 @@ fn handle(op: Op) -> Plan {
 
 fn narrow(size: u64) -> Result<u32> {
     match u32::try_from(size) {
-        Ok(size) if u64::from(size) < MAX_BYTES => Ok(size),
-        _ => Err(too_large(size)),
+        Ok(size) => Ok(size),
+        // Validation lets hardly any type become as large as a list may be.
+        Err(_) => Err(too_large(size)),
     }
 }
 
 #[cold]
 fn too_large(size: impl fmt::Display) -> Error {
-    let text = format!("a type's values take {size} bytes, expected fewer than {MAX_BYTES}");
+    let text = format!("a type's values take {size} bytes, expected at most {}", u32::MAX);
     Error::list(ErrorKind::Invalid, text, Vec::new())
 }

@@ -80,6 +80,13 @@
 
 pub use dunlin_engine::*;
 
+/// Components: values of any type across every boundary, linked by interface.
+///
+/// See [`component::Linker`] for what a call looks like.
+pub mod component {
+    pub use dunlin_component::*;
+}
+
 /// WASI: what guests may see of the system, all of it denied until granted.
 ///
 /// ```

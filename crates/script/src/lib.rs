@@ -16,6 +16,7 @@ mod text;
 mod threads;
 mod unfold;
 mod value;
+mod wave;
 
 pub use dunlin_module::{TextError, decode_text};
 pub use print::{PrintError, PrintOptions, print, print_to};
@@ -23,3 +24,4 @@ pub use report::{Outcome, Report, Summary};
 pub use run::{Dialect, ModuleLoader, PrintSink, RunOptions};
 pub use script::Script;
 pub use text::{TEXT_BYTES_MAX, wat_to_wasm};
+pub use wave::{WaveCall, show_wave};

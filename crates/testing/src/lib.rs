@@ -10,6 +10,7 @@
 pub mod artifacts;
 pub mod campaign;
 pub mod canonical;
+pub mod dialogue;
 pub mod failing;
 pub mod forms;
 pub mod generator;

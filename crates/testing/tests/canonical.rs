@@ -93,9 +93,12 @@ fn flat_types() {
     assert_eq!(flatten_all(&[Type::String, Type::Bool], Pointer::I64), [I64, I64, I32]);
 }
 
+/// The old place and size, the alignment and the new size.
+type Call = (u64, u64, u64, u64);
+
 /// Gives out memory from 16 on without ever giving any again, and remembers what it was asked.
 #[derive(Default)]
-struct Recorder(RefCell<Vec<(u64, u64, u64, u64)>>);
+struct Recorder(RefCell<Vec<Call>>);
 
 impl Realloc for Recorder {
     fn realloc(&self, memory: &mut Memory, request: Request) -> Result<u64, Trap> {
@@ -110,7 +113,7 @@ impl Realloc for Recorder {
 }
 
 /// Lowers a string and gives its pointer, its length, its bytes and the calls of `realloc`.
-fn stored(text: &Text, to: Encoding) -> (Vec<u64>, Vec<u8>, Vec<(u64, u64, u64, u64)>) {
+fn stored(text: &Text, to: Encoding) -> (Vec<u64>, Vec<u8>, Vec<Call>) {
     let recorder = Rc::new(Recorder::default());
     let mut instance = Instance::new(vec![0; 128], to, Rc::<Recorder>::clone(&recorder));
     let value = [Value::String(text.clone())];
@@ -223,7 +226,8 @@ fn what_traps() {
     let list = |ty| Type::List(boxed(ty));
     let tag = 0x8000_0000;
     let utf8 = Encoding::Utf8;
-    let cases: [(&[u8], &[u64], Type, Encoding, Trap); 16] = [
+    type Case<'a> = (&'a [u8], &'a [u64], Type, Encoding, Trap);
+    let cases: [Case<'_>; 16] = [
         (&[], &[0xd800], Type::Char, utf8, Trap::NotACharacter),
         (&[], &[0x11_0000], Type::Char, utf8, Trap::NotACharacter),
         (&[], &[2, 0], Type::Option(boxed(Type::U8)), utf8, Trap::NoSuchCase),

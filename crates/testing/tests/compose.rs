@@ -306,6 +306,27 @@ fn printed_interfaces_cannot_steer_a_terminal() {
     }
 }
 
+/// What `DUNLIN_FUZZ_SECONDS` and `DUNLIN_FUZZ_SEED` say: how long to look, and where.
+fn variable(name: &str) -> Option<usize> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn seconds() -> usize {
+    variable("DUNLIN_FUZZ_SECONDS").unwrap_or(1)
+}
+
+/// Random numbers below a limit.
+fn random() -> impl FnMut(usize) -> usize {
+    let seed = variable("DUNLIN_FUZZ_SEED").unwrap_or(0) as u64;
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).expect("it is below a usize")
+    }
+}
+
 /// Bytes that were changed, cut and doubled, through everything that reads binaries.
 #[test]
 fn mutated_binaries() {
@@ -314,14 +335,8 @@ fn mutated_binaries() {
     let whole = plugged(&main, &[("prices", &prices)]).expect("they fit");
     let mut faults = Vec::new();
     let mut accepted = 0_u32;
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below.max(1) as u64).expect("it is below a usize")
-    };
-    for round in 0..600 {
+    let mut random = random();
+    for round in 0..600 * seconds() {
         let originals = [&main, &prices, &module, &whole];
         let mut bytes = originals[round % originals.len()].clone();
         for _ in 0..=random(3) {
@@ -364,15 +379,9 @@ fn mutated_text() {
         "{", "}", "(", ")", "<", ">", ";", ":", "@", "%", "new", "export", "list<", "own<", "use",
         "\0", "\u{1b}", "\u{202e}", "1.0.0-", "//", "/*", "\"", "->", "...", "include", "a:b/c",
     ];
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).expect("it is below a usize")
-    };
+    let mut random = random();
     let mut faults = Vec::new();
-    for round in 0..400 {
+    for round in 0..400 * seconds() {
         for original in [WIT, WAC] {
             let mut text = original.to_owned();
             for _ in 0..=random(3) {

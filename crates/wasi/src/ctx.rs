@@ -1,5 +1,6 @@
 //! What a guest is given: arguments, environment, streams, directories, sockets.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,12 +8,14 @@ use std::sync::atomic::AtomicU64;
 
 use rustix::io::Errno;
 
+use crate::host::keyvalue::{Store, Stores};
 use crate::host::{
-    Access, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, NetGrants, Network,
-    Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time, VirtualTime, Witness,
-    join, open_granted, probe,
+    Access, Config, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Need,
+    NetGrants, Network, Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time,
+    Verdict, VirtualTime, Witness, join, open_granted, probe,
 };
 use crate::p1::{Descriptor, Descriptors, Object};
+use crate::p2;
 
 /// How many descriptors a guest may hold, unless the builder says otherwise.
 pub const DESCRIPTORS_MAX: usize = 1024;
@@ -20,17 +23,31 @@ pub const DESCRIPTORS_MAX: usize = 1024;
 /// How many bytes of arguments, and of environment, a guest is given at most.
 pub const STRINGS_MAX: usize = 16 << 20;
 
+/// A granted directory, and the name the guest has for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Preopen {
+    pub(crate) dir: Arc<Dir>,
+    pub(crate) name: String,
+}
+
 /// The world of one guest. Whatever was not granted when it was built is denied.
 #[derive(Debug)]
 pub struct WasiCtx {
     pub(crate) args: Vec<String>,
     /// `NAME=VALUE` each.
     pub(crate) env: Vec<String>,
+    pub(crate) stdin: Input,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+    pub(crate) dirs: Vec<Preopen>,
+    /// What a guest of WASI 0.1 holds.
     pub(crate) fds: Descriptors,
-    /// Whether any directory was granted.
-    pub(crate) has_dirs: bool,
+    /// What a guest of WASI 0.2 holds.
+    pub(crate) p2: p2::State,
     pub(crate) witness: Witness,
     pub(crate) network: Network,
+    pub(crate) config: Config,
+    pub(crate) stores: Stores,
     pub(crate) interrupt: Interrupt,
     pub(crate) time: Time,
     pub(crate) random: Random,
@@ -51,6 +68,27 @@ impl WasiCtx {
     /// The network, as far as it was granted.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The values of the configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The stores of keys and values.
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// The environment, which the guest reads as a whole.
+    pub(crate) fn read_env(&self) -> &[String] {
+        for text in &self.env {
+            let name = text.split('=').next().unwrap_or_default();
+            let rule = format_args!("--env {name}");
+            let need = || Need::Env { name: name.to_owned() };
+            self.witness.tell("env", Verdict::Granted, Some(&rule), need);
+        }
+        &self.env
     }
 
     /// Replaces the question that stops the guest while it waits in the host.
@@ -87,6 +125,8 @@ pub struct WasiCtxBuilder {
     component: String,
     observers: Vec<Arc<dyn Observer>>,
     net: NetGrants,
+    config: BTreeMap<String, String>,
+    stores: BTreeMap<String, Store>,
 }
 
 impl Default for WasiCtxBuilder {
@@ -107,6 +147,8 @@ impl Default for WasiCtxBuilder {
             component: String::new(),
             observers: Vec::new(),
             net: NetGrants::default(),
+            config: BTreeMap::new(),
+            stores: BTreeMap::new(),
         }
     }
 }
@@ -217,6 +259,18 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Sets a value of the configuration; the last value of a key counts.
+    pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.insert(key.into(), value.into());
+        self
+    }
+
+    /// Grants a store of keys and values by a name. Guests may share one.
+    pub fn store(mut self, name: impl Into<String>, store: Store) -> Self {
+        self.stores.insert(name.into(), store);
+        self
+    }
+
     /// Names the guest for observers: the component, inside a composition.
     pub fn component(mut self, name: impl Into<String>) -> Self {
         self.component = name.into();
@@ -252,27 +306,36 @@ impl WasiCtxBuilder {
         let protected = Arc::new(Protected::find(paths));
         let mut fds: Descriptors = Table::new(self.descriptors_max);
         let mut insert = |descriptor| fds.insert(descriptor).map_err(BuildError::Descriptors);
-        insert(Descriptor::new(Object::Input(self.stdin)))?;
-        insert(Descriptor::new(Object::Output(self.stdout)))?;
-        insert(Descriptor::new(Object::Output(self.stderr)))?;
-        let has_dirs = !self.dirs.is_empty();
+        insert(Descriptor::new(Object::Input(self.stdin.clone())))?;
+        insert(Descriptor::new(Object::Output(self.stdout.clone())))?;
+        insert(Descriptor::new(Object::Output(self.stderr.clone())))?;
+        let mut dirs = Vec::with_capacity(self.dirs.len());
         for grant in self.dirs {
             let name = grant.guest.clone();
-            let dir = open_dir(grant, &protected, &witness)?;
-            let mut descriptor = Descriptor::new(Object::Dir(dir));
-            descriptor.preopen = Some(name);
+            let dir = Arc::new(open_dir(grant, &protected, &witness)?);
+            let mut descriptor = Descriptor::new(Object::Dir(Arc::clone(&dir)));
+            descriptor.preopen = Some(name.clone());
             insert(descriptor)?;
+            dirs.push(Preopen { dir, name });
         }
         for socket in self.sockets {
             insert(Descriptor::new(socket))?;
         }
         let network = Network::build(self.net, Arc::new(SystemResolver), witness.clone());
+        let config = Config { values: self.config, witness: witness.clone() };
+        let stores = Stores { granted: self.stores, witness: witness.clone() };
         Ok(WasiCtx {
             network,
+            config,
+            stores,
             args: self.args,
             env,
+            stdin: self.stdin,
+            stdout: self.stdout,
+            stderr: self.stderr,
+            dirs,
             fds,
-            has_dirs,
+            p2: p2::State::new(self.descriptors_max),
             witness,
             interrupt: self.interrupt,
             time: self.time,

@@ -4,12 +4,15 @@
 //! and gives `Result<T, Error>`; what could wait takes a [`Wait`] and can say [`Error::Again`].
 //! The system calls of the crate are all in this module.
 
+mod audit;
 mod clock;
+mod config;
 mod denial;
 mod dir;
 mod error;
 mod fs;
 mod interrupt;
+pub mod keyvalue;
 mod need;
 pub mod net;
 mod path;
@@ -18,11 +21,14 @@ mod protected;
 mod random;
 mod readdir;
 mod stdio;
+mod stream;
 mod table;
 mod terminal;
 mod witness;
 
+pub use audit::Audit;
 pub use clock::{Clock, Time, VirtualTime};
+pub use config::Config;
 pub use denial::{Denial, Denials};
 pub use dir::{Access, Dir, OpenOptions, Opened};
 pub use error::Error;
@@ -35,6 +41,7 @@ pub use poll::{Interest, Wait};
 pub use random::Random;
 pub use readdir::DirEntry;
 pub use stdio::{Input, Output, OutputPipe};
+pub use stream::{Reader, Writer};
 pub use table::Table;
 pub use terminal::TerminalFilter;
 pub use witness::{Event, Observer, Source, Verdict};

@@ -71,58 +71,6 @@ fn guest(base: &Path, grants: &str) -> (Guest, Vec<String>, Vec<String>) {
     (Guest::new(builder), names, writable)
 }
 
-fn step(guest: &mut Guest, names: &[String], step: &str) -> Res<()> {
-    // A path goes to the directory whose name it begins with, as in every C library.
-    let find = |path: &str| {
-        let below = |name: &String| path.strip_prefix(&format!("{name}/")).map(str::to_owned);
-        let found = names.iter().enumerate().find_map(|(n, name)| Some((n, below(name)?)));
-        let (n, rest) = found.unwrap_or_else(|| panic!("below no directory: {path}"));
-        (ROOT + n as u32, rest)
-    };
-    let words: Vec<&str> = step.split(' ').collect();
-    let (fd, path) = find(if words[0] == "symlink" { words[2] } else { words[1] });
-    let opened = |guest: &mut Guest, how: Open| guest.open(fd, &path, how);
-    let write = |guest: &mut Guest, how: Open| {
-        let fd = guest.open(fd, &path, how)?;
-        guest.write(fd, b"changed")?;
-        guest.close(fd)
-    };
-    match words[0] {
-        "read" => {
-            let fd = opened(guest, Open::READ)?;
-            assert!(guest.read(fd, 64)?.len() > 2, "{step}");
-            guest.close(fd)
-        }
-        "write" => write(guest, Open::WRITE),
-        "append" => write(guest, Open { fdflags: APPEND, ..Open::WRITE }),
-        "truncate" => opened(guest, Open::READ.with(TRUNC)).map(drop),
-        "create" => write(guest, Open::WRITE.with(CREAT)),
-        "cut" => {
-            let fd = opened(guest, Open::READ)?;
-            guest.set_size(fd, 0)
-        }
-        "list" => {
-            let fd = opened(guest, Open::READ.with(DIRECTORY))?;
-            guest.readdir(fd, 1024, 0).map(drop)
-        }
-        "stat" => guest.stat_at(fd, &path, true).map(drop),
-        "times" => guest.set_times_at(fd, &path, true, (1, 1, 5)),
-        "mkdir" => guest.mkdir(fd, &path),
-        "rmdir" => guest.rmdir(fd, &path),
-        "unlink" => guest.unlink(fd, &path),
-        "readlink" => guest.readlink(fd, &path, 64).map(drop),
-        "symlink" => guest.symlink(words[1], fd, &path),
-        "link" | "rename" => {
-            let (to, new) = find(words[2]);
-            match words[0] {
-                "link" => guest.link((fd, &path), false, (to, new)),
-                _ => guest.rename((fd, &path), (to, new)),
-            }
-        }
-        verb => panic!("no such step: {verb}"),
-    }
-}
-
 #[test]
 fn every_row() {
     const ERRORS: &[(&str, Errno)] = &[

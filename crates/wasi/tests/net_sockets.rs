@@ -514,7 +514,7 @@ fn every_operation_asks() {
          connect connect: yes by --allow-net tcp://localhost:*\n\
          bind listen: yes by --allow-listen udp://127.0.0.1:0\n\
          send connect: yes by --allow-net udp://localhost:*\n\
-         bind listen: yes by --allow-net udp://localhost:*\n\
+         bind-to-send listen: yes by --allow-net udp://localhost:*\n\
          connect connect: yes by --allow-net udp://localhost:*\n\
          resolve resolve: yes by --allow-net tcp://localhost:*\n\
          resolve resolve: no\n\

@@ -1,5 +1,6 @@
 //! Directories: every operation on a path, kept below its directory and inside its grant.
 
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -11,15 +12,15 @@ use super::interrupt::Interrupt;
 use super::path::{GuestPath, Last, PATH_MAX, Parent, join, open_beneath, open_in_mount};
 use super::protected::{Protected, Refused};
 use super::readdir::{self, DirEntry};
-use super::witness::Witness;
-use super::{Denial, Error};
+use super::witness::{Verdict, Witness};
+use super::{Denial, Error, Mount, Need};
 
 /// How many links are followed by hand, and how far up a directory is traced.
 const LINKS_MAX: usize = 40;
 const DEPTH_MAX: usize = PATH_MAX;
 
 /// What a grant of a directory allows below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// Reading only.
     ReadOnly,
@@ -41,7 +42,28 @@ pub(crate) struct Grant {
     pub(crate) witness: Witness,
 }
 
+/// The flag that granted it.
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ro = if self.is_writable() { "" } else { ":ro" };
+        write!(f, "--dir {}::{}{ro}", self.host, self.guest)
+    }
+}
+
 impl Grant {
+    fn mount(&self) -> Mount {
+        Mount { host: self.host.clone(), guest: self.guest.clone() }
+    }
+
+    /// Tells that an open file was not changed for want of a grant. Which one it was is no longer known.
+    pub(crate) fn tell_unchanged(&self) {
+        self.witness.tell("change", Verdict::Denied, Some(self), || Need::Path {
+            path: self.guest.clone(),
+            write: true,
+            mount: Some(self.mount()),
+        });
+    }
+
     pub(crate) fn is_writable(&self) -> bool {
         self.access == Access::ReadWrite
     }
@@ -120,6 +142,11 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
+    /// Whether it takes a grant to write.
+    fn changes(&self) -> bool {
+        self.write || self.create || self.truncate
+    }
+
     fn flags(&self) -> OFlags {
         let mut flags = OFlags::NONBLOCK
             | match (self.read, self.write) {
@@ -214,42 +241,46 @@ impl Dir {
 
     /// Opens a path.
     pub fn open(&self, path: &str, options: &OpenOptions) -> Result<Opened, Error> {
-        let checked = self.check(path)?;
-        if options.write || options.create || options.truncate {
-            self.check_writable(path)?;
-        }
-        if options.create && options.directory {
-            return Err(Error::Invalid);
-        }
-        if options.create && checked.directory {
-            return Err(Error::IsDirectory);
-        }
-        let mut flags = options.flags();
-        flags.set(OFlags::DIRECTORY, options.directory);
-        let mode = if options.create { Mode::from_raw_mode(0o666) } else { Mode::empty() };
-        let (fd, guarded) = self.resolve(path, checked, options.follow, flags, mode)?;
-        match Metadata::of(&fd)?.kind {
-            FileKind::Directory => {
-                let guest = self.guest_path(path);
-                let guest = if guest.len() > PATH_MAX { self.guest.clone() } else { guest };
-                Ok(Opened::Dir(Dir { fd, grant: Arc::clone(&self.grant), guest, guarded }))
+        self.told("open", path, options.changes(), || {
+            let checked = self.check(path)?;
+            if options.changes() {
+                self.check_writable(path)?;
             }
-            FileKind::Regular => {
-                let grant = Arc::clone(&self.grant);
-                Ok(Opened::File(File::new(fd, options.read, options.write, grant)))
+            if options.create && options.directory {
+                return Err(Error::Invalid);
             }
-            _ => {
-                let path = self.guest_path(path);
-                self.grant.witness.deny(Denial::SpecialFile { path });
-                Err(Error::NotPermitted)
+            if options.create && checked.directory {
+                return Err(Error::IsDirectory);
             }
-        }
+            let mut flags = options.flags();
+            flags.set(OFlags::DIRECTORY, options.directory);
+            let mode = if options.create { Mode::from_raw_mode(0o666) } else { Mode::empty() };
+            let (fd, guarded) = self.resolve(path, checked, options.follow, flags, mode)?;
+            match Metadata::of(&fd)?.kind {
+                FileKind::Directory => {
+                    let guest = self.guest_path(path);
+                    let guest = if guest.len() > PATH_MAX { self.guest.clone() } else { guest };
+                    Ok(Opened::Dir(Dir { fd, grant: Arc::clone(&self.grant), guest, guarded }))
+                }
+                FileKind::Regular => {
+                    let grant = Arc::clone(&self.grant);
+                    Ok(Opened::File(File::new(fd, options.read, options.write, grant)))
+                }
+                _ => {
+                    let path = self.guest_path(path);
+                    self.grant.witness.deny(Denial::SpecialFile { path });
+                    Err(Error::NotPermitted)
+                }
+            }
+        })
     }
 
     /// What is known about the file at a path.
     pub fn metadata_at(&self, path: &str, follow: bool) -> Result<Metadata, Error> {
-        let checked = self.check(path)?;
-        Metadata::of(self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?.0)
+        self.told(if follow { "stat" } else { "stat-link" }, path, false, || {
+            let checked = self.check(path)?;
+            Metadata::of(self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?.0)
+        })
     }
 
     /// Sets the times of the file at a path.
@@ -260,70 +291,92 @@ impl Dir {
         accessed: SetTime,
         modified: SetTime,
     ) -> Result<(), Error> {
-        let checked = self.check(path)?;
-        self.check_writable(path)?;
-        let (fd, _) = self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?;
-        let times = timestamps(accessed, modified);
-        uninterrupted(|| rustix::fs::utimensat(&fd, "", &times, AtFlags::EMPTY_PATH))
+        self.told("set-times", path, true, || {
+            let checked = self.check(path)?;
+            self.check_writable(path)?;
+            let (fd, _) = self.resolve(path, checked, follow, OFlags::PATH, Mode::empty())?;
+            let times = timestamps(accessed, modified);
+            uninterrupted(|| rustix::fs::utimensat(&fd, "", &times, AtFlags::EMPTY_PATH))
+        })
     }
 
     /// Makes a directory.
     pub fn create_dir(&self, path: &str) -> Result<(), Error> {
-        let checked = self.check(path)?;
-        self.check_writable(path)?;
-        if checked.split().1 == Last::Dots {
-            let flags = OFlags::PATH | OFlags::DIRECTORY;
-            self.resolve(path, checked, true, flags, Mode::empty())?;
-            return Err(Error::Exists);
-        }
-        let entry = self.entry(path, checked)?;
-        let mode = Mode::from_raw_mode(0o777);
-        uninterrupted(|| rustix::fs::mkdirat(&entry.parent, entry.name, mode))
+        self.told("create-dir", path, true, || {
+            let checked = self.check(path)?;
+            self.check_writable(path)?;
+            if checked.split().1 == Last::Dots {
+                let flags = OFlags::PATH | OFlags::DIRECTORY;
+                self.resolve(path, checked, true, flags, Mode::empty())?;
+                return Err(Error::Exists);
+            }
+            let entry = self.entry(path, checked)?;
+            let mode = Mode::from_raw_mode(0o777);
+            uninterrupted(|| rustix::fs::mkdirat(&entry.parent, entry.name, mode))
+        })
     }
 
     /// Removes an empty directory.
     pub fn remove_dir(&self, path: &str) -> Result<(), Error> {
-        let checked = self.check(path)?;
-        self.check_writable(path)?;
-        let entry = self.entry(path, checked)?;
-        self.check_movable(&entry, path)?;
-        let flags = AtFlags::REMOVEDIR;
-        uninterrupted(|| rustix::fs::unlinkat(&entry.parent, entry.name, flags))
+        self.told("remove-dir", path, true, || {
+            let checked = self.check(path)?;
+            self.check_writable(path)?;
+            let entry = self.entry(path, checked)?;
+            self.check_movable(&entry, path)?;
+            let flags = AtFlags::REMOVEDIR;
+            uninterrupted(|| rustix::fs::unlinkat(&entry.parent, entry.name, flags))
+        })
     }
 
     /// Removes the name of something that is no directory.
     pub fn unlink(&self, path: &str) -> Result<(), Error> {
-        let checked = self.check(path)?;
-        self.check_writable(path)?;
-        let entry = self.entry(path, checked)?;
-        if entry.directory {
-            return Err(match entry.kind()? {
-                FileKind::Directory => Error::IsDirectory,
-                _ => Error::NotDirectory,
-            });
-        }
-        self.check_movable(&entry, path)?;
-        uninterrupted(|| rustix::fs::unlinkat(&entry.parent, entry.name, AtFlags::empty()))
+        self.told("unlink", path, true, || {
+            let checked = self.check(path)?;
+            self.check_writable(path)?;
+            let entry = self.entry(path, checked)?;
+            if entry.directory {
+                return Err(match entry.kind()? {
+                    FileKind::Directory => Error::IsDirectory,
+                    _ => Error::NotDirectory,
+                });
+            }
+            self.check_movable(&entry, path)?;
+            uninterrupted(|| rustix::fs::unlinkat(&entry.parent, entry.name, AtFlags::empty()))
+        })
     }
 
     /// Gives a file a further name. A link is not followed: the link itself gets the name.
     pub fn link(&self, path: &str, to: &Dir, new_path: &str) -> Result<(), Error> {
-        let (old, new) = self.both_ends(path, to, new_path)?;
-        old.check_slash()?;
-        new.check_slash_on_new()?;
-        let flags = AtFlags::empty();
-        uninterrupted(|| rustix::fs::linkat(&old.parent, old.name, &new.parent, new.name, flags))
+        let done = || {
+            let (old, new) = self.both_ends(path, to, new_path)?;
+            old.check_slash()?;
+            new.check_slash_on_new()?;
+            let flags = AtFlags::empty();
+            uninterrupted(|| {
+                rustix::fs::linkat(&old.parent, old.name, &new.parent, new.name, flags)
+            })
+        };
+        let result = done();
+        self.tell("link", path, true, &result);
+        to.tell("link", new_path, true, &result);
+        result
     }
 
     /// Moves a file or directory to another name, replacing what is there.
     pub fn rename(&self, path: &str, to: &Dir, new_path: &str) -> Result<(), Error> {
-        let (old, new) = self.both_ends(path, to, new_path)?;
-        if (old.directory || new.directory) && old.kind()? != FileKind::Directory {
-            return Err(Error::NotDirectory);
-        }
-        self.check_movable(&old, path)?;
-        to.check_movable(&new, new_path)?;
-        uninterrupted(|| rustix::fs::renameat(&old.parent, old.name, &new.parent, new.name))
+        let done = || {
+            let (old, new) = self.both_ends(path, to, new_path)?;
+            if (old.directory || new.directory) && old.kind()? != FileKind::Directory {
+                return Err(Error::NotDirectory);
+            }
+            self.check_movable(&old, path)?;
+            to.check_movable(&new, new_path)?;
+            uninterrupted(|| rustix::fs::renameat(&old.parent, old.name, &new.parent, new.name))
+        };
+        let result = done();
+        self.tell("rename", path, true, &result);
+        to.tell("rename", new_path, true, &result);
+        result
     }
 
     /// Makes a symbolic link.
@@ -332,39 +385,43 @@ impl Dir {
     /// nobody else is led astray by them: `..` may stand only at the start, and not more often
     /// than the link is deep. A directory moved afterwards takes its links along as they are.
     pub fn symlink(&self, target: &str, path: &str) -> Result<(), Error> {
-        let checked = self.check(path)?;
-        self.check_writable(path)?;
-        if target.is_empty() {
-            return Err(Error::NoEntry);
-        }
-        if target.len() > PATH_MAX {
-            return Err(Error::NameTooLong);
-        }
-        if target.bytes().any(|b| b == 0) {
-            return Err(Error::Invalid);
-        }
-        let entry = self.entry(path, checked)?;
-        if target.starts_with('/') || self.leads_out(&entry, target)? {
-            return Err(Error::NotPermitted);
-        }
-        entry.check_slash_on_new()?;
-        uninterrupted(|| rustix::fs::symlinkat(target, &entry.parent, entry.name))
+        self.told("symlink", path, true, || {
+            let checked = self.check(path)?;
+            self.check_writable(path)?;
+            if target.is_empty() {
+                return Err(Error::NoEntry);
+            }
+            if target.len() > PATH_MAX {
+                return Err(Error::NameTooLong);
+            }
+            if target.bytes().any(|b| b == 0) {
+                return Err(Error::Invalid);
+            }
+            let entry = self.entry(path, checked)?;
+            if target.starts_with('/') || self.leads_out(&entry, target)? {
+                return Err(Error::NotPermitted);
+            }
+            entry.check_slash_on_new()?;
+            uninterrupted(|| rustix::fs::symlinkat(target, &entry.parent, entry.name))
+        })
     }
 
     /// The target of a symbolic link, as it stands there.
     pub fn read_link(&self, path: &str) -> Result<Vec<u8>, Error> {
-        let checked = self.check(path)?;
-        if checked.split().1 == Last::Dots {
-            self.metadata_at(path, true)?;
-            return Err(Error::Invalid);
-        }
-        let entry = self.entry(path, checked)?;
-        if entry.directory {
-            entry.check_slash()?;
-            return Err(Error::Invalid);
-        }
-        let target = rustix::fs::readlinkat(&entry.parent, entry.name, Vec::new())?;
-        Ok(target.into_bytes())
+        self.told("read-link", path, false, || {
+            let checked = self.check(path)?;
+            if checked.split().1 == Last::Dots {
+                self.metadata_at(path, true)?;
+                return Err(Error::Invalid);
+            }
+            let entry = self.entry(path, checked)?;
+            if entry.directory {
+                entry.check_slash()?;
+                return Err(Error::Invalid);
+            }
+            let target = rustix::fs::readlinkat(&entry.parent, entry.name, Vec::new())?;
+            Ok(target.into_bytes())
+        })
     }
 
     /// What is known about the directory itself.
@@ -392,14 +449,56 @@ impl Dir {
         interrupt: &Interrupt,
         each: impl FnMut(DirEntry<'_>) -> bool,
     ) -> Result<(), Error> {
+        if cookie == 0 {
+            self.tell("list", ".", false, &Ok(()));
+        }
         readdir::list(self.fd.as_fd(), cookie, wanted, self.grant.root, interrupt, each)
+    }
+
+    /// Does something to a path, and tells who wants to know.
+    fn told<T>(
+        &self,
+        operation: &'static str,
+        path: &str,
+        write: bool,
+        act: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let result = act();
+        self.tell(operation, path, write, &result);
+        result
+    }
+
+    fn tell<T>(&self, operation: &'static str, path: &str, write: bool, result: &Result<T, Error>) {
+        if !self.grant.witness.is_watched() {
+            return;
+        }
+        let verdict = match result {
+            Err(Error::NotCapable | Error::ReadOnly) => Verdict::Denied,
+            // Devices, and links that lead out. From other operations it is the kernel's answer.
+            Err(Error::NotPermitted) if matches!(operation, "open" | "symlink") => Verdict::Denied,
+            _ => Verdict::Granted,
+        };
+        let grant = &self.grant;
+        // By text alone it cannot be known where such a path leads, should there be less to go through.
+        if verdict == Verdict::Granted && path.split('/').any(|part| part == "..") {
+            grant.witness.tell("pass", verdict, Some(&**grant), || {
+                let path = format!("{}/{path}", self.guest);
+                Need::Path { path, write, mount: Some(grant.mount()) }
+            });
+        }
+        grant.witness.tell(operation, verdict, Some(&**grant), || {
+            let path = self.guest_path(path);
+            let mount = is_below(&grant.guest, &path).then(|| grant.mount());
+            Need::Path { path, write, mount }
+        });
     }
 
     fn check<'p>(&self, path: &'p str) -> Result<GuestPath<'p>, Error> {
         GuestPath::new(path).map_err(|error| self.explain(error, path))
     }
 
-    fn check_writable(&self, path: &str) -> Result<(), Error> {
+    /// Fails when changes below the directory are not granted.
+    pub(crate) fn check_writable(&self, path: &str) -> Result<(), Error> {
         if self.grant.is_writable() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! What a guest needs: one thing that a grant gives, and the flag that would give just it.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::denial::Escaped;
 use super::net::{Host, HttpTarget, Protocol};
@@ -87,6 +87,24 @@ impl Need {
         }
     }
 
+    /// What of that sort, as the guest wrote it.
+    pub fn target(&self) -> String {
+        match self {
+            Need::Path { path: name, .. }
+            | Need::Env { name }
+            | Need::Resolve { name }
+            | Need::Store { name }
+            | Need::Config { key: name } => name.clone(),
+            Need::Connect { protocol, host, port } => format!("{protocol}://{host}:{port}"),
+            Need::Listen { protocol, address } => {
+                // The scope of a link-local address is no part of any rule.
+                let (host, port) = (Host::Address(address.ip()), address.port());
+                format!("{protocol}://{host}:{port}")
+            }
+            Need::Http { target } => target.to_string(),
+        }
+    }
+
     /// The flag that grants it, and as little beside it as possible.
     pub fn flag(&self) -> String {
         match self {
@@ -108,25 +126,9 @@ impl Need {
     }
 }
 
-/// The target alone, with whatever the guest wrote escaped.
+/// The target, with whatever the guest wrote escaped.
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Need::Path { path, .. } => write!(f, "{}", Escaped(path)),
-            Need::Env { name } | Need::Resolve { name } | Need::Store { name } => {
-                write!(f, "{}", Escaped(name))
-            }
-            Need::Config { key } => write!(f, "{}", Escaped(key)),
-            Need::Connect { protocol, host, port } => write!(f, "{protocol}://{host}:{port}"),
-            Need::Listen { protocol, address } => {
-                // The scope of a link-local address is no part of any rule.
-                let (ip, port) = (address.ip(), address.port());
-                match ip {
-                    IpAddr::V4(ip) => write!(f, "{protocol}://{ip}:{port}"),
-                    IpAddr::V6(ip) => write!(f, "{protocol}://[{ip}]:{port}"),
-                }
-            }
-            Need::Http { target } => write!(f, "{}", Escaped(&target.to_string())),
-        }
+        write!(f, "{}", Escaped(&self.target()))
     }
 }

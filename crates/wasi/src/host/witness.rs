@@ -31,7 +31,10 @@ pub enum Verdict {
 pub struct Event<'a> {
     /// Who asked.
     pub source: &'a Source,
-    /// What was to be done, in one word, such as `bind` or `send`.
+    /// What was to be done, in one word, such as `bind` or `send`. Where a grant for one thing gives
+    /// another with it, the word tells: `answer` is to send to who was heard by a socket that listens,
+    /// `bind-to-send` to have any address to send from, `connect-for-http` to connect to the host of a request.
+    /// Who sends to the guest is told as `receive`; a path with `..` is told once more as `pass`, as it was written.
     pub operation: &'static str,
     /// What it takes.
     pub need: &'a Need,
@@ -86,6 +89,11 @@ impl Witness {
         if let Some(watching) = &self.watching {
             *watching.function.lock().unwrap_or_else(PoisonError::into_inner) = function;
         }
+    }
+
+    /// Whether anybody listens.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watching.is_some()
     }
 
     /// Tells of something that was decided; `tell` puts together what it was about, if anybody listens.

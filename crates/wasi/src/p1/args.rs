@@ -32,7 +32,7 @@ pub(crate) fn environ_get<M: GuestMemory + ?Sized>(
     environ: u32,
     environ_buf: u32,
 ) -> Outcome {
-    get(&ctx.env, mem, environ, environ_buf)
+    get(ctx.read_env(), mem, environ, environ_buf)
 }
 
 /// `environ_sizes_get`

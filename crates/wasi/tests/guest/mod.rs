@@ -323,3 +323,60 @@ impl Guest {
         Ok(self.bytes(DATA, self.u32(OUT)))
     }
 }
+
+/// Does one step of a table or a script: a verb and its paths.
+pub fn step(guest: &mut Guest, names: &[String], step: &str) -> Res<()> {
+    // A path goes to the directory with the longest name it begins with, as in every C library.
+    let find = |path: &str| {
+        let below = |name: &str| match path.strip_prefix(name.trim_end_matches('/'))? {
+            "" => Some(".".to_owned()),
+            rest => rest.strip_prefix('/').map(str::to_owned),
+        };
+        let found = names.iter().enumerate().filter_map(|(n, name)| Some((n, name, below(name)?)));
+        let found = found.max_by_key(|(_, name, _)| name.len());
+        found.map(|(n, _, rest)| (ROOT + n as u32, rest)).ok_or(Errno::NOTCAPABLE)
+    };
+    let words: Vec<&str> = step.split(' ').collect();
+    let (fd, path) = find(if words[0] == "symlink" { words[2] } else { words[1] })?;
+    let opened = |guest: &mut Guest, how: Open| guest.open(fd, &path, how);
+    let write = |guest: &mut Guest, how: Open| {
+        let fd = guest.open(fd, &path, how)?;
+        guest.write(fd, b"changed")?;
+        guest.close(fd)
+    };
+    match words[0] {
+        "read" => {
+            let fd = opened(guest, Open::READ)?;
+            guest.read(fd, 64)?;
+            guest.close(fd)
+        }
+        "write" => write(guest, Open::WRITE),
+        "append" => write(guest, Open { fdflags: APPEND, ..Open::WRITE }),
+        "truncate" => opened(guest, Open::READ.with(TRUNC)).map(drop),
+        "create" => write(guest, Open::WRITE.with(CREAT)),
+        "cut" => {
+            let fd = opened(guest, Open::READ)?;
+            guest.set_size(fd, 0)
+        }
+        "list" => {
+            let fd = opened(guest, Open::READ.with(DIRECTORY))?;
+            guest.readdir(fd, 1024, 0).map(drop)
+        }
+        "stat" => guest.stat_at(fd, &path, true).map(drop),
+        "lstat" => guest.stat_at(fd, &path, false).map(drop),
+        "times" => guest.set_times_at(fd, &path, true, (1, 1, 5)),
+        "mkdir" => guest.mkdir(fd, &path),
+        "rmdir" => guest.rmdir(fd, &path),
+        "unlink" => guest.unlink(fd, &path),
+        "readlink" => guest.readlink(fd, &path, 64).map(drop),
+        "symlink" => guest.symlink(words[1], fd, &path),
+        "link" | "rename" => {
+            let (to, new) = find(words[2])?;
+            match words[0] {
+                "link" => guest.link((fd, &path), false, (to, new)),
+                _ => guest.rename((fd, &path), (to, new)),
+            }
+        }
+        verb => panic!("no such step: {verb}"),
+    }
+}

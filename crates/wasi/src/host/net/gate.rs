@@ -140,7 +140,14 @@ enum Refusal {
 }
 
 impl Operation<'_> {
-    fn word(&self) -> &'static str {
+    /// What observers are told: what is done, and where that matters, by which right.
+    fn word(&self, ground: Option<&Ground<'_>>) -> &'static str {
+        match (self, ground) {
+            (Operation::Send { .. }, Some(Ground::Listen(_))) => return "answer",
+            (Operation::Bind { .. }, Some(Ground::Net(_))) => return "bind-to-send",
+            (Operation::HttpAddress { .. }, Some(Ground::Http(_))) => return "connect-for-http",
+            _ => {}
+        }
         match self {
             Operation::Connect { .. } => "connect",
             Operation::Send { .. } => "send",
@@ -185,7 +192,8 @@ impl Network {
         let refusal = match self.decide(operation) {
             Ok(ground) => {
                 let need = || self.need(operation);
-                self.0.witness.tell(operation.word(), Verdict::Granted, Some(&ground), need);
+                let word = operation.word(Some(&ground));
+                self.0.witness.tell(word, Verdict::Granted, Some(&ground), need);
                 return Ok(ground);
             }
             Err(refusal) => refusal,
@@ -193,10 +201,10 @@ impl Network {
         let need = self.need(operation);
         let never = matches!(refusal, Refusal::Never(_));
         if !never && self.0.witness.unmet(&need) {
-            self.0.witness.tell(operation.word(), Verdict::Allowed, None, || need);
+            self.0.witness.tell(operation.word(None), Verdict::Allowed, None, || need);
             return Ok(Ground::Allowed);
         }
-        self.0.witness.tell(operation.word(), Verdict::Denied, None, || need.clone());
+        self.0.witness.tell(operation.word(None), Verdict::Denied, None, || need.clone());
         // Who sends datagrams to the guest is nothing the guest does.
         if !matches!(operation, Operation::Receive { .. }) {
             self.0.witness.deny(match refusal {

@@ -11,7 +11,7 @@ use super::address::{Block, BlockError, Scope, scope};
 use super::name::{Name, NameError};
 
 /// What carries bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// Connections.
     Tcp,
@@ -101,6 +101,11 @@ impl Ports {
     /// Whether a port is one of them.
     pub fn contains(&self, port: u16) -> bool {
         self.0.iter().any(|range| range.contains(&port))
+    }
+
+    /// Adds ports to the list.
+    pub fn extend(&mut self, more: Ports) {
+        self.0.extend(more.0);
     }
 
     fn is_any(&self) -> bool {
