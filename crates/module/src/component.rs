@@ -18,6 +18,7 @@ pub use types::*;
 
 mod canon;
 mod core_types;
+mod cost;
 mod elaborate;
 mod flatten;
 mod intern;

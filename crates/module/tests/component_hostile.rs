@@ -194,6 +194,24 @@ fn work_is_bounded_where_few_things_come_of_it() {
 }
 
 #[test]
+fn validation_is_bounded_where_a_large_type_is_instantiated_often() {
+    let exports: String = (0..2000).map(|at| format!("(export \"f{at}\" (func $f))")).collect();
+    let text = format!(
+        "(component
+           (component $c
+             (type $r (resource (rep i32)))
+             (export $e \"r\" (type $r))
+             (core module $m (func (export \"f\") (param i32)))
+             (core instance $i (instantiate $m))
+             (func $f (param \"x\" (own $e)) (canon lift (core func $i \"f\")))
+             {exports})
+           {})",
+        "(instance (instantiate $c))".repeat(4000)
+    );
+    refused(&binary(&text), ErrorKind::LimitExceeded, "types of what is instantiated");
+}
+
+#[test]
 fn instances_nest_up_to_a_limit() {
     on_small_stack(|| {
         // Bags of exports, each with the one before in it, and the last is exported.
