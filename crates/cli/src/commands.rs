@@ -1,6 +1,7 @@
 //! One file per command, each with a `run` that takes the command's flags.
 
 pub(crate) mod cache;
+pub(crate) mod call;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod component;

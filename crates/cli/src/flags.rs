@@ -32,6 +32,15 @@ Examples:
 
 `dunlin COMMAND --help` tells more about each command.";
 
+const CALL_HELP: &str = "\
+Examples:
+  dunlin call adder.wasm 'add(2, 3)'
+  dunlin call shop.wasm 'acme:shop/prices@1.0.0#of(\"tea\", {size: large})'
+  dunlin call --dir data counter.wasm 'count-lines(\"data/x.txt\")'
+
+The result is printed in WAVE, on one line. What is not granted is denied, as in `dunlin run`, whose exit
+codes apply.";
+
 const RUN_HELP: &str = "\
 A program starts with nothing but its arguments and the terminal. Whatever else it needs is
 granted with a flag, and when it fails after being refused something, the flag is named.
@@ -73,6 +82,8 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Run a program, or call one function of a module.
     Run(Box<RunFlags>),
+    /// Call one function of a component or module, and print its result.
+    Call(Box<CallFlags>),
     /// Compile a module to native code ahead of time.
     Compile(CompileFlags),
     /// Check that modules are valid, without running anything.
@@ -121,6 +132,35 @@ pub(crate) struct RunFlags {
     #[arg(long, value_name = "NAME")]
     pub(crate) invoke: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) program: ProgramFlags,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_long_help = CALL_HELP,
+    after_help = "`dunlin call --help` tells more, with examples and exit codes."
+)]
+pub(crate) struct CallFlags {
+    /// The component or module (binary or text; `-` reads it from stdin).
+    pub(crate) file: PathBuf,
+
+    /// The function and its values, as in `greet("world", {times: 3})`.
+    ///
+    /// Values are written in WAVE: numbers, `true`, `'c'`, `"text"`, `[lists]`, `(tuples)`, `{field: value}`,
+    /// `case(value)`, `some(value)`, `ok(value)`, `{flag, flag}`. What is optional may be left out at the
+    /// end. A function of an interface is called by both names: `acme:shop/prices@1.0.0#of("tea")`; the
+    /// interface may be left out where only one has such a function.
+    #[arg(value_name = "CALL")]
+    pub(crate) call: String,
+
+    #[command(flatten)]
+    pub(crate) program: ProgramFlags,
+}
+
+/// What a program is given, and how it is run.
+#[derive(Args, Debug)]
+pub(crate) struct ProgramFlags {
     #[command(flatten)]
     pub(crate) grants: GrantFlags,
     #[command(flatten)]

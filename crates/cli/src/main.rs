@@ -6,6 +6,7 @@
 
 mod adapt;
 mod commands;
+mod component_run;
 mod ctrl_c;
 mod entry;
 mod flags;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
 fn execute(flags: Flags) -> Result<Exit, Failure> {
     match flags.command {
         Command::Run(flags) => commands::run::run(&flags),
+        Command::Call(flags) => commands::call::run(&flags),
         Command::Compile(flags) => commands::compile::run(&flags),
         Command::Validate(flags) => commands::validate::run(&flags),
         Command::Wat(flags) => commands::wat::run(&flags),

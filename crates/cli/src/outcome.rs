@@ -2,10 +2,10 @@
 
 use dunlin::wasi::host::Denials;
 use dunlin::wasi::p1;
-use dunlin::{Error, ErrorKind, ExternType, LimitError, Limits, Module, Resource, Trap};
+use dunlin::{Error, ErrorKind, LimitError, Limits, Resource, Trap};
 
 use crate::Exit;
-use crate::flags::RunFlags;
+use crate::flags::ProgramFlags;
 use crate::plan;
 use crate::quantity::Size;
 use crate::report::Failure;
@@ -16,8 +16,12 @@ const BUG: &str = "this is a fault of Dunlin: please report it";
 pub(crate) struct Circumstances<'a> {
     /// The file, as messages show it.
     pub(crate) name: String,
-    pub(crate) module: &'a Module,
-    pub(crate) flags: &'a RunFlags,
+    /// Whether the program imports functions that nothing provides.
+    pub(crate) lacks_imports: bool,
+    /// Whether it may want to open files: the C library of most programs knows without asking that it was
+    /// granted none, so that nothing is refused.
+    pub(crate) opens_files: bool,
+    pub(crate) flags: &'a ProgramFlags,
     pub(crate) limits: &'a Limits,
     pub(crate) denials: Denials,
     /// Whether the user asked it to stop.
@@ -34,6 +38,11 @@ impl Circumstances<'_> {
         // Where a program has no other way to give up, it executes `unreachable`.
         let gave_up = error.trap() == Some(Trap::Unreachable);
         self.with_denials(self.failure(error), gave_up)
+    }
+
+    /// A program that said that it failed, with its exit code.
+    pub(crate) fn gave_up(&self, code: u32) -> Failure {
+        self.with_denials(Failure::quiet(Exit::Guest(code)), true)
     }
 
     fn failure(&self, error: Error) -> Failure {
@@ -104,30 +113,13 @@ impl Circumstances<'_> {
         }
         match error.kind() {
             _ if error.trap() == Some(Trap::HostPanic) => Some(BUG.to_owned()),
-            ErrorKind::Link if self.lacks_imports() => Some(
+            ErrorKind::Link if self.lacks_imports && !self.flags.stub_unknown_imports => Some(
                 "let unknown functions trap when they are called with `--stub-unknown-imports`"
                     .to_owned(),
             ),
             ErrorKind::Bug => Some(BUG.to_owned()),
             _ => None,
         }
-    }
-
-    /// Whether stubs would help.
-    fn lacks_imports(&self) -> bool {
-        let mut imports = self.module.imports();
-        !self.flags.stub_unknown_imports
-            && imports.any(|import| match import.ty() {
-                ExternType::Memory(ty) if ty.shared => false,
-                _ => !plan::is_provided(import.module(), import.name()),
-            })
-    }
-
-    /// Whether the program handles files and was given none. The C library of most programs knows
-    /// that without asking, so that nothing is refused.
-    fn has_no_files(&self) -> bool {
-        let mut imports = self.module.imports();
-        self.flags.grants.dirs.is_empty() && imports.any(|import| import.name() == "path_open")
     }
 
     /// Adds what the program was refused: that may be why it failed, and all the more if it
@@ -137,7 +129,7 @@ impl Circumstances<'_> {
             return failure;
         }
         let denials = self.denials.list();
-        if denials.is_empty() && gave_up && self.has_no_files() {
+        if denials.is_empty() && gave_up && self.opens_files && self.flags.grants.dirs.is_empty() {
             return failure.help(
                 "the guest has no directory; if it needs one, grant it with \
                  `--dir HOST[::GUEST][:ro]`",

@@ -5,18 +5,22 @@ use std::fs::File;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use dunlin::wasi::host::{Access, Input, Output};
 use dunlin::wasi::{WasiCtx, WasiCtxBuilder, p1, threads};
 use dunlin::{
     Config, Engine, Error, ExternType, Features, Limits, MemoryKind, Module, Proposal, PublicKey,
-    StorageConfig, Tier, js_string,
+    StorageConfig, Store, Tier, js_string,
 };
 use dunlin_module::{ErrorKind, escape};
 
 use crate::Exit;
+use crate::ctrl_c::CtrlC;
 use crate::flags::{
-    CompileFlags, EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, RunFlags, TierFlag,
+    CompileFlags, EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, ProgramFlags,
+    TierFlag,
 };
 use crate::quantity::Size;
 use crate::report::{Failure, io_reason, quoted};
@@ -79,7 +83,7 @@ pub(crate) fn config(flags: &EngineFlags) -> Result<Config, Failure> {
 }
 
 /// The configuration of an engine that runs one program.
-pub(crate) fn run_config(flags: &RunFlags) -> Result<Config, Failure> {
+pub(crate) fn run_config(flags: &ProgramFlags) -> Result<Config, Failure> {
     let mut config = config(&flags.engine)?;
     config.execution.fuel = flags.limits.fuel.is_some();
     // For Ctrl-C, even without a time limit.
@@ -171,6 +175,31 @@ pub(crate) fn engine(config: &Config) -> Result<Engine, Failure> {
         .map_err(|error| Failure::engine(Exit::Usage, "cannot run with these flags", &error))
 }
 
+/// Asked while the program waits in the host: whether it shall stop.
+pub(crate) type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Sets fuel, time and Ctrl-C to work on what runs in a store.
+pub(crate) fn limit<T>(
+    store: &mut Store<T>,
+    limits: &LimitFlags,
+    stop_waits: impl FnOnce(&mut Store<T>, Stop),
+) -> Result<CtrlC, Error> {
+    if let Some(fuel) = limits.fuel {
+        store.set_fuel(fuel.0)?;
+    }
+    let ctrl_c = CtrlC::watch(store.interrupt_handle()?);
+    if let Some(timeout) = limits.timeout {
+        store.set_deadline(timeout.0)?;
+        let (deadline, ctrl_c) = (Instant::now().checked_add(timeout.0), ctrl_c.clone());
+        // While it waits in the host: only asked for with a time limit, as asking costs.
+        let stop = move || {
+            ctrl_c.is_pressed() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        };
+        stop_waits(store, Arc::new(stop));
+    }
+    Ok(ctrl_c)
+}
+
 /// Whether every program is provided with this import.
 pub(crate) fn is_provided(module: &str, name: &str) -> bool {
     match module {
@@ -191,13 +220,14 @@ pub(crate) fn has_threads(module: &Module) -> bool {
 }
 
 /// The world of the program: what the flags grant and nothing else.
-pub(crate) fn world(flags: &RunFlags) -> Result<WasiCtx, Failure> {
-    let mut builder = WasiCtx::builder().arg(unicode("program name", flags.program())?);
-    // With a function to call, they are its values.
-    if flags.invoke.is_none() {
-        for arg in flags.args() {
-            builder = builder.arg(unicode("argument", arg)?);
-        }
+pub(crate) fn world(
+    name: &OsStr,
+    args: &[OsString],
+    flags: &ProgramFlags,
+) -> Result<WasiCtx, Failure> {
+    let mut builder = WasiCtx::builder().arg(unicode("program name", name)?);
+    for arg in args {
+        builder = builder.arg(unicode("argument", arg)?);
     }
     builder = environment(builder, &flags.grants)?;
     builder = streams(builder, &flags.grants)?;
@@ -315,7 +345,7 @@ fn unicode(what: &str, text: &OsStr) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::{Command, Flags};
+    use crate::flags::{Command, Flags, RunFlags};
     use clap::Parser;
 
     fn run_flags(line: &str) -> RunFlags {
@@ -331,7 +361,7 @@ mod tests {
             "dunlin run --fuel 5 --max-memory 1MiB --max-table 9 --max-stack 64KiB \
              --max-threads 3 --wasm -gc --memory compact --deterministic f",
         );
-        let config = run_config(&flags).unwrap();
+        let config = run_config(&flags.program).unwrap();
         assert!(config.execution.fuel);
         assert!(config.execution.deterministic);
         assert_eq!(config.limits.memory_bytes, 1 << 20);
@@ -345,7 +375,7 @@ mod tests {
 
     #[test]
     fn no_flags_mean_the_defaults() {
-        let config = run_config(&run_flags("dunlin run f")).unwrap();
+        let config = run_config(&run_flags("dunlin run f").program).unwrap();
         let default = Config::default();
         assert!(!config.execution.fuel);
         assert!(!config.execution.deterministic);
@@ -356,7 +386,7 @@ mod tests {
 
     #[test]
     fn programs_that_shall_be_deterministic_have_threads_only_if_told_to() {
-        let threads = |line| run_config(&run_flags(line)).unwrap().limits.threads;
+        let threads = |line| run_config(&run_flags(line).program).unwrap().limits.threads;
         assert_eq!(threads("dunlin run f"), Limits::default().threads);
         assert_eq!(threads("dunlin run --deterministic f"), 0);
         assert_eq!(threads("dunlin run --deterministic --max-threads 2 f"), 2);
@@ -366,11 +396,11 @@ mod tests {
     fn the_engine_takes_every_stack_that_the_flag_takes() {
         for bytes in [STACK_BYTES_MIN, STACK_BYTES_MAX] {
             let flags = run_flags(&format!("dunlin run --max-stack {bytes} f"));
-            assert!(engine(&run_config(&flags).unwrap()).is_ok(), "{bytes}");
+            assert!(engine(&run_config(&flags.program).unwrap()).is_ok(), "{bytes}");
         }
         for bytes in [STACK_BYTES_MIN - 1, STACK_BYTES_MAX + 1] {
             let flags = run_flags(&format!("dunlin run --max-stack {bytes} f"));
-            assert!(run_config(&flags).is_err(), "{bytes}");
+            assert!(run_config(&flags.program).is_err(), "{bytes}");
         }
     }
 
@@ -379,7 +409,7 @@ mod tests {
         let flags = run_flags("dunlin run --fuel 5 dir/f.wasm --fuel 6 -x --help -- a");
         assert_eq!(flags.program(), "f.wasm");
         assert_eq!(flags.args(), ["--fuel", "6", "-x", "--help", "--", "a"]);
-        assert_eq!(flags.limits.fuel.map(|fuel| fuel.0), Some(5));
+        assert_eq!(flags.program.limits.fuel.map(|fuel| fuel.0), Some(5));
         assert_eq!(run_flags("dunlin run - -").program(), "-");
     }
 

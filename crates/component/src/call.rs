@@ -1,5 +1,6 @@
 //! Calls across the boundary of a component instance, in all three directions.
 
+use std::mem;
 use std::sync::Arc;
 
 use dunlin_engine::raw::{RawStore, Resource};
@@ -37,6 +38,9 @@ pub(crate) struct Lowered {
     pub(crate) side: Side,
     pub(crate) ty: FuncTypeIndex,
     pub(crate) source: Source,
+    /// Whether it is called as the asynchronous ABI says: fewer parameters travel as core values, no
+    /// result does, and what is returned says how far the call has come.
+    pub(crate) async_: bool,
 }
 
 /// Which part of which component calls the host, and what.
@@ -60,7 +64,33 @@ impl Lowered {
     pub(crate) fn plan(&self) -> &FuncPlan {
         self.side.component.plans().func(self.ty)
     }
+
+    fn spills_params(&self, plan: &FuncPlan) -> bool {
+        if self.async_ { plan.spills_params_async() } else { plan.spills_params() }
+    }
+
+    /// Where the guest wants the result, if it goes through memory: its last core parameter says so.
+    fn result_pointer(&self, plan: &FuncPlan, slots: &[u64]) -> Result<Option<u32>> {
+        if !plan.spills_result() && !self.async_ {
+            return Ok(None);
+        }
+        let last = if self.spills_params(plan) { 1 } else { plan.params.flat };
+        let at = slots.get(last as usize).ok_or_else(bug)?;
+        Ok(Some(*at as u32))
+    }
+
+    /// Tells the guest how far the call has come, if it asked.
+    #[inline]
+    fn finish(&self, slots: &mut [u64]) -> Result<()> {
+        if self.async_ {
+            *slots.first_mut().ok_or_else(bug)? = RETURNED;
+        }
+        Ok(())
+    }
 }
+
+/// `Subtask.State.RETURNED` without a subtask: the call is over already.
+const RETURNED: u64 = 2;
 
 /// Runs what may lend and borrow in a scope of its own, if a function's plan says that it may.
 fn scoped<R>(
@@ -98,7 +128,9 @@ pub(crate) fn call_guest<R>(
         return Err(no_async(&lifted.name));
     }
     let plan = lifted.plan();
-    store.companion::<State>().enter(&lifted.enter)?;
+    let state = store.companion::<State>();
+    state.enter(&lifted.enter)?;
+    let context = mem::take(&mut state.context);
     let result = scoped(&mut store, plan, |store| {
         let mut slots = [0; SLOTS];
         let (store, side) = (&mut *store, &lifted.side);
@@ -123,7 +155,9 @@ pub(crate) fn call_guest<R>(
         post_return(store, lifted, &mut slots)?;
         Ok(result)
     })?;
-    store.companion::<State>().exit(&lifted.enter)?;
+    let state = store.companion::<State>();
+    state.context = context;
+    state.exit(&lifted.enter)?;
     Ok(result)
 }
 
@@ -162,7 +196,7 @@ pub(crate) fn call_host<P, R>(
     let plan = lowered.plan();
     scoped(&mut store, plan, |store| {
         let mut cx = LiftContext::new(store, side, slots)?;
-        let place = if plan.spills_params() {
+        let place = if lowered.spills_params(plan) {
             let at = cx.bits(Place::Slots(0), 4)? as u32;
             cx.spilled(Place::Memory(at), &plan.params)?
         } else {
@@ -170,26 +204,17 @@ pub(crate) fn call_host<P, R>(
         };
         let params = lift(&mut cx, plan, place)?;
         let result = call(store.reborrow(), &lowered.source, params)?;
-        let Some(id) = plan.result else { return Ok(()) };
-        let place = match result_pointer(plan, slots)? {
+        let Some(id) = plan.result else { return lowered.finish(slots) };
+        let place = match lowered.result_pointer(plan, slots)? {
             Some(at) => {
                 LiftContext::new(store, side, &[])?.spilled(Place::Memory(at), side.plan(id))?
             }
             None => Place::Slots(0),
         };
-        let mut cx = LowerContext::new(store.reborrow(), side, slots, Says::TO_HOST);
-        lower(&mut cx, id, place, result)
+        let mut cx = LowerContext::new(store.reborrow(), side, &mut *slots, Says::TO_HOST);
+        lower(&mut cx, id, place, result)?;
+        lowered.finish(slots)
     })
-}
-
-/// Where a guest that calls wants the result, if it goes through memory: its last core parameter says so.
-fn result_pointer(plan: &FuncPlan, slots: &[u64]) -> Result<Option<u32>> {
-    if !plan.spills_result() {
-        return Ok(None);
-    }
-    let last = if plan.spills_params() { 1 } else { plan.params.flat };
-    let at = slots.get(last as usize).ok_or_else(bug)?;
-    Ok(Some(*at as u32))
 }
 
 /// Calls a function of a guest for another guest. `enter` are the instances that the call enters.
@@ -206,6 +231,7 @@ pub(crate) fn call_between(
     let state = store.companion::<State>();
     state.check_may_leave(caller.side.instance)?;
     state.enter(enter)?;
+    let context = mem::take(&mut state.context);
     let plan = caller.plan();
     scoped(&mut store, plan, |store| {
         let mut callee_slots = [0; SLOTS];
@@ -217,39 +243,51 @@ pub(crate) fn call_between(
             from_slots: slots,
             to_slots: &mut callee_slots,
         };
+        let from = match caller.spills_params(plan) {
+            true => Place::Memory(*slots.first().ok_or_else(bug)? as u32),
+            false => Place::Slots(0),
+        };
+        if let Place::Memory(at) = from {
+            copy.check_source(at, &plan.params)?;
+        }
         if plan.spills_params() {
-            let from = *slots.first().ok_or_else(bug)? as u32;
-            copy.check_source(from, &plan.params)?;
             let to = copy.room(&plan.params)?;
-            copy.planned(&plan.params, Place::Memory(from), Place::Memory(to))?;
+            copy.planned(&plan.params, from, Place::Memory(to))?;
             callee_slots[0] = to.into();
         } else if plan.params.flat > 0 {
-            copy.planned(&plan.params, Place::Slots(0), Place::Slots(0))?;
+            copy.planned(&plan.params, from, Place::Slots(0))?;
         }
         store.call(callee.core, &mut callee_slots)?;
         if let Some(id) = plan.result {
-            let to = result_pointer(plan, slots)?;
+            let to = caller.result_pointer(plan, slots)?;
             let mut copy = Copy {
                 store: store.reborrow(),
                 plans: &caller.side,
                 from: &callee.side,
                 to: &caller.side,
                 from_slots: &callee_slots,
-                to_slots: slots,
+                to_slots: &mut *slots,
             };
-            match to {
-                Some(to) => {
-                    let (from, plan) = (callee_slots[0] as u32, caller.side.plan(id));
-                    copy.check_source(from, plan)?;
-                    copy.check_target(to, plan)?;
-                    copy.value(id, Place::Memory(from), Place::Memory(to))?;
-                }
-                None => copy.value(id, Place::Slots(0), Place::Slots(0))?,
+            let value = caller.side.plan(id);
+            let from = match plan.spills_result() {
+                true => Place::Memory(callee_slots[0] as u32),
+                false => Place::Slots(0),
+            };
+            if let Place::Memory(at) = from {
+                copy.check_source(at, value)?;
             }
+            let to = to.map_or(Place::Slots(0), Place::Memory);
+            if let Place::Memory(at) = to {
+                copy.check_target(at, value)?;
+            }
+            copy.planned(value, from, to)?;
         }
+        caller.finish(slots)?;
         post_return(store, callee, &mut callee_slots)
     })?;
-    store.companion::<State>().exit(enter)
+    let state = store.companion::<State>();
+    state.context = context;
+    state.exit(enter)
 }
 
 /// `canon resource.new`: a handle of a resource with this representation.

@@ -301,7 +301,7 @@ macro_rules! flags {
     };
 }
 
-pub use dunlin_engine::Result;
+pub use dunlin_engine::{AsContextMut, Result};
 
 /// Compares a type with a part of another.
 type Check = fn(&Type) -> Option<String>;

@@ -149,6 +149,24 @@ impl<P: LowerParams, R: Lift> TypedFunc<P, R> {
         )
     }
 
+    /// Calls it with parameters of other Rust types that stand for the same types of WIT, such as `&str`
+    /// where `P` has `String`. What does not is an error when it is reached.
+    ///
+    /// # Errors
+    ///
+    /// As [`Func::call`].
+    #[doc(hidden)]
+    pub fn call_as<Q: LowerParams>(&self, mut store: impl AsContextMut, params: Q) -> Result<R> {
+        let store = raw(store.as_context_mut());
+        self.func.check_store(&store)?;
+        call_guest(
+            store,
+            &self.func.lifted,
+            |cx, plan, place| params.lower(cx, plan.fields(), place),
+            |cx, result| R::lift_payload(cx, result),
+        )
+    }
+
     /// The function without its type.
     pub fn func(&self) -> &Func {
         &self.func

@@ -1,5 +1,6 @@
 //! Finding what a component imports among definitions: names with versions, kinds, and types.
 
+use std::fmt;
 use std::sync::Arc;
 
 use dunlin_engine::raw::RawStore;
@@ -101,7 +102,20 @@ pub(crate) fn resolve(
 ) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     let mut wrong = Vec::new();
+    let mut unknown = None;
     for leaf in &component.description().leaves {
+        if unknown == Some(leaf.import) {
+            continue;
+        }
+        let import = component.description().imports.get(leaf.import as usize);
+        if let Some(import) = import.filter(|_| !leaf.path.is_empty())
+            && named(names, &import.name).is_none()
+        {
+            // Once for all that is inside.
+            unknown = Some(leaf.import);
+            wrong.push(missing_interface(names, &import.name));
+            continue;
+        }
         match resolve_leaf(names, store, component, root, leaf) {
             Ok(target) => targets.push(target),
             Err(text) => wrong.push(text),
@@ -130,7 +144,13 @@ fn resolve_leaf(
         std::iter::once(import).chain(leaf.path.iter().map(|name| &**name)).collect();
     let title = dunlin_module::escape(&path.join("#")).to_string();
     let Some(found) = find(names, &path) else {
-        return Err(missing(names, component, leaf, import, &title));
+        return Err(match leaf.kind {
+            LeafKind::Func(ty) => {
+                format!("function `{title}` is not defined: {}", shortened(component.func_type(ty)))
+            }
+            LeafKind::Resource(_) => format!("resource `{title}` is not defined"),
+            LeafKind::Module(_) => format!("core module `{title}` is not defined"),
+        });
     };
     let state = |store: &mut RawStore<'_>, resource: ResourceIndex, ty| {
         store.companion::<State>().set_resource(root, resource, ty)
@@ -155,6 +175,7 @@ fn resolve_leaf(
             }
             let (expected, found) =
                 (component.func_type(ty), lifted.side.component.func_type(lifted.ty));
+            let (expected, found) = (shortened(expected), shortened(found));
             Err(format!("function `{title}`: expected {expected}, found {found}"))
         }
         (LeafKind::Resource(resource), Definition::Resource(host)) => {
@@ -182,21 +203,28 @@ fn resolve_leaf(
     }
 }
 
-/// What is said of something that is not defined: what it would have to be, and what comes close.
-fn missing(names: &Names, component: &Component, leaf: &Leaf, import: &str, title: &str) -> String {
-    let mut text = match leaf.kind {
-        LeafKind::Func(ty) => {
-            format!("function `{title}` is not defined: {}", component.func_type(ty))
-        }
-        LeafKind::Resource(_) => format!("resource `{title}` is not defined"),
-        LeafKind::Module(_) => format!("core module `{title}` is not defined"),
-    };
+/// What is said of an interface of which nothing is defined, and what comes close.
+fn missing_interface(names: &Names, import: &str) -> String {
+    let mut text = format!("interface `{}` is not defined", dunlin_module::escape(import));
     let interface = |name: &str| name.rsplit_once('@').map(|(name, _)| name.to_owned());
-    if named(names, import).is_none()
-        && let Some(wanted) = interface(import)
+    if let Some(wanted) = interface(import)
         && let Some(other) = names.keys().find(|name| interface(name).as_ref() == Some(&wanted))
     {
         text.push_str(&format!("; `{other}` is, which is not compatible"));
+    }
+    text
+}
+
+/// How many bytes of a type a message shows.
+const TYPE_BYTES: usize = 160;
+
+/// A type as messages show it: not more of it than fits.
+fn shortened(ty: impl fmt::Display) -> String {
+    let mut text = ty.to_string();
+    if text.len() > TYPE_BYTES {
+        let end = (0..=TYPE_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
     }
     text
 }

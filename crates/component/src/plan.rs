@@ -15,6 +15,8 @@ use dunlin_module::component::{
 
 /// Core parameters a function has at most before they go through memory.
 pub(crate) const MAX_FLAT_PARAMS: u32 = 16;
+/// The same for functions that are lowered for asynchronous calls.
+const MAX_FLAT_ASYNC_PARAMS: u32 = 4;
 /// Core results a function has at most before they go through memory.
 pub(crate) const MAX_FLAT_RESULTS: u32 = 1;
 /// Bytes of a string or list, and of any one value, are fewer than this.
@@ -42,7 +44,7 @@ pub(crate) struct Plan {
     pub(crate) align: u32,
     /// Core values it is flattened to; 17 stands for any number that is more than 16.
     pub(crate) flat: u32,
-    /// Whether every pattern of bytes is a value, and its copy the same value.
+    /// Whether every pattern of bytes is a value, its copy the same value, and no byte of no value.
     pub(crate) plain: bool,
     /// Whether handles can be inside.
     pub(crate) handles: bool,
@@ -130,6 +132,11 @@ impl FuncPlan {
     /// Whether parameters go through memory.
     pub(crate) fn spills_params(&self) -> bool {
         self.params.flat > MAX_FLAT_PARAMS
+    }
+
+    /// As [`FuncPlan::spills_params`], for functions that are lowered for asynchronous calls.
+    pub(crate) fn spills_params_async(&self) -> bool {
+        self.params.flat > MAX_FLAT_ASYNC_PARAMS
     }
 
     /// Whether the result goes through memory.
@@ -289,16 +296,18 @@ impl Maker {
     fn record(&self, types: impl IntoIterator<Item = ValueType>) -> Result<Plan> {
         let mut whole = Plan::empty();
         let mut fields = Vec::new();
-        let mut size = 0u64;
+        let (mut size, mut parts) = (0u64, 0u64);
         for ty in types {
             let (id, part) = self.plan(ty)?;
             size = size.next_multiple_of(part.align.into());
             fields.push(Field { offset: narrow(size)?, flat: whole.flat, plan: id });
-            // Bytes between parts are of no value, so that copying them does no harm either.
             size += u64::from(part.size);
+            parts += u64::from(part.size);
             whole.add(part);
         }
         whole.size = narrow(size.next_multiple_of(whole.align.into()))?;
+        // What lies between parts is not of the value, and may be what the one guest keeps from the other.
+        whole.plain &= parts == u64::from(whole.size);
         whole.op = Op::Record(fields.into());
         Ok(whole)
     }
@@ -419,13 +428,14 @@ fn handle(op: Op) -> Plan {
 
 fn narrow(size: u64) -> Result<u32> {
     match u32::try_from(size) {
-        Ok(size) if u64::from(size) < MAX_BYTES => Ok(size),
-        _ => Err(too_large(size)),
+        Ok(size) => Ok(size),
+        // Validation lets hardly any type become as large as a list may be.
+        Err(_) => Err(too_large(size)),
     }
 }
 
 #[cold]
 fn too_large(size: impl fmt::Display) -> Error {
-    let text = format!("a type's values take {size} bytes, expected fewer than {MAX_BYTES}");
+    let text = format!("a type's values take {size} bytes, expected at most {}", u32::MAX);
     Error::list(ErrorKind::Invalid, text, Vec::new())
 }

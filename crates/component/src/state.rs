@@ -37,6 +37,8 @@ pub(crate) struct State {
     roots: Vec<Root>,
     types: Vec<ResourceType>,
     host_types: HashMap<HostType, ResourceTypeId>,
+    /// What the task that runs keeps for itself (`context.get`, `context.set`).
+    pub(crate) context: [u64; 2],
     /// Calls that are going on and that lend or borrow, innermost last.
     pub(crate) scopes: Vec<Scope>,
     /// Handles that the host has of resources that guests define.
@@ -59,6 +61,8 @@ struct InstanceState {
     may_leave: bool,
     /// Whether a call into it has not come back, be it because it goes on or because it trapped.
     entered: bool,
+    /// How often it asked that no asynchronous call begins, without taking it back.
+    backpressure: u16,
 }
 
 #[derive(Debug)]
@@ -120,7 +124,12 @@ impl State {
         let first = InstanceId(self.instances.len() as u32);
         for _ in &component.description().instances {
             let handles = HandleTable::default();
-            self.instances.push(InstanceState { handles, may_leave: true, entered: false });
+            self.instances.push(InstanceState {
+                handles,
+                may_leave: true,
+                entered: false,
+                backpressure: 0,
+            });
         }
         let resources = vec![None; component.description().resources.len()];
         let root = RootId(self.roots.len() as u32);
@@ -233,6 +242,15 @@ impl State {
     #[inline]
     pub(crate) fn set_may_leave(&mut self, id: InstanceId, may: bool) -> Result<()> {
         self.instance(id)?.may_leave = may;
+        Ok(())
+    }
+
+    /// Counts up or down how often an instance asked for peace.
+    pub(crate) fn backpressure(&mut self, id: InstanceId, more: bool) -> Result<()> {
+        let instance = self.instance(id)?;
+        let count = instance.backpressure;
+        let changed = if more { count.checked_add(1) } else { count.checked_sub(1) };
+        instance.backpressure = changed.ok_or_else(|| trap("backpressure counter overflow"))?;
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use dunlin_engine::{self as engine, Error, Result};
 use dunlin_module::component::{
-    ComponentInstanceIndex, FuncRef, FuncTypeIndex, OptionsIndex, Trampoline, TrampolineIndex,
-    TrampolineKind,
+    AsyncBuiltin, ComponentInstanceIndex, FuncRef, FuncTypeIndex, OptionsIndex, Trampoline,
+    TrampolineIndex, TrampolineKind,
 };
 
 use crate::call::{
@@ -51,6 +51,32 @@ impl Making<'_> {
                     resource_drop(&mut store, who, resource, *slot as u32)
                 })
             }
+            TrampolineKind::Async(
+                builtin @ (AsyncBuiltin::BackpressureInc | AsyncBuiltin::BackpressureDec),
+            ) => {
+                let more = *builtin == AsyncBuiltin::BackpressureInc;
+                self.store.host_number_func(ty, move |mut store, _| {
+                    store.companion::<State>().backpressure(who.1, more)
+                })
+            }
+            TrampolineKind::Async(AsyncBuiltin::ContextGet { slot, .. }) => {
+                let place = *slot as usize;
+                self.store.host_number_func(ty, move |mut store, slots| {
+                    let context = &store.companion::<State>().context;
+                    let value = *context.get(place).ok_or_else(bug)?;
+                    *slots.first_mut().ok_or_else(bug)? = value;
+                    Ok(())
+                })
+            }
+            TrampolineKind::Async(AsyncBuiltin::ContextSet { slot, .. }) => {
+                let place = *slot as usize;
+                self.store.host_number_func(ty, move |mut store, slots| {
+                    let value = *slots.first().ok_or_else(bug)?;
+                    let context = &mut store.companion::<State>().context;
+                    *context.get_mut(place).ok_or_else(bug)? = value;
+                    Ok(())
+                })
+            }
             TrampolineKind::Async(builtin) => {
                 let text = format!("{builtin:?}");
                 let name = text.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
@@ -75,22 +101,13 @@ impl Making<'_> {
     ) -> Result<engine::Func> {
         let component = self.component.clone();
         let option = component.description().options.get(options.index()).ok_or_else(bug)?;
-        if option.async_ {
-            let who = self.instance(instance);
-            return self.store.host_func(core_ty, move |mut store, _| {
-                store.companion::<State>().check_may_leave(who)?;
-                Err(trap(
-                    "a function lowered for the asynchronous ABI of components was called, which \
-                          this version does not have",
-                ))
-            });
-        }
+        let async_ = option.async_;
         let source = self.source(instance, func);
         let target = match func {
             FuncRef::Lifted(index) => Target::Guest(self.lifted(index, &source.function)?),
             FuncRef::Imported(leaf) => self.target(leaf)?,
         };
-        let lowered = Arc::new(Lowered { side: self.side(options)?, ty, source });
+        let lowered = Arc::new(Lowered { side: self.side(options)?, ty, source, async_ });
         match target {
             Target::Host(host) => self.to_host(core_ty, host, lowered),
             Target::Guest(lifted) => self.to_guest(core_ty, instance, lifted, lowered),
@@ -171,6 +188,7 @@ fn is_direct(callee: &Lifted, lowered: &Lowered) -> bool {
     let plans = lowered.side.component.plans();
     let values = plan.fields().iter().map(|field| field.plan).chain(plan.result);
     !callee.async_
+        && !lowered.async_
         && callee.post_return.is_none()
         && !callee.calls_out
         && !plan.spills_params()

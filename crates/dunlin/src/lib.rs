@@ -55,6 +55,7 @@
 //! | choose proposals, memory kinds, limits | [`Config`], [`Engine`] |
 //! | load and inspect code | [`Module`] |
 //! | keep what lives, and data of your own | [`Store`] |
+//! | write what WIT says in Rust | [`component`], `bindgen!` |
 //! | give a guest its imports | [`Linker`], [`Func::wrap`], [`Caller`] |
 //! | let a guest read files, arguments, clocks | [`wasi`] |
 //! | bring a module to life | [`Linker::instantiate`], [`Instance`] |
@@ -79,6 +80,16 @@
 #![forbid(unsafe_code)]
 
 pub use dunlin_engine::*;
+
+#[cfg(feature = "bindgen")]
+pub use dunlin_bindgen_macro::bindgen;
+
+/// Components: values of any type across every boundary, linked by interface.
+///
+/// See [`component::Linker`] for what a call looks like.
+pub mod component {
+    pub use dunlin_component::*;
+}
 
 /// WASI: what guests may see of the system, all of it denied until granted.
 ///

@@ -13,14 +13,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use outline::InstanceOutline;
 pub use types::*;
 
 mod canon;
 mod core_types;
+mod cost;
 mod elaborate;
 mod flatten;
 mod intern;
 mod link;
+mod outline;
 mod read;
 mod scope;
 mod uses;

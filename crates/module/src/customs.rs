@@ -32,9 +32,7 @@ impl Module {
     pub fn producers(&self) -> Vec<Producer> {
         let mut producers = Vec::new();
         for bytes in self.custom_sections("producers") {
-            let mut reader = BinaryReader::new(bytes, 0);
-            let read = read_producers(&mut reader, &mut producers);
-            if read.is_err() {
+            if !read_producers(bytes, &mut producers) {
                 break;
             }
         }
@@ -42,7 +40,12 @@ impl Module {
     }
 }
 
-fn read_producers(
+/// Reads a producers section; whether all of it could be read.
+pub(crate) fn read_producers(section: &[u8], producers: &mut Vec<Producer>) -> bool {
+    read_entries(&mut BinaryReader::new(section, 0), producers).is_ok()
+}
+
+fn read_entries(
     reader: &mut BinaryReader<'_>,
     producers: &mut Vec<Producer>,
 ) -> Result<(), wasmparser::Error> {

@@ -104,6 +104,8 @@ fn is_limit(message: &str) -> bool {
         "string size out of bounds",
         "too many locals",
         "hierarchy too deep",
+        "nesting is too deep",
+        "count exceeds limit",
         "implementation limit",
         "specifies too many data segments",
         "number of elements is out of bounds",

@@ -64,7 +64,8 @@ pub const TYPE_DEPTH: usize = 100;
 /// all that it nests is counted as often as it is instantiated.
 pub const COMPONENT_ITEMS: usize = 100_000;
 /// Definitions executed while a component is flattened, fields of types and arguments counted: those
-/// of a nested component as often as it is instantiated.
-pub const COMPONENT_WORK: u32 = 4_000_000;
+/// of a nested component as often as it is instantiated. Also parts of the types of what it
+/// instantiates, counted in the same way.
+pub const COMPONENT_WORK: u32 = 2_000_000;
 /// How deep instances nest in exports of instances.
 pub const INSTANCE_DEPTH: usize = 100;

@@ -3,6 +3,8 @@
 //! They are not part of this repository: `DUNLIN_SUITES` names the folder that holds
 //! `jco-components` and `wasi-testsuite`. Without it this test says so and checks nothing.
 
+mod text;
+
 use std::path::{Path, PathBuf};
 
 use dunlin_module::component::{
@@ -50,6 +52,28 @@ fn components_of_others_decode() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(decoded > 100, "{decoded} components found");
+}
+
+/// What a tool that makes components of modules is expected to make.
+#[test]
+fn components_as_text_decode() {
+    let Some(root) = std::env::var_os("DUNLIN_SUITES") else {
+        eprintln!("skipped: DUNLIN_SUITES is not set");
+        return;
+    };
+    let mut paths = Vec::new();
+    files(&Path::new(&root).join("wasm-tools/crates/wit-component"), &mut paths);
+    paths.retain(|path| path.file_name().is_some_and(|name| name == "component.wat"));
+    assert!(paths.len() > 100, "{} files", paths.len());
+    let mut wrong = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        match Component::decode(text::binary(&text), &Features::default()) {
+            Ok(component) => check(&component),
+            Err(error) => wrong.push(format!("{}: {error}", path.display())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Checks every index in `component`, that nothing is used before it is there, and that its core

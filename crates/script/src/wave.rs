@@ -2,6 +2,7 @@
 //! results printed (<https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave>).
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -60,6 +61,14 @@ impl WaveCall {
             Some((interface, name)) => (Some(interface), name),
             None => (None, &self.name),
         }
+    }
+
+    /// The values, each as it was written.
+    pub fn words(&self) -> Vec<OsString> {
+        let nodes = self.values.as_ref().and_then(UntypedFuncCall::params_node);
+        let nodes = nodes.and_then(|node| node.as_tuple().ok()).into_iter().flatten();
+        let source = self.values.as_ref().map_or("", UntypedFuncCall::source);
+        nodes.map(|node| source.get(node.span()).unwrap_or_default().into()).collect()
     }
 
     /// The values, as parameters of a function of this type. Optional ones at the end may be left out.

@@ -6,9 +6,9 @@
 //! - [`generate`]: random function types and values.
 //! - [`guest`], [`text`]: a component that passes whatever it is given, with a `realloc` that can be told
 //!   to misbehave; as text for an engine, and [`model`] of the same.
-//! - [`differential`]: an engine and the model side by side.
+//! - [`differential`]: an engine and the model side by side; [`ours`] is the engine.
 //!
-//! Nothing here shares code with the engine, so that what both say is right by two accounts.
+//! The model shares no code with the engine, so that what both say is right by two accounts.
 
 pub mod differential;
 pub mod flat;
@@ -17,6 +17,7 @@ pub mod guest;
 pub mod instance;
 pub mod load;
 pub mod model;
+pub mod ours;
 pub mod store;
 pub mod strings;
 pub mod text;

@@ -7,9 +7,11 @@
 //! - [`node`]: values as text, much like WAVE, with names for resources.
 //! - [`script`]: the lines of a file.
 //! - [`host`]: the host that answers by them.
+//! - [`ours`]: a component in our engine.
 
 pub mod host;
 pub mod node;
+pub mod ours;
 pub mod script;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,7 @@ use crate::host::{
     Verdict, VirtualTime, Witness, join, open_granted, probe,
 };
 use crate::p1::{Descriptor, Descriptors, Object};
+use crate::p2;
 
 /// How many descriptors a guest may hold, unless the builder says otherwise.
 pub const DESCRIPTORS_MAX: usize = 1024;
@@ -22,15 +23,27 @@ pub const DESCRIPTORS_MAX: usize = 1024;
 /// How many bytes of arguments, and of environment, a guest is given at most.
 pub const STRINGS_MAX: usize = 16 << 20;
 
+/// A granted directory, and the name the guest has for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Preopen {
+    pub(crate) dir: Arc<Dir>,
+    pub(crate) name: String,
+}
+
 /// The world of one guest. Whatever was not granted when it was built is denied.
 #[derive(Debug)]
 pub struct WasiCtx {
     pub(crate) args: Vec<String>,
     /// `NAME=VALUE` each.
     pub(crate) env: Vec<String>,
+    pub(crate) stdin: Input,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+    pub(crate) dirs: Vec<Preopen>,
+    /// What a guest of WASI 0.1 holds.
     pub(crate) fds: Descriptors,
-    /// Whether any directory was granted.
-    pub(crate) has_dirs: bool,
+    /// What a guest of WASI 0.2 holds.
+    pub(crate) p2: p2::State,
     pub(crate) witness: Witness,
     pub(crate) network: Network,
     pub(crate) config: Config,
@@ -293,16 +306,17 @@ impl WasiCtxBuilder {
         let protected = Arc::new(Protected::find(paths));
         let mut fds: Descriptors = Table::new(self.descriptors_max);
         let mut insert = |descriptor| fds.insert(descriptor).map_err(BuildError::Descriptors);
-        insert(Descriptor::new(Object::Input(self.stdin)))?;
-        insert(Descriptor::new(Object::Output(self.stdout)))?;
-        insert(Descriptor::new(Object::Output(self.stderr)))?;
-        let has_dirs = !self.dirs.is_empty();
+        insert(Descriptor::new(Object::Input(self.stdin.clone())))?;
+        insert(Descriptor::new(Object::Output(self.stdout.clone())))?;
+        insert(Descriptor::new(Object::Output(self.stderr.clone())))?;
+        let mut dirs = Vec::with_capacity(self.dirs.len());
         for grant in self.dirs {
             let name = grant.guest.clone();
-            let dir = open_dir(grant, &protected, &witness)?;
-            let mut descriptor = Descriptor::new(Object::Dir(dir));
-            descriptor.preopen = Some(name);
+            let dir = Arc::new(open_dir(grant, &protected, &witness)?);
+            let mut descriptor = Descriptor::new(Object::Dir(Arc::clone(&dir)));
+            descriptor.preopen = Some(name.clone());
             insert(descriptor)?;
+            dirs.push(Preopen { dir, name });
         }
         for socket in self.sockets {
             insert(Descriptor::new(socket))?;
@@ -316,8 +330,12 @@ impl WasiCtxBuilder {
             stores,
             args: self.args,
             env,
+            stdin: self.stdin,
+            stdout: self.stdout,
+            stderr: self.stderr,
+            dirs,
             fds,
-            has_dirs,
+            p2: p2::State::new(self.descriptors_max),
             witness,
             interrupt: self.interrupt,
             time: self.time,

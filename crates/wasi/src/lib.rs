@@ -2,8 +2,8 @@
 //!
 //! *In:* what the embedder grants, as a [`WasiCtx`], and a guest's calls. *Out:* effects on the
 //! host, and error codes. *Never knows about:* how guests are run. [`host`] does everything and
-//! knows no binary interface; [`p1`] translates WASI 0.1 to it, [`threads`] lets guests start threads,
-//! [`policy`] keeps grants in files.
+//! knows no binary interface; [`p1`] and [`p2`] translate WASI 0.1 and 0.2 to it, [`threads`] lets guests
+//! start threads, [`policy`] keeps grants in files.
 //! *Start reading at* [`WasiCtx`],
 //! then `p1/io.rs` for what a call looks like and `host/path.rs` for the sandbox.
 //!
@@ -29,9 +29,12 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod ctx;
+mod end;
 pub mod host;
 pub mod p1;
+pub mod p2;
 pub mod policy;
 pub mod threads;
 
 pub use ctx::{BuildError, DESCRIPTORS_MAX, STRINGS_MAX, WasiCtx, WasiCtxBuilder};
+pub use end::{Exit, Interrupted};

@@ -20,10 +20,11 @@ mod random;
 mod sock;
 mod unstable;
 
+pub use crate::{Exit, Interrupted};
 pub use abi::{Errno, FdFlags, FstFlags, LookupFlags, OFlags, Revision, RiFlags, Rights, SdFlags};
 pub(crate) use memory::CallerMemory;
 pub use memory::{Fault, GuestMemory};
-pub use outcome::{Exit, Interrupted, Stop};
+pub use outcome::Stop;
 pub use proc::proc_exit;
 
 pub(crate) use descriptor::{Descriptor, Descriptors, Object};

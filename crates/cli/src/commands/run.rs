@@ -1,19 +1,23 @@
 //! `dunlin run`: a program from its first instruction to its exit code, or one call of an export.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::ffi::OsString;
 
+use dunlin::component::Component;
 use dunlin::wasi::threads::{self, ThreadGroup};
 use dunlin::wasi::{WasiCtx, p1};
-use dunlin::{Engine, Error, Instance, Linker, Mismatch, Module, Store, js_string};
+use dunlin::{
+    Config, Engine, Error, ExternType, Instance, Linker, Mismatch, Module, Store, js_string,
+};
 use dunlin_module::escape;
+use dunlin_script::WaveCall;
 
 use crate::Exit;
+use crate::component_run::ComponentRun;
 use crate::ctrl_c::CtrlC;
 use crate::entry::Entry;
-use crate::flags::RunFlags;
+use crate::flags::{ProgramFlags, RunFlags};
 use crate::gc_report::GcReport;
-use crate::input::{self, Format};
+use crate::input::{self, Format, Input};
 use crate::literal;
 use crate::outcome::Circumstances;
 use crate::plan;
@@ -22,19 +26,77 @@ use crate::report::{Failure, write_stdout};
 use crate::tier_report::TierTable;
 
 pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
-    let config = plan::run_config(flags)?;
+    let config = plan::run_config(&flags.program)?;
     let engine = plan::engine(&config)?;
     let name = input::name(flags.file());
-    let module = load(&engine, flags)?;
-    let mut entry = match &flags.invoke {
-        Some(export) => Entry::invocation(&module, &name, export, flags.args())?,
-        None => Entry::start(&module, &name)?,
+    let program = match load(&engine, flags)? {
+        Loaded::Module(module) => module,
+        Loaded::Component(component) => {
+            let world = || {
+                let args = if flags.invoke.is_none() { flags.args() } else { &[] };
+                plan::world(flags.program(), args, &flags.program)
+            };
+            let run = ComponentRun {
+                engine: &engine,
+                config: &config,
+                component: &component,
+                name,
+                flags: &flags.program,
+            };
+            return match &flags.invoke {
+                None => run.program(world()?),
+                Some(call) => {
+                    let call = WaveCall::parse(call).map_err(|error| {
+                        let message = "invalid value for `--invoke`";
+                        Failure::new(Exit::Usage, message).caused_by(error)
+                    })?;
+                    run.call(world()?, &call)
+                }
+            };
+        }
     };
+    match &flags.invoke {
+        Some(export) => {
+            // They are its values.
+            let world = plan::world(flags.program(), &[], &flags.program)?;
+            let call = (export.as_str(), flags.args());
+            invoke(&engine, &config, &program, name, world, call, &flags.program)
+        }
+        None => {
+            let entry = Entry::start(&program, &name)?;
+            let world = plan::world(flags.program(), flags.args(), &flags.program)?;
+            enter(&engine, &config, &program, name, world, entry, &flags.program)
+        }
+    }
+}
 
-    let world = plan::world(flags)?;
+/// Calls one export of a module with values as text, and prints its results.
+pub(crate) fn invoke(
+    engine: &Engine,
+    config: &Config,
+    module: &Module,
+    name: String,
+    world: WasiCtx,
+    (export, values): (&str, &[OsString]),
+    flags: &ProgramFlags,
+) -> Result<Exit, Failure> {
+    let entry = Entry::invocation(module, &name, export, values)?;
+    enter(engine, config, module, name, world, entry, flags)
+}
+
+fn enter(
+    engine: &Engine,
+    config: &Config,
+    module: &Module,
+    name: String,
+    world: WasiCtx,
+    mut entry: Entry<'_>,
+    flags: &ProgramFlags,
+) -> Result<Exit, Failure> {
     let denials = world.denials();
     let mut circumstances = Circumstances {
-        module: &module,
+        lacks_imports: lacks_imports(module),
+        opens_files: module.imports().any(|import| import.name() == "path_open"),
         name,
         flags,
         limits: &config.limits,
@@ -42,8 +104,8 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
         ctrl_c: false,
     };
     let mut ctrl_c = CtrlC::default();
-    let program = Program { engine: &engine, module: &module, flags };
-    let ended = match plan::has_threads(&module) {
+    let program = Program { engine, module, flags };
+    let ended = match plan::has_threads(module) {
         true => program.run_threads(world, &mut entry, &mut ctrl_c),
         false => program.run_alone(world, &mut entry, &mut ctrl_c),
     };
@@ -74,11 +136,35 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     }
 }
 
-fn load(engine: &Engine, flags: &RunFlags) -> Result<Module, Failure> {
+/// What a file holds.
+enum Loaded {
+    Module(Module),
+    Component(Component),
+}
+
+/// Makes a component of a file.
+pub(crate) fn component(
+    engine: &Engine,
+    input: Input,
+    flags: &ProgramFlags,
+) -> Result<Component, Failure> {
+    let name = input.name();
+    Component::from_shared(engine, input.bytes).map_err(|error| failed(error, &name, flags))
+}
+
+/// Whether stubs would help.
+fn lacks_imports(module: &Module) -> bool {
+    module.imports().any(|import| match import.ty() {
+        ExternType::Memory(ty) if ty.shared => false,
+        _ => !plan::is_provided(import.module(), import.name()),
+    })
+}
+
+fn load(engine: &Engine, flags: &RunFlags) -> Result<Loaded, Failure> {
     if let Some(file) = input::open_compiled(flags.file()) {
         let name = input::name(flags.file());
         let _progress = Progress::start("loading", file.metadata().ok().map(|m| m.len()));
-        return deserialized(Module::deserialize_file(engine, file), &name, flags);
+        return deserialized(Module::deserialize_file(engine, file), &name, &flags.program);
     }
     let input = input::load(flags.file())?;
     let name = input.name();
@@ -86,28 +172,32 @@ fn load(engine: &Engine, flags: &RunFlags) -> Result<Module, Failure> {
     match input.format()? {
         // From a stream.
         Format::Compiled => {
-            deserialized(Module::deserialize_any(engine, &input.bytes), &name, flags)
+            let module = Module::deserialize_any(engine, &input.bytes);
+            deserialized(module, &name, &flags.program)
         }
-        Format::Binary | Format::Text => {
-            Module::from_shared(engine, input.bytes).map_err(|error| failed(error, &name, flags))
+        Format::Binary | Format::Text if Component::is_component(&input.bytes) => {
+            component(engine, input, &flags.program).map(Loaded::Component)
         }
+        Format::Binary | Format::Text => Module::from_shared(engine, input.bytes)
+            .map(Loaded::Module)
+            .map_err(|error| failed(error, &name, &flags.program)),
     }
 }
 
 fn deserialized(
     loaded: Result<(Module, Option<Mismatch>), Error>,
     name: &str,
-    flags: &RunFlags,
-) -> Result<Module, Failure> {
+    flags: &ProgramFlags,
+) -> Result<Loaded, Failure> {
     let (module, mismatch) = loaded.map_err(|error| failed(error, name, flags))?;
     if let Some(mismatch) = mismatch {
         let why = mismatch.to_string();
         eprintln!("note: {name} runs without its native code: {}", escape(&why));
     }
-    Ok(module)
+    Ok(Loaded::Module(module))
 }
 
-fn failed(error: Error, name: &str, flags: &RunFlags) -> Failure {
+pub(crate) fn failed(error: Error, name: &str, flags: &ProgramFlags) -> Failure {
     let error = plan::in_flags(error, &flags.engine.features);
     Failure::engine(Exit::Unreached, format!("cannot load {name}"), &error)
 }
@@ -117,11 +207,8 @@ fn failed(error: Error, name: &str, flags: &RunFlags) -> Failure {
 struct Program<'a> {
     engine: &'a Engine,
     module: &'a Module,
-    flags: &'a RunFlags,
+    flags: &'a ProgramFlags,
 }
-
-/// Asked while the program waits in the host: whether it shall stop.
-type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl Program<'_> {
     /// Runs a program that is one thread.
@@ -132,7 +219,9 @@ impl Program<'_> {
         ctrl_c: &mut CtrlC,
     ) -> Result<(), Error> {
         let mut store = Store::try_new(self.engine, world)?;
-        *ctrl_c = self.limit(&mut store, |store, stop| store.data_mut().set_interrupt(stop))?;
+        *ctrl_c = plan::limit(&mut store, &self.flags.limits, |store, stop| {
+            store.data_mut().set_interrupt(stop)
+        })?;
         let mut linker = Linker::new(self.engine);
         // A module that imports nothing needs nothing defined.
         if self.module.imports().len() > 0 {
@@ -158,7 +247,7 @@ impl Program<'_> {
     ) -> Result<(), Error> {
         let group = ThreadGroup::new(world);
         let mut store = Store::try_new(self.engine, group.main())?;
-        *ctrl_c = self.limit(&mut store, |_, stop| group.set_interrupt(stop))?;
+        *ctrl_c = plan::limit(&mut store, &self.flags.limits, |_, stop| group.set_interrupt(stop))?;
         let mut linker = Linker::new(self.engine);
         threads::add_to_linker(&mut linker)?;
         // Before stubs, which are of one store only.
@@ -176,29 +265,6 @@ impl Program<'_> {
         if self.flags.gc_stats {
             eprint!("{}", GcReport(&store.gc_stats()));
         }
-    }
-
-    /// Sets fuel, time and Ctrl-C to work on what runs in this store.
-    fn limit<T>(
-        self,
-        store: &mut Store<T>,
-        stop_waits: impl FnOnce(&mut Store<T>, Stop),
-    ) -> Result<CtrlC, Error> {
-        let limits = &self.flags.limits;
-        if let Some(fuel) = limits.fuel {
-            store.set_fuel(fuel.0)?;
-        }
-        let ctrl_c = CtrlC::watch(store.interrupt_handle()?);
-        if let Some(timeout) = limits.timeout {
-            store.set_deadline(timeout.0)?;
-            let (deadline, ctrl_c) = (Instant::now().checked_add(timeout.0), ctrl_c.clone());
-            // While it waits in the host: only asked for with a time limit, as asking costs.
-            let stop = move || {
-                ctrl_c.is_pressed() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
-            };
-            stop_waits(store, Arc::new(stop));
-        }
-        Ok(ctrl_c)
     }
 
     /// Strings of JavaScript, for a program that was compiled for a browser.

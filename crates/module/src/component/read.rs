@@ -12,6 +12,7 @@ use wasmparser::{
 
 use crate::FuncType as CoreFuncType;
 use crate::component::core_types;
+use crate::component::cost::Costs;
 use crate::decode::sections;
 use crate::error::{Error, ErrorKind};
 use crate::features::Features;
@@ -81,6 +82,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], features: &Features) -> Result<Source<'a
     let mut reader = Reader {
         features,
         validator: Validator::new_with_features(features.flags()),
+        costs: Costs::new(),
         source: Source { components: Vec::new(), modules: Vec::new(), customs: Vec::new() },
         inside: Vec::new(),
         next: None,
@@ -97,6 +99,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], features: &Features) -> Result<Source<'a
 struct Reader<'a, 'f> {
     features: &'f Features,
     validator: Validator,
+    costs: Costs,
     source: Source<'a>,
     inside: Vec<Inside>,
     /// What the next header belongs to, once the section that nests it was met.
@@ -112,6 +115,11 @@ impl<'a> Reader<'a, '_> {
             }
             _ => 0,
         };
+        if let (Some(Inside::Component(_)), Some(types)) =
+            (self.inside.last(), self.validator.types(0))
+        {
+            self.costs.pay(&payload, types)?;
+        }
         if let Err(error) = self.validator.payload(&payload) {
             return Err(sections::error(&payload, &error, self.features));
         }

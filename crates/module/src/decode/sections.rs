@@ -74,7 +74,7 @@ pub(crate) fn error(
         Payload::ComponentCanonicalSection(s) => read_error(s),
         Payload::ComponentImportSection(s) => read_error(s),
         Payload::ComponentExportSection(s) => read_error(s),
-        Payload::UnknownSection { .. } => Some(error.offset()),
+        Payload::Version { .. } | Payload::UnknownSection { .. } => Some(error.offset()),
         _ => None,
     };
     Error::from_parser(error, read == Some(error.offset()), features)

@@ -8,7 +8,7 @@ use super::guest::{self, STRIKES};
 use super::model::{Event, Model};
 use super::text::{Options, component_text};
 use super::types::{FuncType, Pointer};
-use super::value::{Encoding, Value};
+use super::value::{Encoding, Nans, Value};
 
 /// An engine.
 pub trait Engine {
@@ -49,8 +49,8 @@ pub struct Comparison {
     pub values: u64,
     /// What types may be made of.
     pub allowed: Allowed,
-    /// Whether the host must never see a NaN but the one.
-    pub exact_nans: bool,
+    /// What the engine makes of NaNs.
+    pub nans: Nans,
 }
 
 /// What came of it.
@@ -96,9 +96,8 @@ impl Comparison {
             let mut now = match pair.take() {
                 Some(pair) => pair,
                 None => Pair {
-                    model: Model::new(&ty, options),
+                    model: Model::new(&ty, options, self.nans),
                     machine: loaded.instantiate().map_err(context)?,
-                    exact_nans: self.exact_nans,
                 },
             };
             let mut goes_on = now.call(&mut random, &ty).map_err(context)?;
@@ -121,7 +120,6 @@ impl Comparison {
 struct Pair {
     model: Model,
     machine: Box<dyn Machine>,
-    exact_nans: bool,
 }
 
 impl Pair {
@@ -155,7 +153,7 @@ impl Pair {
         let ours = self.model.call(&args);
         let theirs = self.machine.call(&args);
         let same = match (&ours, &theirs) {
-            (Ok(ours), Ok(theirs)) => self.same(ours.as_slice(), theirs.as_slice()),
+            (Ok(ours), Ok(theirs)) => ours == theirs,
             (Err(_), Err(_)) => true,
             _ => false,
         };
@@ -232,24 +230,11 @@ impl Pair {
         self.machine.poke(side, image).map_err(|message| format!("poke: {message}"))
     }
 
-    fn same(&self, ours: &[Value], theirs: &[Value]) -> bool {
-        let theirs: Vec<Value> = match self.exact_nans {
-            true => theirs.to_vec(),
-            false => theirs.iter().map(Value::canonical).collect(),
-        };
-        ours == theirs
-    }
-
     /// Compares what the host saw and, if the instances live, what is in their memories.
     fn compare(&mut self, random: &mut Random, lives: bool) -> Result<bool, String> {
         let ours = std::mem::take(&mut self.model.events);
         let theirs = self.machine.take_events();
-        let same = ours.len() == theirs.len()
-            && ours.iter().zip(&theirs).all(|events| match events {
-                (Event::Called(ours), Event::Called(theirs)) => self.same(ours, theirs),
-                (ours, theirs) => ours == theirs,
-            });
-        if !same {
+        if ours != theirs {
             return Err(format!("the host\n model: {ours:?}\nengine: {theirs:?}"));
         }
         if !lives {
@@ -263,7 +248,8 @@ impl Pair {
             let ours = self.model.dump(side, 0, length).map_err(|trap| format!("{trap:?}"))?;
             let theirs = self.machine.dump(side, 0, length).map_err(|m| format!("dump: {m}"))?;
             if ours != theirs {
-                return Err(difference(side, &ours, &theirs));
+                let calls = guest::reallocs(&self.model.sides[side].memory);
+                return Err(format!("{}\nrealloc: {calls:x?}", difference(side, &ours, &theirs)));
             }
         }
         Ok(true)

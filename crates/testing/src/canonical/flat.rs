@@ -57,7 +57,7 @@ impl Lift<'_> {
     fn flat(&mut self, flats: &mut Flats<'_>, ty: &Type) -> Result<Value, Trap> {
         let pointer = self.from.memory.pointer;
         match ty.shape() {
-            Shape::Scalar(_, core) => load::scalar(ty, flats.next(core)),
+            Shape::Scalar(_, core) => load::scalar(ty, flats.next(core), self.from.nans),
             Shape::String => {
                 let (at, length) = (flats.next(pointer.core()), flats.next(pointer.core()));
                 strings::load(self.from, at, length).map(Value::String)
@@ -150,8 +150,8 @@ impl Instance {
     fn lower_flat(&mut self, value: &Value, ty: &Type) -> Result<Vec<u64>, Trap> {
         let pointer = self.memory.pointer;
         Ok(match (ty.shape(), value) {
-            (Shape::Scalar(_, Core::I64 | Core::F64), value) => vec![bits(value)],
-            (Shape::Scalar(..), value) => vec![u64::from(bits(value) as u32)],
+            (Shape::Scalar(_, Core::I64 | Core::F64), value) => vec![bits(value, self.nans)],
+            (Shape::Scalar(..), value) => vec![u64::from(bits(value, self.nans) as u32)],
             (Shape::String, Value::String(text)) => {
                 let (at, length) = strings::store(self, text)?;
                 vec![at, length]

@@ -116,7 +116,9 @@ fn composite(
         14 => Type::Result(maybe(random).map(Box::new), maybe(random).map(Box::new)),
         15 if allowed.maps => {
             let key = KEYS[random.below(KEYS.len())].clone();
-            Type::Map(Box::new(key), Box::new(inner(random)))
+            // A map may not hold handles.
+            let of = ty(random, depth, Allowed { handles: false, ..allowed }, false);
+            Type::Map(Box::new(key), Box::new(of))
         }
         _ => Type::Option(Box::new(inner(random))),
     }

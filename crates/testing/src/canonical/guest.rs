@@ -100,6 +100,16 @@ pub fn fresh_memory() -> Vec<u8> {
     bytes
 }
 
+/// What `realloc` was last asked and what it gave: the old place and size, alignment, new size, result.
+pub fn reallocs(memory: &Memory) -> Vec<[u64; 5]> {
+    let count = memory.read_int(REALLOC_COUNT, 4);
+    let entry = |number: u64| LOG + number % LOG_LENGTH * LOG_ENTRY;
+    let word = |number: u64, word: u64| memory.read_int(entry(number) + 4 * word, 4);
+    (count.saturating_sub(LOG_LENGTH)..count)
+        .map(|number| std::array::from_fn(|at| word(number, at as u64)))
+        .collect()
+}
+
 /// The model of the guest's `realloc`.
 #[derive(Debug)]
 pub struct GuestRealloc;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::types::{Pointer, Resource, align_to};
-use super::value::Encoding;
+use super::value::{Encoding, Nans};
 
 /// Why a guest was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,8 @@ pub struct Instance {
     pub memory: Memory,
     /// How strings lie there.
     pub encoding: Encoding,
+    /// What becomes of NaNs on the way in and out.
+    pub nans: Nans,
     /// Its handles.
     pub handles: Table,
     /// Its `realloc`.
@@ -167,6 +169,7 @@ impl Instance {
         Instance {
             memory: Memory { bytes, pointer: Pointer::I32 },
             encoding,
+            nans: Nans::Canonical,
             handles: Table::default(),
             realloc,
             own_resources: Vec::new(),

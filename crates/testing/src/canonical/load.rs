@@ -3,7 +3,7 @@
 use super::instance::{Instance, Trap, align_to_checked};
 use super::strings;
 use super::types::{Resource, Shape, Type, align_to, discriminant_size, payload_offset};
-use super::value::{Value, canonical32, canonical64};
+use super::value::{Nans, Value};
 
 /// How long a list may be, in bytes.
 pub const MAX_LIST_BYTES: u64 = (1 << 28) - 1;
@@ -22,7 +22,9 @@ impl Lift<'_> {
         let pointer = self.from.memory.pointer;
         assert_eq!(at % ty.alignment(pointer), 0, "checked before");
         match ty.shape() {
-            Shape::Scalar(size, _) => scalar(ty, self.from.memory.read_int(at, size)),
+            Shape::Scalar(size, _) => {
+                scalar(ty, self.from.memory.read_int(at, size), self.from.nans)
+            }
             Shape::String => {
                 let (begin, length) = self.pair(at);
                 strings::load(self.from, begin, length).map(Value::String)
@@ -121,7 +123,7 @@ impl Lift<'_> {
 }
 
 /// A scalar from its bits, of which those it has no use for are dropped.
-pub fn scalar(ty: &Type, bits: u64) -> Result<Value, Trap> {
+pub fn scalar(ty: &Type, bits: u64, nans: Nans) -> Result<Value, Trap> {
     Ok(match ty {
         Type::Bool => Value::Bool(bits != 0),
         Type::U8 => Value::Integer(i128::from(bits as u8)),
@@ -132,8 +134,8 @@ pub fn scalar(ty: &Type, bits: u64) -> Result<Value, Trap> {
         Type::S32 => Value::Integer(i128::from(bits as i32)),
         Type::U64 => Value::Integer(i128::from(bits)),
         Type::S64 => Value::Integer(i128::from(bits as i64)),
-        Type::F32 => Value::F32(canonical32(bits as u32)),
-        Type::F64 => Value::F64(canonical64(bits)),
+        Type::F32 => Value::F32(nans.pass32(bits as u32)),
+        Type::F64 => Value::F64(nans.pass64(bits)),
         Type::Char => Value::Char(char::from_u32(bits as u32).ok_or(Trap::NotACharacter)?),
         other => unreachable!("{other:?} is no scalar"),
     })

@@ -11,7 +11,7 @@ use super::instance::{Instance, Trap};
 use super::load::Lift;
 use super::text::Options;
 use super::types::{Core, FuncType, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS, Pointer, Resource};
-use super::value::Value;
+use super::value::{Nans, Value};
 
 /// What reached the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,9 +39,12 @@ pub struct Model {
 
 impl Model {
     /// As an engine would instantiate `component_text(ty, options)`.
-    pub fn new(ty: &FuncType, options: Options) -> Model {
+    pub fn new(ty: &FuncType, options: Options, nans: Nans) -> Model {
         let encodings = [Some(options.encoding), options.inner];
-        let side = |encoding| Instance::new(guest::fresh_memory(), encoding, Rc::new(GuestRealloc));
+        let side = |encoding| Instance {
+            nans,
+            ..Instance::new(guest::fresh_memory(), encoding, Rc::new(GuestRealloc))
+        };
         let sides: Vec<Instance> = encodings.into_iter().flatten().map(side).collect();
         Model {
             ty: ty.clone(),

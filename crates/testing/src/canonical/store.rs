@@ -3,7 +3,7 @@
 use super::instance::{Handle, Instance, Trap};
 use super::strings;
 use super::types::{Shape, Type, align_to, discriminant_size, payload_offset};
-use super::value::{Value, canonical32, canonical64};
+use super::value::{Nans, Value};
 
 impl Instance {
     /// Writes a value to an address known to be aligned and inside.
@@ -11,7 +11,9 @@ impl Instance {
         let pointer = self.memory.pointer;
         assert_eq!(at % ty.alignment(pointer), 0, "checked before");
         match (ty.shape(), value) {
-            (Shape::Scalar(size, _), value) => self.memory.write_int(at, size, bits(value)),
+            (Shape::Scalar(size, _), value) => {
+                self.memory.write_int(at, size, bits(value, self.nans))
+            }
             (Shape::String, Value::String(text)) => {
                 let (begin, length) = strings::store(self, text)?;
                 self.store_pair(at, begin, length);
@@ -89,12 +91,12 @@ impl Instance {
 }
 
 /// The bits of a scalar, sign-extended.
-pub fn bits(value: &Value) -> u64 {
+pub fn bits(value: &Value, nans: Nans) -> u64 {
     match value {
         Value::Bool(yes) => u64::from(*yes),
         Value::Integer(number) => *number as u64,
-        Value::F32(bits) => u64::from(canonical32(*bits)),
-        Value::F64(bits) => canonical64(*bits),
+        Value::F32(bits) => u64::from(nans.pass32(*bits)),
+        Value::F64(bits) => nans.pass64(*bits),
         Value::Char(character) => u64::from(u32::from(*character)),
         other => unreachable!("{other:?} is no scalar"),
     }

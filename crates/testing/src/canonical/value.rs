@@ -92,19 +92,23 @@ pub fn canonical64(bits: u64) -> u64 {
     if f64::from_bits(bits).is_nan() { CANONICAL_NAN64 } else { bits }
 }
 
-impl Value {
-    /// The same with every NaN made the one.
-    #[must_use]
-    pub fn canonical(&self) -> Value {
-        match self {
-            Value::F32(bits) => Value::F32(canonical32(*bits)),
-            Value::F64(bits) => Value::F64(canonical64(*bits)),
-            Value::List(values) => Value::List(values.iter().map(Value::canonical).collect()),
-            Value::Record(values) => Value::Record(values.iter().map(Value::canonical).collect()),
-            Value::Variant(case, Some(value)) => {
-                Value::Variant(*case, Some(Box::new(value.canonical())))
-            }
-            other => other.clone(),
-        }
+/// What becomes of the bits of a NaN. The definition leaves one NaN when it lifts and may give it any bits
+/// when it lowers; to keep them is one way to do both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Nans {
+    Canonical,
+    Kept,
+}
+
+impl Nans {
+    /// The bits of a float once it was passed.
+    pub fn pass32(self, bits: u32) -> u32 {
+        if self == Nans::Kept { bits } else { canonical32(bits) }
+    }
+
+    /// The bits of a float once it was passed.
+    pub fn pass64(self, bits: u64) -> u64 {
+        if self == Nans::Kept { bits } else { canonical64(bits) }
     }
 }

@@ -24,7 +24,7 @@ impl Host {
     pub fn new(dialogue: &Dialogue) -> Host {
         Host {
             answers: dialogue.answers.iter().cloned().collect(),
-            held: dialogue.have.iter().cloned().collect(),
+            held: dialogue.have.iter().map(|(number, _, value)| (*number, value.clone())).collect(),
             ..Host::default()
         }
     }

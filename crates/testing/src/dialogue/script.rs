@@ -4,7 +4,7 @@
 //! component FILE [FILE…]         what the following is about; files that are the same
 //!   args NAME ARG…               of the process
 //!   env NAME=VALUE               the same
-//!   have %1 = VALUE              a resource of the host, and what it holds
+//!   have %1 RESOURCE = VALUE     a resource of the host, its type as it is imported, and what it holds
 //!   answer IMPORT = VALUE        what the host says; `;` parts first, second … last and ever after
 //!   call EXPORT(ARGS) -> RESULT  a call; `-> trap` if it traps; `$name` names a resource
 //!                                as an argument, `repeat(n, v)` is a list of n times v
@@ -31,8 +31,8 @@ pub struct Dialogue {
     pub args: Vec<String>,
     /// Its environment.
     pub env: Vec<(String, String)>,
-    /// Resources of the host that are there before, and what they hold.
-    pub have: Vec<(u32, Node)>,
+    /// Resources of the host that are there before: their types, and what they hold.
+    pub have: Vec<(u32, String, Node)>,
     /// What the host answers.
     pub answers: Vec<(String, Vec<Node>)>,
     /// Calls.
@@ -99,10 +99,15 @@ fn clause(dialogue: &mut Dialogue, word: &str, rest: &str) -> Result<(), String>
             let (name, value) = rest.split_once('=').ok_or("expected `=`")?;
             dialogue.env.push((name.to_string(), value.to_string()));
         }
-        "have" => match (Node::parse(equals()?.0)?, Node::parse(equals()?.1)?) {
-            (Node::Host(number), value) => dialogue.have.push((number, value)),
-            (other, _) => return Err(format!("`{other}` is no resource of the host")),
-        },
+        "have" => {
+            let (resource, ty) = equals()?.0.split_once(' ').ok_or("expected a resource's type")?;
+            match Node::parse(resource)? {
+                Node::Host(number) => {
+                    dialogue.have.push((number, ty.to_string(), Node::parse(equals()?.1)?));
+                }
+                other => return Err(format!("`{other}` is no resource of the host")),
+            }
+        }
         "answer" => {
             let (name, values) = equals()?;
             let values = values.split(" ; ").map(Node::parse).collect::<Result<_, _>>()?;
@@ -187,8 +192,8 @@ impl fmt::Display for Dialogue {
         for (name, value) in &self.env {
             writeln!(f, "  env {name}={value}")?;
         }
-        for (number, value) in &self.have {
-            writeln!(f, "  have %{number} = {value}")?;
+        for (number, ty, value) in &self.have {
+            writeln!(f, "  have %{number} {ty} = {value}")?;
         }
         for (name, values) in &self.answers {
             let values: Vec<String> = values.iter().map(Node::to_string).collect();

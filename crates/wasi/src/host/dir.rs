@@ -497,7 +497,8 @@ impl Dir {
         GuestPath::new(path).map_err(|error| self.explain(error, path))
     }
 
-    fn check_writable(&self, path: &str) -> Result<(), Error> {
+    /// Fails when changes below the directory are not granted.
+    pub(crate) fn check_writable(&self, path: &str) -> Result<(), Error> {
         if self.grant.is_writable() {
             return Ok(());
         }

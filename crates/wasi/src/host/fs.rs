@@ -9,7 +9,7 @@ use rustix::fs::{
     Advice, FallocateFlags, FileType, OFlags, SeekFrom, Stat, Timespec, Timestamps, UTIME_NOW,
     UTIME_OMIT,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::dir::Grant;
 use super::interrupt::Interrupt;
@@ -29,6 +29,8 @@ pub enum FileKind {
     CharacterDevice,
     /// A directory.
     Directory,
+    /// A named pipe.
+    Fifo,
     /// A regular file.
     Regular,
     /// A datagram socket.
@@ -44,6 +46,7 @@ impl From<FileType> for FileKind {
         match kind {
             FileType::RegularFile => FileKind::Regular,
             FileType::Directory => FileKind::Directory,
+            FileType::Fifo => FileKind::Fifo,
             FileType::Symlink => FileKind::SymbolicLink,
             FileType::CharacterDevice => FileKind::CharacterDevice,
             FileType::BlockDevice => FileKind::BlockDevice,
@@ -297,6 +300,17 @@ impl File {
         uninterrupted(|| rustix::io::pwritev(fd, buffers, offset))
     }
 
+    /// Writes at the end, wherever that is by then.
+    pub fn append(&self, buffers: &[IoSlice<'_>]) -> Result<usize, Error> {
+        let fd = self.writable()?;
+        uninterrupted(|| rustix::io::pwritev2(fd, buffers, 0, ReadWriteFlags::APPEND))
+    }
+
+    /// Whether it was opened for reading, and for writing.
+    pub fn access(&self) -> (bool, bool) {
+        (self.read, self.write)
+    }
+
     /// Moves the file's position.
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Error> {
         seek(&self.fd, offset, whence)
@@ -351,6 +365,11 @@ impl File {
             Expectation::NoReuse => Advice::NoReuse,
         };
         Ok(rustix::fs::fadvise(&self.fd, offset, NonZeroU64::new(length), advice)?)
+    }
+
+    /// Whether changes are granted where it is.
+    pub fn is_writable(&self) -> bool {
+        self.grant.is_writable()
     }
 
     /// Brings contents, and with `metadata` everything else, to the disk.

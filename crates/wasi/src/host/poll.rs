@@ -10,7 +10,7 @@ use super::Error;
 use super::interrupt::{Interrupt, SLICE};
 
 /// What a waiter wants of a descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interest {
     /// Something to read, or the end of it.
     Read,

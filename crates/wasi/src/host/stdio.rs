@@ -2,6 +2,7 @@
 
 use std::io::{IoSlice, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
@@ -106,51 +107,52 @@ impl HandleKind {
     }
 }
 
-/// Where a guest's standard input comes from.
-#[derive(Debug)]
-pub struct Input(InputKind);
+/// Where a guest's standard input comes from. A clone is another handle on the same stream.
+#[derive(Clone, Debug)]
+pub struct Input(Arc<InputKind>);
 
 #[derive(Debug)]
 enum InputKind {
     Null,
-    Bytes { data: Arc<[u8]>, at: usize },
+    Bytes { data: Arc<[u8]>, at: AtomicUsize },
     Handle(Handle),
 }
 
 impl Input {
     /// Nothing: at its end from the start.
     pub fn null() -> Input {
-        Input(InputKind::Null)
+        Input(Arc::new(InputKind::Null))
     }
 
     /// This process's own standard input; nothing, if that is closed.
     pub fn inherit() -> Input {
         Handle::new(HandleFd::Inherited(rustix::stdio::stdin()))
-            .map_or(Input::null(), |handle| Input(InputKind::Handle(handle)))
+            .map_or(Input::null(), |handle| Input(Arc::new(InputKind::Handle(handle))))
     }
 
     /// An open file, pipe or socket; nothing, if it cannot be looked at.
     pub fn file(file: impl Into<OwnedFd>) -> Input {
         Handle::new(HandleFd::Owned(file.into()))
-            .map_or(Input::null(), |handle| Input(InputKind::Handle(handle)))
+            .map_or(Input::null(), |handle| Input(Arc::new(InputKind::Handle(handle))))
     }
 
     /// Bytes in memory.
     pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Input {
-        Input(InputKind::Bytes { data: bytes.into(), at: 0 })
+        Input(Arc::new(InputKind::Bytes { data: bytes.into(), at: AtomicUsize::new(0) }))
     }
 
     /// Reads what is there, or waits for something.
-    pub fn read(&mut self, buffer: &mut [u8], wait: Wait<'_>) -> Result<usize, Error> {
-        match &mut self.0 {
+    pub fn read(&self, buffer: &mut [u8], wait: Wait<'_>) -> Result<usize, Error> {
+        match &*self.0 {
             InputKind::Null => Ok(0),
             InputKind::Bytes { data, at } => {
-                let rest = data.get(*at..).unwrap_or_default();
+                let take = |at: usize| Some(at.saturating_add(buffer.len()).min(data.len()));
+                let from = at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+                let rest = from.ok().and_then(|from| data.get(from..)).unwrap_or_default();
                 let count = rest.len().min(buffer.len());
                 for (to, from) in buffer.iter_mut().zip(rest) {
                     *to = *from;
                 }
-                *at = at.saturating_add(count);
                 Ok(count)
             }
             InputKind::Handle(handle) if handle.kind == HandleKind::Regular => {
@@ -172,7 +174,7 @@ impl Input {
         interrupt: &Interrupt,
     ) -> Result<usize, Error> {
         fs::check_offset(offset)?;
-        match &self.0 {
+        match &*self.0 {
             InputKind::Handle(handle) if handle.kind == HandleKind::Regular => {
                 read_chunks(buffer, interrupt, |chunk, done| {
                     rustix::io::pread(&handle.fd, chunk, offset.saturating_add(done))
@@ -184,7 +186,7 @@ impl Input {
 
     /// Moves the position of a file.
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Error> {
-        match &self.0 {
+        match &*self.0 {
             InputKind::Handle(handle) => seek(handle, offset, whence),
             _ => Err(Error::Seek),
         }
@@ -192,7 +194,7 @@ impl Input {
 
     /// What sort of thing stands behind the stream.
     pub fn kind(&self) -> FileKind {
-        match &self.0 {
+        match &*self.0 {
             InputKind::Handle(handle) => handle.kind.file_kind(),
             _ => FileKind::Unknown,
         }
@@ -200,7 +202,7 @@ impl Input {
 
     /// What is known about it.
     pub fn metadata(&self) -> Result<Metadata, Error> {
-        match &self.0 {
+        match &*self.0 {
             InputKind::Handle(handle) => handle.metadata(),
             _ => Ok(Metadata::of_kind(FileKind::Unknown)),
         }
@@ -208,7 +210,7 @@ impl Input {
 
     /// The descriptor to wait for; none if a read never waits.
     pub(crate) fn waits_on(&self) -> Option<BorrowedFd<'_>> {
-        match &self.0 {
+        match &*self.0 {
             InputKind::Handle(handle) if handle.kind != HandleKind::Regular => Some(handle.as_fd()),
             _ => None,
         }
@@ -216,9 +218,11 @@ impl Input {
 
     /// How many bytes could be read at once.
     pub(crate) fn remaining(&self) -> u64 {
-        match &self.0 {
+        match &*self.0 {
             InputKind::Null => 0,
-            InputKind::Bytes { data, at } => data.len().saturating_sub(*at) as u64,
+            InputKind::Bytes { data, at } => {
+                data.len().saturating_sub(at.load(Ordering::Relaxed)) as u64
+            }
             InputKind::Handle(handle) if handle.kind == HandleKind::Regular => {
                 let size = handle.metadata().map_or(0, |metadata| metadata.size);
                 size.saturating_sub(seek(handle, 0, Whence::Current).unwrap_or(0))
@@ -268,22 +272,36 @@ impl OutputPipe {
     }
 }
 
-/// Where a guest's standard output or error goes.
-#[derive(Debug)]
-pub struct Output(OutputKind);
+/// Where a guest's standard output or error goes. A clone is another handle on the same stream.
+#[derive(Clone, Debug)]
+pub struct Output(Arc<OutputKind>);
 
 #[derive(Debug)]
 enum OutputKind {
     Null,
     Pipe(OutputPipe),
-    Handle(Handle),
-    Terminal { handle: Handle, filter: TerminalFilter, scratch: Vec<u8> },
+    Handle(Arc<Handle>),
+    Terminal(Terminal),
+}
+
+/// A terminal behind a filter.
+#[derive(Debug)]
+struct Terminal {
+    handle: Arc<Handle>,
+    filter: Mutex<Filtering>,
+}
+
+/// The filter, and room for what it lets through.
+#[derive(Debug, Default)]
+struct Filtering {
+    filter: TerminalFilter,
+    scratch: Vec<u8>,
 }
 
 impl Output {
     /// Nowhere.
     pub fn null() -> Output {
-        Output(OutputKind::Null)
+        Output(Arc::new(OutputKind::Null))
     }
 
     /// This process's own standard output; nowhere, if that is closed.
@@ -303,47 +321,52 @@ impl Output {
 
     /// Memory.
     pub fn pipe(pipe: OutputPipe) -> Output {
-        Output(OutputKind::Pipe(pipe))
+        Output(Arc::new(OutputKind::Pipe(pipe)))
     }
 
     /// Guest bytes reach a terminal as they are, escape sequences and all.
     ///
     /// Without this, [`TerminalFilter`] stands before every terminal.
-    pub fn unfiltered(mut self) -> Output {
-        match std::mem::replace(&mut self.0, OutputKind::Null) {
-            OutputKind::Terminal { handle, .. } => Output(OutputKind::Handle(handle)),
-            kind => Output(kind),
+    pub fn unfiltered(self) -> Output {
+        match &*self.0 {
+            OutputKind::Terminal(terminal) => {
+                Output(Arc::new(OutputKind::Handle(Arc::clone(&terminal.handle))))
+            }
+            _ => self,
         }
     }
 
     fn handle(fd: HandleFd) -> Output {
-        match Handle::new(fd) {
-            Ok(handle) if handle.kind == HandleKind::Terminal => Output(OutputKind::Terminal {
-                handle,
-                filter: TerminalFilter::default(),
-                scratch: Vec::new(),
-            }),
-            Ok(handle) => Output(OutputKind::Handle(handle)),
-            Err(_) => Output::null(),
-        }
+        let kind = match Handle::new(fd).map(Arc::new) {
+            Ok(handle) if handle.kind == HandleKind::Terminal => {
+                OutputKind::Terminal(Terminal { handle, filter: Mutex::default() })
+            }
+            Ok(handle) => OutputKind::Handle(handle),
+            Err(_) => OutputKind::Null,
+        };
+        Output(Arc::new(kind))
     }
 
     /// How much to give to one call of [`Output::write`].
     pub(crate) fn chunk(&self, interrupt: &Interrupt) -> usize {
-        match &self.0 {
-            OutputKind::Handle(handle)
-                if interrupt.is_set() && handle.kind != HandleKind::Regular =>
-            {
-                PIPE_BUF
-            }
-            OutputKind::Terminal { .. } => PIPE_BUF,
+        match &*self.0 {
+            OutputKind::Handle(_) if !interrupt.is_set() => CHUNK,
+            _ => self.room(),
+        }
+    }
+
+    /// How much a write takes without waiting, once it is ready for anything at all.
+    pub(crate) fn room(&self) -> usize {
+        match &*self.0 {
+            OutputKind::Handle(handle) if handle.kind != HandleKind::Regular => PIPE_BUF,
+            OutputKind::Terminal(_) => PIPE_BUF,
             _ => CHUNK,
         }
     }
 
     /// Writes what there is room for, or waits for room.
-    pub fn write(&mut self, buffers: &[IoSlice<'_>], wait: Wait<'_>) -> Result<usize, Error> {
-        match &mut self.0 {
+    pub fn write(&self, buffers: &[IoSlice<'_>], wait: Wait<'_>) -> Result<usize, Error> {
+        match &*self.0 {
             OutputKind::Null => {
                 Ok(buffers.iter().fold(0usize, |sum, buffer| sum.saturating_add(buffer.len())))
             }
@@ -351,24 +374,13 @@ impl Output {
             OutputKind::Handle(handle) => {
                 handle.insist(wait, Interest::Write, || rustix::io::writev(&handle.fd, buffers))
             }
-            OutputKind::Terminal { handle, filter, scratch } => {
-                handle.ready(wait, Interest::Write)?;
-                scratch.clear();
-                let mut taken = 0usize;
-                for buffer in buffers {
-                    let room = PIPE_BUF.saturating_sub(taken).min(buffer.len());
-                    filter.filter(buffer.get(..room).unwrap_or_default(), scratch);
-                    taken = taken.saturating_add(room);
-                }
-                write_all(handle, scratch, wait.interrupt)?;
-                Ok(taken)
-            }
+            OutputKind::Terminal(terminal) => terminal.write(buffers, wait),
         }
     }
 
     /// Moves the position of a file.
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Error> {
-        match &self.0 {
+        match &*self.0 {
             OutputKind::Handle(handle) => seek(handle, offset, whence),
             _ => Err(Error::Seek),
         }
@@ -376,7 +388,7 @@ impl Output {
 
     /// Brings a file to the disk.
     pub fn sync(&self, metadata: bool) -> Result<(), Error> {
-        match &self.0 {
+        match &*self.0 {
             OutputKind::Handle(handle) => fs::sync(handle, metadata),
             _ => Err(Error::Invalid),
         }
@@ -384,8 +396,8 @@ impl Output {
 
     /// What sort of thing stands behind the stream.
     pub fn kind(&self) -> FileKind {
-        match &self.0 {
-            OutputKind::Handle(handle) | OutputKind::Terminal { handle, .. } => {
+        match &*self.0 {
+            OutputKind::Handle(handle) | OutputKind::Terminal(Terminal { handle, .. }) => {
                 handle.kind.file_kind()
             }
             _ => FileKind::Unknown,
@@ -394,17 +406,19 @@ impl Output {
 
     /// What is known about it.
     pub fn metadata(&self) -> Result<Metadata, Error> {
-        match &self.0 {
-            OutputKind::Handle(handle) | OutputKind::Terminal { handle, .. } => handle.metadata(),
+        match &*self.0 {
+            OutputKind::Handle(handle) | OutputKind::Terminal(Terminal { handle, .. }) => {
+                handle.metadata()
+            }
             _ => Ok(Metadata::of_kind(FileKind::Unknown)),
         }
     }
 
     /// The descriptor to wait for; none if a write never waits.
     pub(crate) fn waits_on(&self) -> Option<BorrowedFd<'_>> {
-        match &self.0 {
+        match &*self.0 {
             OutputKind::Handle(handle) if handle.kind == HandleKind::Regular => None,
-            OutputKind::Handle(handle) | OutputKind::Terminal { handle, .. } => {
+            OutputKind::Handle(handle) | OutputKind::Terminal(Terminal { handle, .. }) => {
                 Some(handle.as_fd())
             }
             _ => None,
@@ -424,13 +438,28 @@ fn write_all(handle: &Handle, bytes: &[u8], interrupt: &Interrupt) -> Result<(),
     Ok(())
 }
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let OutputKind::Terminal { handle, filter, .. } = &mut self.0 {
-            let mut rest = Vec::new();
-            filter.finish(&mut rest);
-            // Nobody is left to tell about a failure.
-            let _ = write_all(handle, &rest, &Interrupt::default());
+impl Terminal {
+    fn write(&self, buffers: &[IoSlice<'_>], wait: Wait<'_>) -> Result<usize, Error> {
+        self.handle.ready(wait, Interest::Write)?;
+        let mut filtering = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        let Filtering { filter, scratch } = &mut *filtering;
+        scratch.clear();
+        let mut taken = 0usize;
+        for buffer in buffers {
+            let room = PIPE_BUF.saturating_sub(taken).min(buffer.len());
+            filter.filter(buffer.get(..room).unwrap_or_default(), scratch);
+            taken = taken.saturating_add(room);
         }
+        write_all(&self.handle, scratch, wait.interrupt)?;
+        Ok(taken)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let mut rest = Vec::new();
+        self.filter.get_mut().unwrap_or_else(PoisonError::into_inner).filter.finish(&mut rest);
+        // Nobody is left to tell about a failure.
+        let _ = write_all(&self.handle, &rest, &Interrupt::default());
     }
 }

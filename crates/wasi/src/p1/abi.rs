@@ -288,7 +288,7 @@ pub enum Revision {
 /// The number of a file type.
 pub(crate) fn file_type(kind: FileKind) -> u8 {
     match kind {
-        FileKind::Unknown => 0,
+        FileKind::Unknown | FileKind::Fifo => 0,
         FileKind::BlockDevice => 1,
         FileKind::CharacterDevice => 2,
         FileKind::Directory => 3,

@@ -1,5 +1,7 @@
 //! A guest's descriptor: an object of the host, with the rights and flags the ABI gives it.
 
+use std::sync::Arc;
+
 use super::abi::{Errno, FdFlags, Rights};
 use super::outcome::Fail;
 use crate::host::{
@@ -16,7 +18,7 @@ pub(crate) enum Object {
     Input(Input),
     Output(Output),
     File(File),
-    Dir(Dir),
+    Dir(Arc<Dir>),
     Listener(Listener),
     Stream(Stream),
 }

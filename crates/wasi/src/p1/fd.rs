@@ -208,7 +208,7 @@ pub(crate) fn fd_prestat_get<M: GuestMemory + ?Sized>(
     fd: u32,
     prestat: u32,
 ) -> Outcome {
-    if !ctx.has_dirs && fd > 2 {
+    if ctx.dirs.is_empty() && fd > 2 {
         ctx.witness.denials.record_search();
     }
     let name = preopen(ctx, fd)?;

@@ -1,34 +1,9 @@
 //! How a call ends: with an error code for the guest, or with the end of the guest.
 
-use std::fmt;
-
 use super::abi::Errno;
 use super::memory::Fault;
 use crate::host::Error;
-
-/// The guest ended itself by `proc_exit`, with this code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exit(pub u32);
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the guest exited with code {}", self.0)
-    }
-}
-
-impl std::error::Error for Exit {}
-
-/// The embedder asked for a stop while the guest was waiting in the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the guest was stopped while it waited in the host")
-    }
-}
-
-impl std::error::Error for Interrupted {}
+use crate::{Exit, Interrupted};
 
 /// Why a call does not return to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! `path_*`: operations that name a file below a directory.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::abi::{Errno, FdFlags, FstFlags, LookupFlags, OFlags, Revision, Rights};
 use super::descriptor::{Descriptor, Object};
@@ -168,7 +169,7 @@ pub(crate) fn path_open<M: GuestMemory + ?Sized>(
     };
     let object = match dir.open(&path(mem, addr, len)?, &options)? {
         Opened::File(file) => Object::File(file),
-        Opened::Dir(dir) => Object::Dir(dir),
+        Opened::Dir(dir) => Object::Dir(Arc::new(dir)),
     };
     let mut descriptor = Descriptor::new(object).limited(base, inheriting);
     if let Object::File(_) = descriptor.object {

@@ -2,8 +2,8 @@
 
 use super::abi::Errno;
 use super::memory::GuestMemory;
-use super::outcome::{Exit, Outcome, Stop};
-use crate::WasiCtx;
+use super::outcome::{Outcome, Stop};
+use crate::{Exit, WasiCtx};
 
 /// `proc_exit`
 pub fn proc_exit(code: u32) -> Stop {
