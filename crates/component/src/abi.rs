@@ -14,7 +14,7 @@ mod lower;
 mod text;
 
 use dunlin_engine::raw::RawStore;
-use dunlin_engine::{Error, Memory, Result, TypedFunc};
+use dunlin_engine::{Error, Memory, Result, Trap, TypedFunc};
 use dunlin_module::component::StringEncoding;
 
 pub(crate) use copy::Copy;
@@ -166,6 +166,25 @@ fn store(memory: &mut [u8], at: u32, width: u32, value: u64) -> Result<()> {
 #[inline]
 fn range(memory: &[u8], at: u32, len: u64) -> Option<&[u8]> {
     memory.get(at as usize..)?.get(..usize::try_from(len).ok()?)
+}
+
+/// What moving so many bytes is worth as work of a guest, which pays for it with fuel: about as much
+/// as its own bulk instructions.
+#[inline]
+pub(crate) fn work(bytes: u64) -> u64 {
+    bytes >> 6
+}
+
+/// How many elements are read or written between two looks at whether the guest shall stop.
+const ELEMENTS_AT_ONCE: u32 = 1 << 12;
+
+/// Fails if the guest was asked to stop, for loops over elements, of which this is one.
+#[inline]
+fn check_interrupt(store: &RawStore<'_>, element: u32) -> Result<()> {
+    if element.is_multiple_of(ELEMENTS_AT_ONCE) && store.is_interrupted() {
+        return Err(Error::from(Trap::Interrupted));
+    }
+    Ok(())
 }
 
 #[cold]

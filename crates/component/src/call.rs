@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use dunlin_engine::raw::{RawStore, Resource};
-use dunlin_engine::{Error, Func, Result};
+use dunlin_engine::{Error, ErrorKind, Func, Result};
 use dunlin_module::component::{FuncTypeIndex, ResourceIndex};
 
 use crate::abi::{Copy, LiftContext, LowerContext, Place, Says, Side};
@@ -142,7 +142,13 @@ pub(crate) fn call_guest<R>(
         } else {
             Place::Slots(0)
         };
-        lower(&mut cx, plan, place)?;
+        if let Err(error) = lower(&mut cx, plan, place) {
+            if error.kind() == ErrorKind::Misuse {
+                // The guest has not run, and is not to blame.
+                store.companion::<State>().exit(&lifted.enter)?;
+            }
+            return Err(error);
+        }
         store.call(lifted.core, &mut slots)?;
         let mut cx = LiftContext::new(store, side, &slots)?;
         let result = match plan.result {
@@ -152,6 +158,8 @@ pub(crate) fn call_guest<R>(
                 lift(&mut cx, Some((id, place)))?
             }
         };
+        let work = cx.work();
+        store.spend_fuel(work)?;
         post_return(store, lifted, &mut slots)?;
         Ok(result)
     })?;
@@ -203,6 +211,8 @@ pub(crate) fn call_host<P, R>(
             Place::Slots(0)
         };
         let params = lift(&mut cx, plan, place)?;
+        let work = cx.work();
+        store.spend_fuel(work)?;
         let result = call(store.reborrow(), &lowered.source, params)?;
         let Some(id) = plan.result else { return lowered.finish(slots) };
         let place = match lowered.result_pointer(plan, slots)? {

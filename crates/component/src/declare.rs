@@ -1,6 +1,7 @@
 //! Rust types for records, variants, enums and flags of WIT, declared as such.
 //!
-//! Names in WIT follow from the Rust names: `path_flags`, `PathFlags` and `PATH_FLAGS` are all `path-flags` there.
+//! Names in WIT follow from the Rust names: `path_flags`, `PathFlags` and `PATH_FLAGS` are all
+//! `path-flags` there.
 
 use crate::types::{Type, TypeKind};
 

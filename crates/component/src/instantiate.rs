@@ -210,8 +210,10 @@ impl Making<'_> {
         let lift: &Lift = component.description().lifts.get(index.index()).ok_or_else(bug)?;
         let options = component.description().options.get(lift.options.index()).ok_or_else(bug)?;
         let instances = &component.description().instances;
-        let calls_out =
-            instances.get(options.instance.index()).is_none_or(|instance| instance.calls_out);
+        // Builtins that stay inside see who was entered, too.
+        let trampolines = &component.description().trampolines;
+        let calls_out = trampolines.iter().any(|made| made.instance == options.instance)
+            || instances.get(options.instance.index()).is_none_or(|instance| instance.calls_out);
         let post_return = match &options.post_return {
             Some(item) => Some(self.func(item)?),
             None => None,
@@ -255,7 +257,8 @@ impl Making<'_> {
                         Target::Guest(lifted) => lifted,
                         _ => {
                             return Err(unsupported(format!(
-                                "export `{name}`, which hands on an import that the host defines, is not supported"
+                                "export `{name}` hands on an import that the host defines, which is \
+                                 not supported"
                             )));
                         }
                     },

@@ -23,8 +23,8 @@ use crate::wit_type::{Params, ReturnedToGuest};
 ///
 /// Names are those of WIT: of functions, or of interfaces such as `wasi:clocks/wall-clock@0.2.0`, which hold
 /// functions and resource types. An interface that is defined for one version is given to components
-/// that import any compatible one (semver): with the same major version, or the same minor version if the major
-/// one is 0.
+/// that import any compatible one (semver): with the same major version, or the same minor version
+/// if the major one is 0.
 ///
 /// ```
 /// # use dunlin_engine::{Engine, Store};

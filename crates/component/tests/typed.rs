@@ -112,7 +112,8 @@ fn declared_types_travel_both_ways() -> Result<()> {
     let error = relay.call(&mut store, &wrong).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot call `relay`: parameter `c`: expected enum { red, dark-green, blue }, which has no case `grey`"
+        "cannot call `relay`: parameter `c`: expected enum { red, dark-green, blue }, which has no \
+         case `grey`"
     );
     // Nothing was entered, so that the instance is as it was.
     assert!(relay.call(&mut store, &vals).is_ok());

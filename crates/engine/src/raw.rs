@@ -62,6 +62,16 @@ impl RawStore<'_> {
         self.0.is_interrupted()
     }
 
+    /// Makes the guest pay for work that is done for it, if it pays for any.
+    ///
+    /// # Errors
+    ///
+    /// If it has not enough fuel, which is all gone then.
+    #[inline]
+    pub fn spend_fuel(&mut self, amount: u64) -> Result<()> {
+        Ok(self.0.spend(amount)?)
+    }
+
     /// What a layer keeps in this store: made when it is first asked for. A store has room for one.
     #[inline]
     pub fn companion<C: Any + Send + Default>(&mut self) -> &mut C {

@@ -1,5 +1,5 @@
-//! Values of components as text: WAVE, the WebAssembly Value Encoding, in which arguments are typed at a shell and
-//! results printed (<https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave>).
+//! Values of components as text: WAVE, the WebAssembly Value Encoding, in which arguments are typed
+//! at a shell and results printed (<https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave>).
 
 use std::borrow::Cow;
 use std::ffi::OsString;

@@ -521,11 +521,6 @@ impl Store {
     }
 
     /// What a layer between the machine and the host keeps in this store.
-    pub fn companion(&self) -> Option<&(dyn Any + Send)> {
-        self.companion.as_deref()
-    }
-
-    /// As [`Store::companion`], to set or change it.
     #[inline]
     pub fn companion_mut(&mut self) -> &mut Option<Box<dyn Any + Send>> {
         &mut self.companion
@@ -637,7 +632,12 @@ impl Store {
     }
 
     /// Pays `cost` units, beside those that the code of a guest pays itself.
-    pub(crate) fn spend(&mut self, cost: u64) -> Result<(), Trap> {
+    ///
+    /// # Errors
+    ///
+    /// [`Trap::OutOfFuel`] if there is not so much left.
+    #[inline]
+    pub fn spend(&mut self, cost: u64) -> Result<(), Trap> {
         if cost == 0 || !self.settings.fuel {
             return Ok(());
         }

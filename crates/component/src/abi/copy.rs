@@ -6,8 +6,8 @@ use dunlin_engine::raw::{RawStore, Resource};
 use super::lift::{check_list, lend};
 use super::lower::{Says, add_handle, borrowed};
 use super::{
-    LowerContext, Place, Side, Text, bad_tag, needs_async, out_of_bounds, range, read, to_char,
-    unaligned,
+    LowerContext, Place, Side, Text, bad_tag, check_interrupt, needs_async, out_of_bounds, range,
+    read, to_char, unaligned,
 };
 use crate::plan::{Op, Plan, PlanId};
 use crate::state::State;
@@ -195,6 +195,7 @@ impl<'a> Copy<'a> {
         } else {
             let (source, place) = (Place::Memory(at), Place::Memory(target));
             for i in 0..len {
+                check_interrupt(&self.store, i)?;
                 self.planned(element, source.element(i, element), place.element(i, element))?;
             }
         }

@@ -6,7 +6,7 @@ use dunlin_engine::raw::{RawStore, Resource};
 use dunlin_engine::{Error, Result, Trap};
 use dunlin_module::component::{DefinedType, ResourceIndex, ValueType};
 
-use super::{Place, Side, Text, bad_tag, needs_async, range, read, to_char, unaligned};
+use super::{Place, Side, Text, bad_tag, needs_async, range, read, to_char, unaligned, work};
 use crate::plan::{Cases, Field, MAX_BYTES, Op, Plan, PlanId};
 use crate::resource::ResourceAny;
 use crate::state::{HostType, InstanceId, ResourceTypeId, RootId, State, bug, trap};
@@ -18,8 +18,9 @@ pub struct LiftContext<'a> {
     memory: &'a [u8],
     state: &'a mut State,
     pub(crate) side: &'a Side,
-    /// Bytes that the host may still take for values.
+    /// Bytes that the host may still take for values, and how many it could take at first.
     left: u64,
+    limit: u64,
     store: dunlin_engine::raw::StoreId,
 }
 
@@ -33,7 +34,8 @@ impl<'a> LiftContext<'a> {
         let budget = store.budget();
         let (limit, used) = (budget.limit(Resource::Bytes), budget.used(Resource::Bytes));
         let (memory, state) = side.bytes_and_state(store)?;
-        Ok(LiftContext { slots, memory, state, side, left: limit.saturating_sub(used), store: id })
+        let limit = limit.saturating_sub(used);
+        Ok(LiftContext { slots, memory, state, side, left: limit, limit, store: id })
     }
 
     /// Fails unless the host may take so many bytes more for values of this call.
@@ -46,6 +48,12 @@ impl<'a> LiftContext<'a> {
             }
             None => Err(too_much()),
         }
+    }
+
+    /// What was read so far, as work of the guest.
+    #[inline]
+    pub(crate) fn work(&self) -> u64 {
+        work(self.limit - self.left)
     }
 
     #[inline]

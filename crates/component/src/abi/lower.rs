@@ -4,7 +4,7 @@ use dunlin_engine::raw::{RawStore, Resource};
 use dunlin_engine::{Error, Result};
 use dunlin_module::component::{DefinedType, ResourceIndex, ValueType};
 
-use super::{Place, Side, Text, bad_tag, needs_async, store};
+use super::{Place, Side, Text, bad_tag, check_interrupt, needs_async, store, work};
 use crate::handles::HandleTable;
 use crate::plan::{Cases, MAX_BYTES, Op, Plan, PlanId};
 use crate::resource::ResourceAny;
@@ -101,6 +101,7 @@ impl<'a> LowerContext<'a> {
         size: u32,
     ) -> Result<u32> {
         let Some(realloc) = &self.side.realloc else { return Err(bug()) };
+        self.store.spend_fuel(work(size.into()))?;
         let instance = self.side.instance;
         self.state().set_may_leave(instance, false)?;
         let at = self.store.call_typed(realloc, (old, old_size, align, size))?;
@@ -238,6 +239,7 @@ impl<'a> LowerContext<'a> {
                 let element = self.plan(*element);
                 let at = self.room(element, vals.len())?;
                 for (i, val) in vals.iter().enumerate() {
+                    check_interrupt(&self.store, i as u32)?;
                     self.val(*ty, val, Place::Memory(at).element(i as u32, element))?;
                 }
                 self.pair(place, at, vals.len() as u32)

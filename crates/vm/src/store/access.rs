@@ -26,6 +26,12 @@ fn range(start: u64, count: u64, len: u64) -> Result<std::ops::Range<usize>, Mis
     }
 }
 
+/// What a layer above keeps in a store.
+type Companion = Option<Box<dyn Any + Send>>;
+
+/// All bytes of a memory, and of another to change them.
+type MemoryPair<'a> = (&'a [u8], &'a mut [u8]);
+
 /// Memories.
 impl Store {
     fn memory(&self, memory: Memory) -> Result<&MemoryInstance, Misuse> {
@@ -140,7 +146,7 @@ impl Store {
     pub fn memory_and_companion_mut(
         &mut self,
         memory: Memory,
-    ) -> Result<(&mut [u8], &mut Option<Box<dyn Any + Send>>), Misuse> {
+    ) -> Result<(&mut [u8], &mut Companion), Misuse> {
         let index = memory.index_in(self.id)?;
         Ok((self.memories[index].bytes_mut(), &mut self.companion))
     }
@@ -155,7 +161,7 @@ impl Store {
         &mut self,
         from: Memory,
         to: Memory,
-    ) -> Result<Option<(&[u8], &mut [u8])>, Misuse> {
+    ) -> Result<Option<MemoryPair<'_>>, Misuse> {
         let indices = [from.index_in(self.id)?, to.index_in(self.id)?];
         let pair = self.memories.get_disjoint_mut(indices).ok();
         Ok(pair.map(|[from, to]| (from.bytes(), to.bytes_mut())))
