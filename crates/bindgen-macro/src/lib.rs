@@ -9,7 +9,7 @@ use proc_macro::{Delimiter, TokenStream, TokenTree};
 
 /// Rust types and traits for a world of WIT.
 ///
-/// ```ignore
+/// ```text
 /// dunlin::bindgen!("plugin" in "wit");
 ///
 /// dunlin::bindgen!({

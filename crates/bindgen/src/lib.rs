@@ -51,8 +51,8 @@ impl Bindings {
     /// The source of items for any module, which brings what others' rules say about code by hand to silence:
     /// that not all of it is used, for one.
     pub fn items(&self) -> String {
-        const SILENT: &str =
-            "dead_code, unused_imports, unreachable_pub, missing_docs, clippy::all";
+        const SILENT: &str = "dead_code, unused_imports, unreachable_pub, missing_docs, clippy::all, \
+             reason = \"nobody wrote this\"";
         format!(
             "#[allow({SILENT})]\nmod dunlin_bindings {{\n{}}}\n\
              #[allow({SILENT})]\npub use dunlin_bindings::*;\n",

@@ -40,8 +40,8 @@ impl Tree {
                 source.push('\n');
             }
             let docs = match tree.docs.is_empty() {
-                true => "#[allow(missing_docs)]\n",
-                false => &tree.docs,
+                true => format!("/// What is below `{name}` in WIT.\n"),
+                false => tree.docs.clone(),
             };
             source += &indented(&format!("{docs}pub mod {name} {{\n"), depth);
             source += &tree.to_source(depth + 1);
