@@ -1,6 +1,5 @@
 //! Components made by others say what they should when they are called: `tests/components/jco.txt`.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -13,6 +12,8 @@ use dunlin_testing::dialogue::script::{self, Dialogue};
 use dunlin_testing::dialogue::{Judge, Speaker, hold, never_called};
 use dunlin_testing::matrix::{Configuration, configurations};
 use dunlin_testing::{data, suite};
+use dunlin_wasi::host::{Output, OutputPipe};
+use dunlin_wasi::{WasiCtx, p2};
 
 fn table() -> (String, Vec<Dialogue>) {
     let text = fs::read_to_string(data("components/jco.txt")).expect("it is there");
@@ -49,20 +50,12 @@ fn every_component_has_a_dialogue() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// These call WASI 0.2, which is not there yet.
-const NEED_WASI: &[&str] = &[
-    "components-p2/env-allow.composed.wasm",
-    "components-p2/stdio.composed.wasm",
-    "components-p2/hello_stdout.component.wasm",
-    "components-p2/stdout-pollable-hang.component.wasm",
-    "components-p2/utf8-utf16.composed.wasm",
-    "commands/dir.virt.wasm",
-    "runtime-p2/smoke.component.wasm",
-];
+/// What a component may write in all.
+const OUTPUT_MAX: usize = 1 << 20;
 
-#[derive(Default)]
 struct Data {
     talk: Talk,
+    wasi: WasiCtx,
 }
 
 impl Talks for Data {
@@ -84,13 +77,22 @@ fn one(
         Ok(component) => component,
         Err(error) => return vec![error.to_string()],
     };
-    let linker = Linker::<Data>::new(engine);
+    let mut linker = Linker::<Data>::new(engine);
+    p2::add_to_linker(&mut linker, |data: &mut Data| &mut data.wasi)
+        .expect("nothing is defined yet");
+    let output = OutputPipe::new(OUTPUT_MAX);
+    let mut wasi = WasiCtx::builder().args(&dialogue.args).stdout(Output::pipe(output.clone()));
+    for (name, value) in &dialogue.env {
+        wasi = wasi.env(name, value);
+    }
+    let wasi = wasi.build().expect("nothing is granted");
     let host = Arc::new(Mutex::new(Host::new(dialogue)));
     let talk = Talk::new(Arc::clone(&host));
-    let mut store = Store::new(engine, Data { talk });
+    let mut store = Store::new(engine, Data { talk, wasi });
     // An error only where fuel is not counted.
     let _ = store.set_fuel(u64::MAX);
-    let mut speaker = match Ours::new(linker, &component, store, dialogue, Box::new(String::new)) {
+    let printed = Box::new(move || String::from_utf8_lossy(&output.take()).into_owned());
+    let mut speaker = match Ours::new(linker, &component, store, dialogue, printed) {
         Ok(speaker) => speaker,
         Err(error) => return vec![error.to_string()],
     };
@@ -106,20 +108,13 @@ fn components_say_what_they_should() {
     let (_, all) = table();
     let mut wrong = Vec::new();
     for Configuration { name, config, .. } in &configurations() {
-        let mut failed = BTreeSet::new();
         let engine = Engine::new(config).expect("the configuration works");
         for dialogue in &all {
             for file in &dialogue.files {
                 let found = one(dialogue, &all, file, &root, &engine);
-                if !found.is_empty() && NEED_WASI.contains(&&**file) {
-                    failed.insert(&**file);
-                    continue;
-                }
                 wrong.extend(found.into_iter().map(|message| format!("{name}: {file}: {message}")));
             }
         }
-        let works = NEED_WASI.iter().filter(|file| !failed.contains(**file));
-        wrong.extend(works.map(|file| format!("{name}: {file} works: take it off the list")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
