@@ -1,4 +1,11 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! Files and directories below granted ones, without a guest.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,3 +1,5 @@
+//! Stores of keys and values, without a guest.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;

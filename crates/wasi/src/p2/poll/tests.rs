@@ -1,3 +1,5 @@
+//! Waiting for any of several things, without a guest.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::Write;

@@ -1,3 +1,5 @@
+//! Random bytes, without a guest.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;

@@ -1,4 +1,6 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! Sockets over the loopback interface, without a guest.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};

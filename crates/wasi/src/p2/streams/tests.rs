@@ -1,3 +1,5 @@
+//! The contract of streams over pipes, sockets and files, without a guest.
+
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::fs::File;

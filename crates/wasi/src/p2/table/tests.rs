@@ -1,3 +1,5 @@
+//! The table: counting, charging, parents and children.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
