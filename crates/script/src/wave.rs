@@ -1,5 +1,6 @@
 //! Values of components as text: WAVE, the WebAssembly Value Encoding, in which arguments are typed
-//! at a shell and results printed (<https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave>).
+//! at a shell and results printed. What it looks like is written down at
+//! <https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave>.
 
 use std::borrow::Cow;
 use std::ffi::OsString;

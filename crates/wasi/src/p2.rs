@@ -11,17 +11,22 @@
 //! | `wasi:clocks`, `wasi:random` | `clocks`, `random` |
 //! | `wasi:filesystem` | `filesystem` |
 //! | `wasi:sockets` | `sockets` |
+//! | `wasi:config`, `wasi:keyvalue` | `config`, `keyvalue`, which are drafts |
 
 mod cli;
 mod clocks;
+mod config;
 mod error;
 mod filesystem;
+mod keyvalue;
 mod poll;
 mod random;
 mod sockets;
 mod state;
 mod streams;
 mod table;
+#[cfg(test)]
+mod testing;
 
 use std::any::Any;
 
@@ -59,7 +64,9 @@ where
     clocks::add(linker)?;
     random::add(linker)?;
     filesystem::add(linker)?;
-    sockets::add(linker)
+    sockets::add(linker)?;
+    config::add(linker)?;
+    keyvalue::add(linker)
 }
 
 /// A linker that is given interfaces of WASI.
@@ -80,9 +87,14 @@ trait Get<T>: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static {}
 impl<T, G: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static> Get<T> for G {}
 
 impl<T: 'static, G: Get<T>> Wasi<'_, T, G> {
-    /// The interface of this name, without package and version.
+    /// An interface of the release.
     fn interface(&mut self, package: &str, name: &str) -> Result<Interface<'_, T, G>> {
-        let names = self.linker.instance(&format!("wasi:{package}/{name}@0.2.12"))?;
+        self.version(package, name, "0.2.12")
+    }
+
+    /// An interface in a version of its own.
+    fn version(&mut self, package: &str, name: &str, version: &str) -> Result<Interface<'_, T, G>> {
+        let names = self.linker.instance(&format!("wasi:{package}/{name}@{version}"))?;
         Ok(Interface { names, get: self.get })
     }
 }

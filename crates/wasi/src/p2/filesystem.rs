@@ -39,7 +39,7 @@ pub(super) enum Descriptor {
     Dir {
         dir: Arc<Dir>,
         /// None for one that was granted.
-        _place: Option<Place>,
+        place: Option<Arc<Place>>,
     },
 }
 
@@ -124,7 +124,7 @@ fn get_directories(ctx: &mut WasiCtx, (): ()) -> Result<Vec<(Resource<Descriptor
     }
     let mut found = Vec::with_capacity(ctx.dirs.len());
     for preopen in &ctx.dirs {
-        let descriptor = Descriptor::Dir { dir: Arc::clone(&preopen.dir), _place: None };
+        let descriptor = Descriptor::Dir { dir: Arc::clone(&preopen.dir), place: None };
         found.push((ctx.p2.table.push(descriptor, 0)?, preopen.name.clone()));
     }
     Ok(found)
@@ -201,3 +201,6 @@ fn error_code(ctx: &mut WasiCtx, (error,): (Resource<IoError>,)) -> Result<Optio
     let error = ctx.p2.table.get(error)?;
     Ok((error.of == Origin::Files).then(|| error.error.into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,11 +95,11 @@ pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()
     Ok(())
 }
 
-fn ready(ctx: &mut WasiCtx, (this,): (Resource<Pollable>,)) -> Result<bool> {
+pub(super) fn ready(ctx: &mut WasiCtx, (this,): (Resource<Pollable>,)) -> Result<bool> {
     Ok(wait(ctx, &[this], false)? == [0])
 }
 
-fn block(ctx: &mut WasiCtx, (this,): (Resource<Pollable>,)) -> Result<()> {
+pub(super) fn block(ctx: &mut WasiCtx, (this,): (Resource<Pollable>,)) -> Result<()> {
     wait(ctx, &[this], true).map(drop)
 }
 
@@ -183,3 +183,6 @@ fn wait(ctx: &mut WasiCtx, list: &[Resource<Pollable>], patient: bool) -> Result
         ctx.time.pass(least.unwrap_or(0));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,3 +34,6 @@ fn number(ctx: &mut WasiCtx, (): ()) -> Result<u64> {
     ctx.random.fill(&mut bytes, &ctx.interrupt).map_err(fatal)?;
     Ok(u64::from_le_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,3 +37,6 @@ fn error_code(ctx: &mut WasiCtx, (error,): (Resource<IoError>,)) -> Result<Optio
     let error = ctx.p2.table.get(error)?;
     Ok((error.of == Origin::Network).then(|| error.error.into()))
 }
+
+#[cfg(test)]
+mod tests;

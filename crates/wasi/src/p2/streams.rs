@@ -341,7 +341,7 @@ fn failed<V>(ctx: &mut WasiCtx, error: host::Error, of: Origin) -> Told<V> {
     Ok(Err(StreamError::LastOperationFailed(error)))
 }
 
-fn read(
+pub(super) fn read(
     ctx: &mut WasiCtx,
     (this, length): (Resource<InputStream>, u64),
     blocking: bool,
@@ -385,7 +385,7 @@ fn check_blocking(length: u64) -> result::Result<(), Fail> {
     Err(trap(format!("cannot write {length} bytes at once: expected at most {BLOCKING_WRITE_MAX}")))
 }
 
-fn blocking_write_and_flush(
+pub(super) fn blocking_write_and_flush(
     ctx: &mut WasiCtx,
     (this, bytes): (Resource<OutputStream>, Vec<u8>),
 ) -> Told<()> {
@@ -438,3 +438,6 @@ fn splice(
     let moved = bytes.len() as u64;
     Ok(write(ctx, (this, bytes))?.map(|()| moved))
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ fn too_many(limit: usize) -> Error {
         format!("the guest holds {limit} resources of the host, and may not have more"),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,7 @@ fn follows(flags: PathFlags) -> bool {
     flags.contains(PathFlags::SYMLINK_FOLLOW)
 }
 
-fn open_at(
+pub(super) fn open_at(
     ctx: &mut WasiCtx,
     (this, path_flags, path, open_flags, flags): (
         This,
@@ -81,7 +81,7 @@ fn open_at(
     })?;
     let descriptor = match opened {
         Ok((Opened::Dir(dir), place)) => {
-            Descriptor::Dir { dir: Arc::new(dir), _place: Some(place) }
+            Descriptor::Dir { dir: Arc::new(dir), place: Some(Arc::new(place)) }
         }
         Ok((Opened::File(file), place)) => {
             let mut kept = DescriptorFlags::empty();
@@ -101,7 +101,7 @@ fn open_at(
     ctx.p2.table.push(descriptor, 0).map(Ok)
 }
 
-fn stat_at(
+pub(super) fn stat_at(
     ctx: &mut WasiCtx,
     (this, flags, path): (This, PathFlags, String),
 ) -> Told<DescriptorStat> {
@@ -118,7 +118,7 @@ fn set_times_at(
     })
 }
 
-fn link_at(
+pub(super) fn link_at(
     ctx: &mut WasiCtx,
     (this, flags, path, to, new_path): (This, PathFlags, String, This, String),
 ) -> Told<()> {
@@ -131,7 +131,7 @@ fn link_at(
     })
 }
 
-fn rename_at(
+pub(super) fn rename_at(
     ctx: &mut WasiCtx,
     (this, path, to, new_path): (This, String, This, String),
 ) -> Told<()> {
@@ -149,12 +149,12 @@ fn between(
     told(from.dir().and_then(|from| act(from, to.dir()?)))
 }
 
-fn read_link(dir: &Dir, path: &str) -> result::Result<String, Error> {
+pub(super) fn read_link(dir: &Dir, path: &str) -> result::Result<String, Error> {
     let target = String::from_utf8(dir.read_link(path)?).map_err(|_| Error::IllegalSequence)?;
     if target.starts_with('/') { Err(Error::NotPermitted) } else { Ok(target) }
 }
 
-fn metadata_hash_at(
+pub(super) fn metadata_hash_at(
     ctx: &mut WasiCtx,
     (this, flags, path): (This, PathFlags, String),
 ) -> Told<MetadataHashValue> {

@@ -11,6 +11,7 @@ use super::types::DirectoryEntry;
 use super::{Descriptor, Told, on, told};
 use crate::WasiCtx;
 use crate::host::{Dir, Error, FileKind, Interrupt};
+use crate::p2::state::Place;
 use crate::p2::{Get, Interface};
 
 /// About how many bytes of names are read at once.
@@ -23,6 +24,7 @@ pub(super) struct DirectoryEntries {
     /// Where reading goes on.
     cookie: u64,
     read: VecDeque<(FileKind, Box<[u8]>)>,
+    _place: Option<Arc<Place>>,
 }
 
 pub(super) fn add<T: 'static, G: Get<T>>(types: &mut Interface<'_, T, G>) -> Result<()> {
@@ -32,26 +34,26 @@ pub(super) fn add<T: 'static, G: Get<T>>(types: &mut Interface<'_, T, G>) -> Res
     Ok(())
 }
 
-fn read_directory_entry(
+pub(super) fn read_directory_entry(
     ctx: &mut WasiCtx,
     (this,): (Resource<DirectoryEntries>,),
 ) -> Told<Option<DirectoryEntry>> {
     told(ctx.p2.table.get_mut(this)?.next(&ctx.interrupt))
 }
 
-fn read_directory(
+pub(super) fn read_directory(
     ctx: &mut WasiCtx,
     this: (Resource<Descriptor>,),
 ) -> Told<Resource<DirectoryEntries>> {
-    let dir = on(ctx, this, |this| match this {
-        Descriptor::Dir { dir, .. } => Ok(Arc::clone(dir)),
+    let opened = on(ctx, this, |this| match this {
+        Descriptor::Dir { dir, place } => Ok((Arc::clone(dir), place.clone())),
         Descriptor::File { .. } => Err(Error::NotDirectory),
     })?;
-    let dir = match dir {
-        Ok(dir) => dir,
+    let (dir, place) = match opened {
+        Ok(opened) => opened,
         Err(code) => return Ok(Err(code)),
     };
-    let entries = DirectoryEntries { dir, cookie: 0, read: VecDeque::new() };
+    let entries = DirectoryEntries { dir, cookie: 0, read: VecDeque::new(), _place: place };
     // Each name takes some room of its own beside its bytes.
     ctx.p2.table.push(entries, 4 * BATCH as u64).map(Ok)
 }

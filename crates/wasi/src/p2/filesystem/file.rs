@@ -48,7 +48,7 @@ fn kept(this: &Descriptor, to_write: bool) -> result::Result<(Arc<File>, Arc<Pla
     }
 }
 
-fn read_via_stream(
+pub(super) fn read_via_stream(
     ctx: &mut WasiCtx,
     (this, at): (Resource<Descriptor>, u64),
 ) -> Told<Resource<InputStream>> {
@@ -61,14 +61,14 @@ fn read_via_stream(
     }
 }
 
-fn write_via_stream(
+pub(super) fn write_via_stream(
     ctx: &mut WasiCtx,
     (this, at): (Resource<Descriptor>, u64),
 ) -> Told<Resource<OutputStream>> {
     write_stream(ctx, this, |file| Writer::File { file, at })
 }
 
-fn append_via_stream(
+pub(super) fn append_via_stream(
     ctx: &mut WasiCtx,
     (this,): (Resource<Descriptor>,),
 ) -> Told<Resource<OutputStream>> {
@@ -88,7 +88,7 @@ fn write_stream(
     }
 }
 
-fn read(
+pub(super) fn read(
     ctx: &mut WasiCtx,
     (this, length, offset): (Resource<Descriptor>, u64, u64),
 ) -> Told<(Vec<u8>, bool)> {
@@ -113,7 +113,7 @@ fn read(
     })
 }
 
-fn write(
+pub(super) fn write(
     ctx: &mut WasiCtx,
     (this, bytes, offset): (Resource<Descriptor>, Vec<u8>, u64),
 ) -> Told<u64> {

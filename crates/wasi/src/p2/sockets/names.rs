@@ -23,7 +23,7 @@ pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()
     Ok(())
 }
 
-fn resolve_addresses(
+pub(super) fn resolve_addresses(
     ctx: &mut WasiCtx,
     (_, name): (Resource<DefaultNetwork>, String),
 ) -> Told<Resource<Lookup>> {
@@ -35,7 +35,7 @@ fn resolve_addresses(
     }
 }
 
-fn resolve_next_address(
+pub(super) fn resolve_next_address(
     ctx: &mut WasiCtx,
     (this,): (Resource<Lookup>,),
 ) -> Told<Option<IpAddress>> {

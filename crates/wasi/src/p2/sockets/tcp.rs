@@ -16,12 +16,12 @@ use crate::p2::error::told;
 use crate::p2::poll::{Pollable, Waits};
 use crate::p2::{Get, InputStream, Interface, OutputStream, ResourceTable, Wasi};
 
-type This = Resource<TcpSocket>;
+pub(super) type This = Resource<TcpSocket>;
 
 dunlin_component::enumeration! {
     /// Which direction is ended.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    enum ShutdownType { Receive, Send, Both }
+    pub(super) enum ShutdownType { Receive, Send, Both }
 }
 
 impl Waits for TcpSocket {
@@ -115,7 +115,7 @@ fn on<V>(
 }
 
 /// Does something with a socket that changes it.
-fn on_mut<V>(
+pub(super) fn on_mut<V>(
     ctx: &mut WasiCtx,
     (this,): (This,),
     act: impl FnOnce(&mut TcpSocket) -> result::Result<V, Error>,
@@ -145,21 +145,21 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn create(ctx: &mut WasiCtx, (family,): (IpAddressFamily,)) -> Told<This> {
+pub(super) fn create(ctx: &mut WasiCtx, (family,): (IpAddressFamily,)) -> Told<This> {
     match told(ctx.network.tcp_socket(family.into()))? {
         Ok(socket) => ctx.p2.table.push(socket, 0).map(Ok),
         Err(code) => Ok(Err(code)),
     }
 }
 
-fn start_bind(
+pub(super) fn start_bind(
     ctx: &mut WasiCtx,
     (this, _, address): (This, Resource<DefaultNetwork>, IpSocketAddress),
 ) -> Told<()> {
     on_mut(ctx, (this,), |this| this.start_bind(address.into()))
 }
 
-fn start_connect(
+pub(super) fn start_connect(
     ctx: &mut WasiCtx,
     (this, _, address): (This, Resource<DefaultNetwork>, IpSocketAddress),
 ) -> Told<()> {
@@ -175,7 +175,7 @@ fn streams(table: &mut ResourceTable, stream: Arc<Stream>) -> Result<Streams> {
     Ok((input, output))
 }
 
-fn finish_connect(ctx: &mut WasiCtx, (this,): (This,)) -> Told<Streams> {
+pub(super) fn finish_connect(ctx: &mut WasiCtx, (this,): (This,)) -> Told<Streams> {
     let wait = Wait { blocking: false, interrupt: &ctx.interrupt };
     match told(ctx.p2.table.get_mut(this)?.finish_connect(wait))? {
         Ok(stream) => streams(&mut ctx.p2.table, stream).map(Ok),
@@ -183,7 +183,7 @@ fn finish_connect(ctx: &mut WasiCtx, (this,): (This,)) -> Told<Streams> {
     }
 }
 
-fn accept(
+pub(super) fn accept(
     ctx: &mut WasiCtx,
     (this,): (This,),
 ) -> Told<(This, Resource<InputStream>, Resource<OutputStream>)> {
@@ -198,7 +198,7 @@ fn accept(
     }
 }
 
-fn shutdown(ctx: &mut WasiCtx, (this, which): (This, ShutdownType)) -> Told<()> {
+pub(super) fn shutdown(ctx: &mut WasiCtx, (this, which): (This, ShutdownType)) -> Told<()> {
     let receive = which != ShutdownType::Send;
     let send = which != ShutdownType::Receive;
     on(ctx, (this,), |this| this.shutdown(receive, send))

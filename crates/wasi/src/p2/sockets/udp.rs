@@ -19,45 +19,45 @@ const BATCH: u64 = 16;
 
 /// A `udp-socket`.
 #[derive(Debug)]
-struct Socket {
-    socket: UdpSocket,
+pub(super) struct Socket {
+    pub(super) socket: UdpSocket,
     /// How often streams were made of it: those made last work.
     streams: u64,
 }
 
 /// An `incoming-datagram-stream`.
 #[derive(Debug)]
-struct Incoming {
+pub(super) struct Incoming {
     socket: This,
     stream: u64,
 }
 
 /// An `outgoing-datagram-stream`.
 #[derive(Debug)]
-struct Outgoing {
+pub(super) struct Outgoing {
     socket: This,
     stream: u64,
     /// How many datagrams the guest may send without asking.
     permit: u64,
 }
 
-type This = Resource<Socket>;
+pub(super) type This = Resource<Socket>;
 
 dunlin_component::record! {
     /// A datagram that came.
     #[derive(Clone, Debug)]
-    struct IncomingDatagram {
-        data: Vec<u8>,
-        remote_address: IpSocketAddress,
+    pub(super) struct IncomingDatagram {
+        pub(super) data: Vec<u8>,
+        pub(super) remote_address: IpSocketAddress,
     }
 }
 
 dunlin_component::record! {
     /// A datagram to send.
     #[derive(Clone, Debug)]
-    struct OutgoingDatagram {
-        data: Vec<u8>,
-        remote_address: Option<IpSocketAddress>,
+    pub(super) struct OutgoingDatagram {
+        pub(super) data: Vec<u8>,
+        pub(super) remote_address: Option<IpSocketAddress>,
     }
 }
 
@@ -104,27 +104,31 @@ pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()
             Pollable::subscribe_through(&mut ctx.p2.table, this, |_, _| Ok(Awaits::Nothing))
         })?
         .func("[method]incoming-datagram-stream.receive", receive)?
-        .func(
-            "[method]incoming-datagram-stream.subscribe",
-            |ctx, (this,): (Resource<Incoming>,)| {
-                Pollable::subscribe_through(&mut ctx.p2.table, this, |table, rep| {
-                    let this = table.get(Resource::<Incoming>::new_borrow(rep))?;
-                    awaits(table, this.socket, Interest::Read)
-                })
-            },
-        )?
+        .func("[method]incoming-datagram-stream.subscribe", subscribe_incoming)?
         .func("[method]outgoing-datagram-stream.check-send", check_send)?
         .func("[method]outgoing-datagram-stream.send", send)?
-        .func(
-            "[method]outgoing-datagram-stream.subscribe",
-            |ctx, (this,): (Resource<Outgoing>,)| {
-                Pollable::subscribe_through(&mut ctx.p2.table, this, |table, rep| {
-                    let this = table.get(Resource::<Outgoing>::new_borrow(rep))?;
-                    awaits(table, this.socket, Interest::Write)
-                })
-            },
-        )?;
+        .func("[method]outgoing-datagram-stream.subscribe", subscribe_outgoing)?;
     Ok(())
+}
+
+pub(super) fn subscribe_incoming(
+    ctx: &mut WasiCtx,
+    (this,): (Resource<Incoming>,),
+) -> Result<Resource<Pollable>> {
+    Pollable::subscribe_through(&mut ctx.p2.table, this, |table, rep| {
+        let this = table.get(Resource::<Incoming>::new_borrow(rep))?;
+        awaits(table, this.socket, Interest::Read)
+    })
+}
+
+fn subscribe_outgoing(
+    ctx: &mut WasiCtx,
+    (this,): (Resource<Outgoing>,),
+) -> Result<Resource<Pollable>> {
+    Pollable::subscribe_through(&mut ctx.p2.table, this, |table, rep| {
+        let this = table.get(Resource::<Outgoing>::new_borrow(rep))?;
+        awaits(table, this.socket, Interest::Write)
+    })
 }
 
 fn awaits(table: &ResourceTable, socket: This, interest: Interest) -> Result<Awaits<'_>> {
@@ -149,21 +153,21 @@ fn option<V>(
     on(ctx, this, |this| act(this.options()))
 }
 
-fn create(ctx: &mut WasiCtx, (family,): (IpAddressFamily,)) -> Told<This> {
+pub(super) fn create(ctx: &mut WasiCtx, (family,): (IpAddressFamily,)) -> Told<This> {
     match told(ctx.network.udp_socket(family.into()))? {
         Ok(socket) => ctx.p2.table.push(Socket { socket, streams: 0 }, 0).map(Ok),
         Err(code) => Ok(Err(code)),
     }
 }
 
-fn start_bind(
+pub(super) fn start_bind(
     ctx: &mut WasiCtx,
     (this, _, address): (This, Resource<DefaultNetwork>, IpSocketAddress),
 ) -> Told<()> {
     told(ctx.p2.table.get_mut(this)?.socket.start_bind(address.into()))
 }
 
-fn stream(
+pub(super) fn stream(
     ctx: &mut WasiCtx,
     (this, peer): (This, Option<IpSocketAddress>),
 ) -> Told<(Resource<Incoming>, Resource<Outgoing>)> {
@@ -199,7 +203,7 @@ fn socket(table: &mut ResourceTable, socket: This, stream: u64) -> Told<&mut Udp
     Ok(Ok(&mut entry.socket))
 }
 
-fn receive(
+pub(super) fn receive(
     ctx: &mut WasiCtx,
     (this, most): (Resource<Incoming>, u64),
 ) -> Told<Vec<IncomingDatagram>> {
@@ -227,7 +231,7 @@ fn receive(
     Ok(Ok(found))
 }
 
-fn check_send(ctx: &mut WasiCtx, (this,): (Resource<Outgoing>,)) -> Told<u64> {
+pub(super) fn check_send(ctx: &mut WasiCtx, (this,): (Resource<Outgoing>,)) -> Told<u64> {
     let &Outgoing { socket: to, stream, .. } = ctx.p2.table.get(this)?;
     let ready = match socket(&mut ctx.p2.table, to, stream)? {
         Ok(socket) => told(socket.is_writable())?,
@@ -238,7 +242,7 @@ fn check_send(ctx: &mut WasiCtx, (this,): (Resource<Outgoing>,)) -> Told<u64> {
     Ok(permit)
 }
 
-fn send(
+pub(super) fn send(
     ctx: &mut WasiCtx,
     (this, datagrams): (Resource<Outgoing>, Vec<OutgoingDatagram>),
 ) -> Told<u64> {
