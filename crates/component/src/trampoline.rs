@@ -109,8 +109,8 @@ impl Making<'_> {
         };
         let lowered = Arc::new(Lowered { side: self.side(options)?, ty, source, async_ });
         match target {
-            Target::Host(host) => self.to_host(core_ty, host, lowered),
-            Target::Guest(lifted) => self.to_guest(core_ty, instance, lifted, lowered),
+            Target::Host(host) => self.call_of_host(core_ty, host, lowered),
+            Target::Guest(lifted) => self.call_of_guest(core_ty, instance, lifted, lowered),
             Target::Module(_) | Target::Resource => Err(bug()),
         }
     }
@@ -138,7 +138,7 @@ impl Making<'_> {
         Source { component, interface, function }
     }
 
-    fn to_host(
+    fn call_of_host(
         &mut self,
         core_ty: &engine::FuncType,
         host: Arc<dyn HostFunction>,
@@ -147,7 +147,7 @@ impl Making<'_> {
         self.store.host_number_func(core_ty, move |store, slots| host.call(store, &lowered, slots))
     }
 
-    fn to_guest(
+    fn call_of_guest(
         &mut self,
         core_ty: &engine::FuncType,
         caller: ComponentInstanceIndex,

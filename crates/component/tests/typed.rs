@@ -90,7 +90,7 @@ fn declared_types_travel_both_ways() -> Result<()> {
     let all = (person, shapes, Color::DarkGreen, Rights::READ | Rights::RUN_IT);
     let relay = instance.get_typed_func::<Everything, Everything>("relay")?;
     assert_eq!(relay.call(&mut store, all.clone())?, all);
-    assert_eq!(store.data(), &[all.clone()]);
+    assert_eq!(store.data(), std::slice::from_ref(&all));
 
     // The same as values of types known at run time only.
     let relay = instance.get_func("relay").unwrap();

@@ -46,7 +46,7 @@ impl<'a> Text<'a> {
         if bytes >= MAX_BYTES {
             return Err(too_long(bytes));
         }
-        if at % align != 0 {
+        if !at.is_multiple_of(align) {
             return Err(unaligned());
         }
         let bytes = range(memory, at, bytes).ok_or_else(|| trap(outside))?;
@@ -266,7 +266,7 @@ impl LowerContext<'_> {
         }
         self.bytes(block.at, &wide)?;
         let used = wide.len() as u32;
-        Ok((self.shrink(block, used)?, used / 2 | UTF16_TAG))
+        Ok((self.shrink(block, used)?, (used / 2) | UTF16_TAG))
     }
 
     /// UTF-16 whose owner could have had it in Latin-1, so that this is not expected to be possible.
