@@ -142,19 +142,20 @@ fn parse(text: &str, name: &str, temp: &str) -> Vec<Run> {
     runs
 }
 
-/// Splits at blanks; quotes keep a word together.
+/// Splits at blanks; quotes of one kind, single or double, keep a word together.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
-    let mut quoted = false;
-    for c in line.chars() {
+    let mut quote = None;
+    for c in line.trim().chars() {
         match c {
-            '\'' => {
-                quoted = !quoted;
+            '"' | '\'' if quote.is_none() => {
+                quote = Some(c);
                 word.get_or_insert_default();
             }
-            ' ' if !quoted => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(c),
+            c if quote == Some(c) => quote = None,
+            ' ' if quote.is_none() => words.extend(word.take()),
+            c => word.get_or_insert_default().push(c),
         }
     }
     words.extend(word);

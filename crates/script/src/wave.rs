@@ -116,7 +116,9 @@ impl WaveCall {
 /// An error of the parser, which saw the values behind a name of its own.
 fn in_text(text: &str, start: usize, error: &ParserError) -> TextError {
     let at = error.span().start.saturating_sub(NAME.len()) + start;
-    TextError::at(text, at.min(text.len()), &error.to_string(), None)
+    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let message = format!("{}{detail}", error.kind());
+    TextError::at(text, at.min(text.len()), &message, None)
 }
 
 /// A place in the source, and what is wrong there.
