@@ -21,7 +21,8 @@ Examples:
 pub(crate) struct RuleFlags {
     /// Let the program connect, and send datagrams: `tcp://db.example.com:5432` (repeatable).
     ///
-    /// RULE is `tcp://HOST:PORTS` or `udp://HOST:PORTS`, or `*` for all that is public; HOST is a name, `*.NAME`, an address, a block as
+    /// RULE is `tcp://HOST:PORTS` or `udp://HOST:PORTS`, or `*` for all that is public; HOST is a
+    /// name, `*.NAME`, an address, a block as
     /// `10.0.0.0/8`, or `*`. Names and `*` cover public addresses only: those of this machine and of
     /// private networks are granted as addresses.
     #[arg(long, value_name = "RULE")]
