@@ -8,6 +8,7 @@ pub(crate) mod component;
 pub(crate) mod compose;
 pub(crate) mod inspect;
 pub(crate) mod key;
+pub(crate) mod policy;
 pub(crate) mod print;
 pub(crate) mod run;
 pub(crate) mod validate;

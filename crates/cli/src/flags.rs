@@ -10,8 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 mod component;
+mod policy;
 
 pub(crate) use component::*;
+pub(crate) use policy::*;
 
 use crate::grant::{DirGrant, EnvGrant};
 use crate::quantity::{Count, Size, TimeSpan};
@@ -102,6 +104,8 @@ pub(crate) enum Command {
     Component(ComponentFlags),
     /// Make one component from several.
     Compose(ComposeFlags),
+    /// Show what is granted or asked for, and compare it.
+    Policy(PolicyFlags),
     /// Make a pair of keys, to sign compiled programs with.
     Key(KeyFlags),
     /// Show what the cache holds, or clear it.
@@ -254,6 +258,9 @@ pub(crate) struct GrantFlags {
     /// ADDR is `HOST:PORT`; port 0 picks a free one and says which.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) rules: RuleFlags,
 
     /// Read the program's standard input from a file.
     #[arg(long, value_name = "FILE")]

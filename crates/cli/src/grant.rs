@@ -1,10 +1,11 @@
-//! What a flag grants: a directory, an environment variable.
+//! What a flag grants: a directory, a variable, a value of the configuration, a store.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use dunlin::wasi::host::keyvalue::StorePlace;
 
 /// `HOST[::GUEST][:ro]`
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,6 +71,50 @@ impl FromStr for EnvGrant {
     }
 }
 
+/// `KEY=VALUE`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ConfigGrant {
+    /// The key.
+    pub(crate) key: String,
+    /// What it says.
+    pub(crate) value: String,
+}
+
+impl FromStr for ConfigGrant {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<ConfigGrant, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                Ok(ConfigGrant { key: key.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("expected KEY=VALUE"),
+        }
+    }
+}
+
+/// `NAME=PLACE`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct StoreGrant {
+    /// The name by which the program opens it.
+    pub(crate) name: String,
+    /// Where it is kept.
+    pub(crate) place: StorePlace,
+}
+
+impl FromStr for StoreGrant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<StoreGrant, String> {
+        match text.split_once('=') {
+            Some((name, place)) if !name.is_empty() => {
+                Ok(StoreGrant { name: name.to_owned(), place: place.parse()? })
+            }
+            _ => Err("expected NAME=memory or NAME=file:PATH".to_owned()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +146,21 @@ mod tests {
         assert_eq!(env("A=b=c"), Ok(("A".into(), Some("b=c".into()))));
         assert!(env("=b").is_err());
         assert!(env("").is_err());
+    }
+
+    #[test]
+    fn values_and_stores() {
+        let config = |text: &str| text.parse::<ConfigGrant>().map(|c| (c.key, c.value));
+        assert_eq!(config("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(config("a="), Ok(("a".into(), String::new())));
+        assert!(config("a").is_err());
+        assert!(config("=a").is_err());
+        let store = |text: &str| text.parse::<StoreGrant>().map(|s| (s.name, s.place)).ok();
+        assert_eq!(store("s=memory"), Some(("s".into(), StorePlace::Memory)));
+        let file = StorePlace::File("a=b".into());
+        assert_eq!(store("s=file:a=b"), Some(("s".into(), file)));
+        for wrong in ["s", "=memory", "s=", "s=file:", "s=disk"] {
+            assert!(store(wrong).is_none(), "{wrong:?} is not a grant");
+        }
     }
 }

@@ -17,6 +17,7 @@ mod json;
 mod literal;
 mod outcome;
 mod output;
+mod oversight;
 mod plan;
 mod progress;
 mod quantity;
@@ -83,6 +84,7 @@ fn execute(flags: Flags) -> Result<Exit, Failure> {
         Command::Wit(flags) => commands::wit::run(&flags),
         Command::Component(flags) => commands::component::run(&flags),
         Command::Compose(flags) => commands::compose::run(&flags),
+        Command::Policy(flags) => commands::policy::run(&flags),
         Command::Key(flags) => commands::key::run(&flags),
         Command::Cache(flags) => commands::cache::run(&flags),
         Command::Completions(flags) => commands::completions::run(&flags),

@@ -129,7 +129,9 @@ impl Circumstances<'_> {
             return failure;
         }
         let denials = self.denials.list();
-        if denials.is_empty() && gave_up && self.opens_files && self.flags.grants.dirs.is_empty() {
+        let grants = &self.flags.grants;
+        let has_directories = !grants.dirs.is_empty() || grants.rules.policy.is_some();
+        if denials.is_empty() && gave_up && self.opens_files && !has_directories {
             return failure.help(
                 "the guest has no directory; if it needs one, grant it with \
                  `--dir HOST[::GUEST][:ro]`",

@@ -22,6 +22,7 @@ use crate::flags::{
     CompileFlags, EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, ProgramFlags,
     TierFlag,
 };
+use crate::oversight::Oversight;
 use crate::quantity::Size;
 use crate::report::{Failure, io_reason, quoted};
 
@@ -224,14 +225,17 @@ pub(crate) fn world(
     name: &OsStr,
     args: &[OsString],
     flags: &ProgramFlags,
+    oversight: &Oversight,
 ) -> Result<WasiCtx, Failure> {
     let mut builder = WasiCtx::builder().arg(unicode("program name", name)?);
     for arg in args {
         builder = builder.arg(unicode("argument", arg)?);
     }
+    // First: what a flag says of a variable counts more than what a policy says.
+    builder = oversight.grant(builder);
     builder = environment(builder, &flags.grants)?;
     builder = streams(builder, &flags.grants)?;
-    if !flags.grants.dirs.is_empty() {
+    if !flags.grants.dirs.is_empty() || oversight.grants_directories() {
         builder = own_directories().into_iter().fold(builder, WasiCtxBuilder::protect);
     }
     for dir in &flags.grants.dirs {

@@ -20,12 +20,19 @@ use crate::gc_report::GcReport;
 use crate::input::{self, Format, Input};
 use crate::literal;
 use crate::outcome::Circumstances;
+use crate::oversight::Oversight;
 use crate::plan;
 use crate::progress::Progress;
 use crate::report::{Failure, write_stdout};
 use crate::tier_report::TierTable;
 
 pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
+    let oversight = Oversight::new(&flags.program.grants)?;
+    let ended = start(flags, &oversight);
+    oversight.finish(ended)
+}
+
+fn start(flags: &RunFlags, oversight: &Oversight) -> Result<Exit, Failure> {
     let config = plan::run_config(&flags.program)?;
     let engine = plan::engine(&config)?;
     let name = input::name(flags.file());
@@ -34,7 +41,7 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
         Loaded::Component(component) => {
             let world = || {
                 let args = if flags.invoke.is_none() { flags.args() } else { &[] };
-                plan::world(flags.program(), args, &flags.program)
+                plan::world(flags.program(), args, &flags.program, oversight)
             };
             let run = ComponentRun {
                 engine: &engine,
@@ -58,13 +65,13 @@ pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
     match &flags.invoke {
         Some(export) => {
             // They are its values.
-            let world = plan::world(flags.program(), &[], &flags.program)?;
+            let world = plan::world(flags.program(), &[], &flags.program, oversight)?;
             let call = (export.as_str(), flags.args());
             invoke(&engine, &config, &program, name, world, call, &flags.program)
         }
         None => {
             let entry = Entry::start(&program, &name)?;
-            let world = plan::world(flags.program(), flags.args(), &flags.program)?;
+            let world = plan::world(flags.program(), flags.args(), &flags.program, oversight)?;
             enter(&engine, &config, &program, name, world, entry, &flags.program)
         }
     }

@@ -1,0 +1,227 @@
+//! What is granted by rule or by policy, and who watches the run: the audit log, and who learns from it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dunlin::wasi::WasiCtxBuilder;
+use dunlin::wasi::host::keyvalue::{Store, StorePlace};
+use dunlin::wasi::host::net::{HttpRule, ListenRule, NetGrants, NetRule, ResolveRule, RuleError};
+use dunlin::wasi::host::{Access, Audit};
+use dunlin::wasi::policy::{DirGrant, EnvGrant, Grants, Policy, Recorder};
+use dunlin_module::escape;
+
+use crate::Exit;
+use crate::flags::{GrantFlags, RuleFlags};
+use crate::input::{self, Input};
+use crate::report::{Failure, io_reason, quoted};
+
+/// How many denials are listed after learning.
+const DENIED_LISTED: usize = 16;
+
+/// Where relative paths in policies begin: where those of flags do.
+const BASE: &str = "";
+
+/// Lives as long as the run.
+pub(crate) struct Oversight {
+    /// What the policy and the rules grant; directories and variables of flags are not in it.
+    granted: Grants,
+    /// Everything granted, as far as learning has to know it.
+    given: Policy,
+    /// What no guest may change, whatever else it is granted.
+    own: Vec<PathBuf>,
+    learn: Option<(Arc<Recorder>, PathBuf)>,
+    audit: Option<(Arc<Audit>, PathBuf)>,
+}
+
+impl Oversight {
+    /// Reads the rules and the policy, and opens the audit log.
+    pub(crate) fn new(flags: &GrantFlags) -> Result<Oversight, Failure> {
+        let rules = &flags.rules;
+        let mut granted = match &rules.policy {
+            Some(path) => of_guest(read(&input::read(path)?)?, path)?,
+            None => Grants::default(),
+        };
+        add_rules(&mut granted.net, rules)?;
+        let config = rules.config.iter().map(|grant| (grant.key.clone(), grant.value.clone()));
+        granted.config.extend(config);
+        let stores = rules.kv.iter().map(|grant| (grant.name.clone(), grant.place.clone()));
+        granted.stores.extend(stores);
+        let audit = match &rules.audit {
+            Some(path) => Some((Arc::new(audit(path)?), path.clone())),
+            None => None,
+        };
+        let learn = rules.learn.as_ref();
+        let own = [&rules.policy, &rules.learn, &rules.audit].into_iter().flatten().cloned();
+        Ok(Oversight {
+            given: Policy { root: with_flags(granted.clone(), flags), ..Policy::default() },
+            granted,
+            own: own.collect(),
+            learn: learn.map(|path| (Arc::new(Recorder::default()), path.clone())),
+            audit,
+        })
+    }
+
+    /// Whether a policy grants directories.
+    pub(crate) fn grants_directories(&self) -> bool {
+        !self.granted.dirs.is_empty()
+    }
+
+    /// Gives a world what is granted, and watches it.
+    pub(crate) fn grant(&self, builder: WasiCtxBuilder) -> WasiCtxBuilder {
+        let mut opened: Vec<(StorePlace, Store)> = Vec::new();
+        // Two names of one file are one store.
+        let open = |place: &StorePlace| {
+            let same =
+                |known: &&(StorePlace, Store)| *place != StorePlace::Memory && known.0 == *place;
+            if let Some((_, store)) = opened.iter().find(same) {
+                return store.clone();
+            }
+            let store = place.store(Path::new(BASE));
+            opened.push((place.clone(), store.clone()));
+            store
+        };
+        let env = |name: &str| std::env::var(name).ok();
+        let mut builder = self.granted.enforce(builder, Path::new(BASE), env, open);
+        for path in &self.own {
+            builder = builder.protect(path);
+        }
+        if let Some((recorder, _)) = &self.learn {
+            builder = builder.observer(recorder.clone());
+        }
+        if let Some((audit, _)) = &self.audit {
+            builder = builder.observer(audit.clone());
+        }
+        builder
+    }
+
+    /// Writes down what was learned, and says what was not noted; after a run, however it ended.
+    pub(crate) fn finish(self, ended: Result<Exit, Failure>) -> Result<Exit, Failure> {
+        let never_ran =
+            ended.as_ref().is_err_and(|f| matches!(f.exit(), Exit::Unreached | Exit::Usage));
+        let learned = match &self.learn {
+            Some((recorder, path)) if !never_ran => self.write_down(recorder, path),
+            _ => Ok(()),
+        };
+        let noted = match &self.audit {
+            Some((audit, path)) => match audit.failure() {
+                Some(error) => Err(cannot("write", "audit log", path, &error)),
+                None => Ok(()),
+            },
+            None => Ok(()),
+        };
+        match ended {
+            Ok(exit) => learned.and(noted).map(|()| exit),
+            Err(failure) => {
+                [learned, noted].into_iter().filter_map(Result::err).for_each(|also| also.print());
+                Err(failure)
+            }
+        }
+    }
+
+    fn write_down(&self, recorder: &Recorder, path: &Path) -> Result<(), Failure> {
+        let policy = recorder.policy(&self.given, Path::new(BASE));
+        replace(path, &policy.render()).map_err(|error| cannot("write", "policy", path, &error))?;
+        let count = policy.needs().len();
+        let grants = if count == 1 { "grant" } else { "grants" };
+        eprintln!("note: wrote {}: {count} {grants} that this run needed", input::name(path));
+        let denied = recorder.denied();
+        for (_, flag) in denied.iter().take(DENIED_LISTED) {
+            eprintln!("note: `{}` was denied, so it is not in it", escape(flag));
+        }
+        if denied.len() > DENIED_LISTED {
+            eprintln!("note: and {} more", denied.len() - DENIED_LISTED);
+        }
+        if recorder.is_incomplete() {
+            eprintln!("note: there was more to learn than is kept: it may not be enough");
+        }
+        Ok(())
+    }
+}
+
+/// Reads a policy.
+pub(crate) fn read(input: &Input) -> Result<Policy, Failure> {
+    let invalid = || {
+        let message = format!("{} is not a valid policy", input.name());
+        Failure::new(Exit::Unreached, message)
+    };
+    let text = std::str::from_utf8(&input.bytes).map_err(|error| invalid().caused_by(error))?;
+    Policy::parse(text).map_err(|error| invalid().caused_by(error))
+}
+
+/// What a policy grants to a guest that is one world.
+fn of_guest(policy: Policy, path: &Path) -> Result<Grants, Failure> {
+    // What a dependency is granted cannot be given to all: they would have more than they should.
+    let Some(name) = policy.components.keys().next() else { return Ok(policy.root) };
+    let message = format!(
+        "cannot enforce {}: it has grants of its own for component {}",
+        input::name(path),
+        quoted(name)
+    );
+    Err(Failure::new(Exit::Unreached, message)
+        .help("the components of a composition run with the same grants in this version"))
+}
+
+fn add_rules(net: &mut NetGrants, flags: &RuleFlags) -> Result<(), Failure> {
+    net.net.extend(list(&flags.allow_net, NetRule::list)?);
+    net.listen.extend(list(&flags.allow_listen, ListenRule::list)?);
+    net.resolve.extend(list(&flags.allow_resolve, ResolveRule::list)?);
+    net.http.extend(list(&flags.allow_http, HttpRule::list)?);
+    Ok(())
+}
+
+fn list<R>(
+    texts: &[String],
+    read: impl Fn(&str) -> Result<Vec<R>, RuleError>,
+) -> Result<Vec<R>, Failure> {
+    let mut rules = Vec::new();
+    for text in texts {
+        let wrong = |error: RuleError| Failure::new(Exit::Usage, error.to_string());
+        rules.extend(read(text).map_err(wrong)?);
+    }
+    Ok(rules)
+}
+
+/// The same with the directories and variables that flags grant.
+fn with_flags(mut grants: Grants, flags: &GrantFlags) -> Grants {
+    grants.dirs.extend(flags.dirs.iter().map(|dir| DirGrant {
+        host: dir.host.display().to_string(),
+        guest: dir.guest.clone(),
+        access: if dir.read_only { Access::ReadOnly } else { Access::ReadWrite },
+    }));
+    let env = flags.env.iter();
+    grants.env.extend(env.map(|e| EnvGrant { name: e.name.clone(), value: e.value.clone() }));
+    grants
+}
+
+/// A log that goes on where an earlier one ended.
+fn audit(path: &Path) -> Result<Audit, Failure> {
+    if input::is_stdin(path) {
+        return Ok(Audit::new(io::stderr()));
+    }
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    file.map(Audit::new).map_err(|error| cannot("open", "audit log", path, &error))
+}
+
+/// Replaces a file as a whole. Nothing that a guest put in its place is followed.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if input::is_stdin(path) {
+        return io::stderr().lock().write_all(text.as_bytes());
+    }
+    let new = path.with_added_extension(format!("{}.new", std::process::id()));
+    let written = File::create_new(&new)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        // Whatever it is, it is not what was wanted.
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+fn cannot(what: &str, kind: &str, path: &Path, error: &io::Error) -> Failure {
+    let name = quoted(&path.to_string_lossy());
+    let message = format!("cannot {what} the {kind} {name}: {}", io_reason(error));
+    Failure::new(Exit::Unreached, message)
+}
