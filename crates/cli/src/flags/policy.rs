@@ -79,7 +79,8 @@ pub(crate) enum PolicyCommand {
     },
     /// Show what is asked for more, and what less; exit with 1 if it is more.
     ///
-    /// Policies are compared rule by rule, as they are written. Of components and modules, what they import is
+    /// Policies are compared rule by rule, as they are written. Of components and modules, what
+    /// they import is
     /// compared; with a file of another kind only which kinds of grants there are.
     Diff {
         /// A policy, or a component or module (binary or text).
