@@ -7,6 +7,7 @@
 mod adapt;
 mod commands;
 mod component_run;
+mod component_survey;
 mod ctrl_c;
 mod entry;
 mod flags;

@@ -1,6 +1,10 @@
-//! `dunlin inspect`: what a module contains, uses, and will ask for.
+//! `dunlin inspect`: what a module or component contains, uses, and will ask for.
+
+use dunlin_module::Features;
+use dunlin_module::component::{Component, is_component};
 
 use crate::Exit;
+use crate::component_survey::ComponentSurvey;
 use crate::flags::InspectFlags;
 use crate::input::{self, Format};
 use crate::plan;
@@ -17,6 +21,17 @@ pub(crate) fn run(flags: &InspectFlags) -> Result<Exit, Failure> {
     };
     if let Some(program) = &program {
         input.bytes = program.module.clone();
+    }
+    if is_component(&input.bytes) {
+        let component = Component::decode(input.bytes.clone(), &Features::default());
+        let survey = ComponentSurvey::new(component.map_err(|error| {
+            Failure::new(Exit::Unreached, format!("{name} is not valid")).caused_by(error)
+        })?);
+        let text = match flags.json {
+            true => format!("{}\n", survey.json()),
+            false => survey.text(&input.title()),
+        };
+        return write_stdout(text).map(|()| Exit::DONE);
     }
     let (title, word) = (input.title(), shell_word(&flags.file.to_string_lossy()));
     let survey = {
