@@ -48,8 +48,6 @@ pub(crate) struct Plan {
     pub(crate) plain: bool,
     /// Whether handles can be inside.
     pub(crate) handles: bool,
-    /// Whether a list or string can be inside, for which lowering allocates.
-    pub(crate) allocates: bool,
     /// What to do.
     pub(crate) op: Op,
 }
@@ -257,7 +255,6 @@ fn primitive(ty: ValueType) -> Plan {
         flat: if is_string { 2 } else { 1 },
         plain,
         handles: false,
-        allocates: is_string,
         op,
     }
 }
@@ -362,7 +359,6 @@ impl Maker {
             flat: flat.min(TOO_FLAT.into()) as u32,
             plain: part.plain,
             handles: part.handles,
-            allocates: part.allocates,
             op: Op::FixedList(id, count),
         })
     }
@@ -386,7 +382,7 @@ impl Plan {
     /// A whole without parts.
     fn empty() -> Plan {
         let op = Op::Record(Box::new([]));
-        Plan { size: 0, align: 1, flat: 0, plain: true, handles: false, allocates: false, op }
+        Plan { size: 0, align: 1, flat: 0, plain: true, handles: false, op }
     }
 
     /// Makes a whole what it has to be with one more part, but for its size.
@@ -395,7 +391,6 @@ impl Plan {
         self.flat = (self.flat + part.flat).min(TOO_FLAT);
         self.plain &= part.plain;
         self.handles |= part.handles;
-        self.allocates |= part.allocates;
     }
 }
 
@@ -412,18 +407,17 @@ fn flags(count: usize) -> Plan {
         // Bits of no flag are dropped on the way.
         plain: matches!(count, 8 | 16 | 32),
         handles: false,
-        allocates: false,
         op: Op::Flags(count as u32),
     }
 }
 
 fn list(element: PlanId, handles: bool) -> Plan {
     let op = Op::List(element);
-    Plan { size: 8, align: 4, flat: 2, plain: false, handles, allocates: true, op }
+    Plan { size: 8, align: 4, flat: 2, plain: false, handles, op }
 }
 
 fn handle(op: Op) -> Plan {
-    Plan { size: 4, align: 4, flat: 1, plain: false, handles: true, allocates: false, op }
+    Plan { size: 4, align: 4, flat: 1, plain: false, handles: true, op }
 }
 
 fn narrow(size: u64) -> Result<u32> {
