@@ -24,6 +24,7 @@ pub(crate) use lower::{Says, add_handle};
 pub(crate) use text::Text;
 
 use crate::component::Component;
+use crate::flags::Flags;
 use crate::plan::{Cases, Field, Plan, PlanId};
 use crate::state::{InstanceId, RootId, State, bug, trap};
 
@@ -39,6 +40,8 @@ pub(crate) struct Side {
     pub(crate) root: RootId,
     /// Whose handles are meant.
     pub(crate) instance: InstanceId,
+    /// What is going on in it.
+    pub(crate) flags: Flags,
     pub(crate) encoding: StringEncoding,
     pub(crate) memory: Option<Memory>,
     pub(crate) realloc: Option<Realloc>,
@@ -200,11 +203,16 @@ fn unaligned() -> Error {
 /// A number as a `char`.
 #[inline]
 pub(crate) fn to_char(bits: u32) -> Result<char> {
-    char::from_u32(bits).ok_or_else(|| trap("invalid `char` bit pattern"))
+    char::from_u32(bits).ok_or_else(bad_char)
 }
 
 #[cold]
-fn bad_tag() -> Error {
+pub(crate) fn bad_char() -> Error {
+    trap("invalid `char` bit pattern")
+}
+
+#[cold]
+pub(crate) fn bad_tag() -> Error {
     trap("invalid variant discriminant")
 }
 

@@ -1,15 +1,16 @@
 //! Components, ready to be instantiated: what decoding found, the core modules, and the copy plans.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dunlin_engine::{Engine, Error, ErrorKind, Module, Result};
 use dunlin_module::component as description;
 use dunlin_module::component::{
-    FuncTypeIndex, LeafKind, ResourceIndex, StaticModuleIndex, ValueType,
+    FuncTypeIndex, LeafKind, ResourceIndex, StaticModuleIndex, TrampolineIndex, ValueType,
 };
 
 use crate::plan::Plans;
+use crate::traits::Traits;
 use crate::types::{FuncType, Type};
 
 /// A validated component for one engine. Cheap to clone, and good for any number of stores.
@@ -21,6 +22,9 @@ struct Inner {
     description: description::Component,
     modules: Box<[Module]>,
     plans: Plans,
+    traits: Traits,
+    /// Modules of adapters, each at the first trampoline that one of them is.
+    adapters: Box<[OnceLock<Module>]>,
 }
 
 impl Component {
@@ -43,8 +47,11 @@ impl Component {
                 error.context(format_args!("core module at offset {:#x}", range.start))
             })
         });
-        let modules = modules.collect::<Result<_>>()?;
-        Ok(Component(Arc::new(Inner { engine: engine.clone(), description, modules, plans })))
+        let modules: Box<[Module]> = modules.collect::<Result<_>>()?;
+        let traits = Traits::new(&description, &modules);
+        let adapters = description.trampolines.iter().map(|_| OnceLock::new()).collect();
+        let engine = engine.clone();
+        Ok(Component(Arc::new(Inner { engine, description, modules, plans, traits, adapters })))
     }
 
     /// Whether bytes are those of a component, and not of a core module.
@@ -70,6 +77,21 @@ impl Component {
 
     pub(crate) fn plans(&self) -> &Plans {
         &self.0.plans
+    }
+
+    /// What of it matters for calls.
+    pub(crate) fn traits(&self) -> &Traits {
+        &self.0.traits
+    }
+
+    /// The place of the module of adapters of which this trampoline is the first.
+    pub(crate) fn adapters(&self, first: TrampolineIndex) -> Option<&OnceLock<Module>> {
+        self.0.adapters.get(first.index())
+    }
+
+    /// Whether tasks of it keep something for themselves.
+    pub(crate) fn has_context(&self) -> bool {
+        self.0.traits.has_context
     }
 
     pub(crate) fn module(&self, index: StaticModuleIndex) -> Option<&Module> {

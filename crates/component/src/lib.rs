@@ -21,10 +21,12 @@
 )]
 
 mod abi;
+mod adapter;
 mod call;
 mod component;
 #[doc(hidden)]
 pub mod declare;
+mod flags;
 mod func;
 mod handles;
 mod host;
@@ -35,6 +37,7 @@ mod linker;
 mod plan;
 mod resource;
 mod state;
+mod traits;
 mod trampoline;
 mod types;
 mod val;

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use dunlin_engine::raw::RawStore;
-use dunlin_engine::{Error, Func, Result, Trap};
+use dunlin_engine::raw::{RawStore, SlotFunc};
+use dunlin_engine::{Error, Result, Trap};
 use dunlin_module::component::ResourceIndex;
 
 use crate::component::Component;
+use crate::flags::Flags;
 use crate::handles::HandleTable;
 
 /// What a destructor of the host does with the representation of a resource.
@@ -37,7 +38,8 @@ pub(crate) struct State {
     roots: Vec<Root>,
     types: Vec<ResourceType>,
     host_types: HashMap<HostType, ResourceTypeId>,
-    /// What the task that runs keeps for itself (`context.get`, `context.set`).
+    /// What the task that runs keeps for itself (`context.get`, `context.set`); no task of a component
+    /// without these builtins ever sees it.
     pub(crate) context: [u64; 2],
     /// Calls that are going on and that lend or borrow, innermost last.
     pub(crate) scopes: Vec<Scope>,
@@ -57,10 +59,7 @@ pub(crate) enum HostType {
 #[derive(Debug)]
 struct InstanceState {
     handles: HandleTable,
-    /// Whether it may call out of itself.
-    may_leave: bool,
-    /// Whether a call into it has not come back, be it because it goes on or because it trapped.
-    entered: bool,
+    flags: Flags,
     /// How often it asked that no asynchronous call begins, without taking it back.
     backpressure: u16,
 }
@@ -85,7 +84,7 @@ pub(crate) enum Destructor {
     /// Nothing.
     None,
     /// A core function of the instance that defines the type is called.
-    Guest(Func),
+    Guest(SlotFunc),
     /// The host is called.
     Host(HostDestructor),
 }
@@ -120,17 +119,13 @@ pub(crate) fn bug() -> Error {
 
 impl State {
     /// Makes room for a component and all its instances, which are usable from now on.
-    pub(crate) fn add_root(&mut self, component: &Component) -> RootId {
+    pub(crate) fn add_root(&mut self, component: &Component, flags: Vec<Flags>) -> RootId {
         let first = InstanceId(self.instances.len() as u32);
-        for _ in &component.description().instances {
-            let handles = HandleTable::default();
-            self.instances.push(InstanceState {
-                handles,
-                may_leave: true,
-                entered: false,
-                backpressure: 0,
-            });
-        }
+        self.instances.extend(flags.into_iter().map(|flags| InstanceState {
+            handles: HandleTable::default(),
+            flags,
+            backpressure: 0,
+        }));
         let resources = vec![None; component.description().resources.len()];
         let root = RootId(self.roots.len() as u32);
         self.roots.push(Root { first, resources });
@@ -229,20 +224,9 @@ impl State {
         Ok(&mut self.instance(id)?.handles)
     }
 
-    /// Fails unless an instance may call out of itself.
-    #[inline]
-    pub(crate) fn check_may_leave(&mut self, id: InstanceId) -> Result<()> {
-        if self.instance(id)?.may_leave {
-            return Ok(());
-        }
-        Err(trap("cannot leave component instance"))
-    }
-
-    /// Says whether an instance may call out of itself.
-    #[inline]
-    pub(crate) fn set_may_leave(&mut self, id: InstanceId, may: bool) -> Result<()> {
-        self.instance(id)?.may_leave = may;
-        Ok(())
+    /// What is going on in an instance.
+    pub(crate) fn flags(&mut self, id: InstanceId) -> Result<Flags> {
+        Ok(self.instance(id)?.flags)
     }
 
     /// Counts up or down how often an instance asked for peace.
@@ -251,29 +235,6 @@ impl State {
         let count = instance.backpressure;
         let changed = if more { count.checked_add(1) } else { count.checked_sub(1) };
         instance.backpressure = changed.ok_or_else(|| trap("backpressure counter overflow"))?;
-        Ok(())
-    }
-
-    /// Begins a call into all of these instances, the callee and those around it.
-    #[inline]
-    pub(crate) fn enter(&mut self, ids: &[InstanceId]) -> Result<()> {
-        for &id in ids {
-            if self.instance(id)?.entered {
-                return Err(trap("cannot enter component instance"));
-            }
-        }
-        for &id in ids {
-            self.instance(id)?.entered = true;
-        }
-        Ok(())
-    }
-
-    /// Ends a call that [`State::enter`] began, unless it trapped: then nobody may enter again.
-    #[inline]
-    pub(crate) fn exit(&mut self, ids: &[InstanceId]) -> Result<()> {
-        for &id in ids {
-            self.instance(id)?.entered = false;
-        }
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 //!
 //! Everything here is safe, and checked like the rest of the API, but may change in any release.
 
+mod slots;
+
 use std::any::Any;
 use std::sync::Arc;
 
@@ -15,15 +17,23 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::externs::Extern;
 use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
+use crate::global::Global;
 use crate::instance::{self, Instance};
 use crate::memory::Memory;
 use crate::module::Module;
 
 pub use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS};
 pub use dunlin_vm::{Budget, Resource, StoreId};
+pub use slots::SlotFunc;
+use slots::Way;
 
 /// A store whose host data has a type that is not known here.
 pub struct RawStore<'a>(&'a mut vm::Store);
+
+/// Whether exceptions can begin in code of a module: it has tags, its own or imported ones.
+pub fn has_tags(module: &Module) -> bool {
+    !module.decoded().tags.is_empty()
+}
 
 /// A store as it is seen from below.
 #[inline]
@@ -141,6 +151,45 @@ impl RawStore<'_> {
         Ok(self.0.call(func.0, slots)?)
     }
 
+    /// A function to be called with slots again and again.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn slot_func(&self, func: Func) -> Result<SlotFunc> {
+        Ok(SlotFunc { func, way: Way::of(self.0.func_type(func.0)?) })
+    }
+
+    /// As [`RawStore::call`], with numbers in registers if they are few and nothing is in the way.
+    #[inline]
+    pub fn call_slots(&mut self, func: &SlotFunc, slots: &mut [u64]) -> Result<()> {
+        match func.way.call(self, func.func, slots)? {
+            true => Ok(()),
+            false => self.call(func.func, slots),
+        }
+    }
+
+    /// The bits of a global that holds a number.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    #[inline]
+    pub fn number(&self, global: Global) -> Result<u64> {
+        let [bits, _] = self.0.global_get(global.0)?;
+        Ok(bits)
+    }
+
+    /// Changes a global that holds a number.
+    ///
+    /// # Errors
+    ///
+    /// If it is constant or belongs to another store.
+    #[inline]
+    pub fn set_number(&mut self, global: Global, bits: u64) -> Result<()> {
+        Ok(self.0.global_set(global.0, [bits, 0])?)
+    }
+
     /// Calls a function of known type.
     #[inline]
     pub fn call_typed<P: WasmParams, R: WasmResults>(
@@ -149,21 +198,6 @@ impl RawStore<'_> {
         params: P,
     ) -> Result<R> {
         func.call_raw(self.0, params)
-    }
-
-    /// Calls a function with numbers in registers, if it takes and gives such and nothing is in the way;
-    /// the result's bits by kind: integer, float.
-    #[inline]
-    pub fn call_numbers<const FLOATS: bool>(
-        &mut self,
-        func: Func,
-        numbers: &Numbers,
-    ) -> Result<Option<(u64, f64)>> {
-        match self.0.call_numbers::<FLOATS>(func.0, numbers) {
-            vm::Called::Returned(int, float) => Ok(Some((int, float))),
-            vm::Called::Failed(error) => Err(error.into()),
-            vm::Called::Not => Ok(None),
-        }
     }
 
     /// A function of the host that takes its parameters from slots and leaves its results there.

@@ -309,6 +309,7 @@ impl Store {
 
 /// Globals. A value takes one or two slots, low first; the second is 0 unless the type is `v128`.
 impl Store {
+    #[inline]
     fn global(&self, global: Global) -> Result<GlobalPlace, Misuse> {
         Ok(self.globals[global.index_in(self.id)?])
     }
@@ -359,6 +360,7 @@ impl Store {
     /// # Errors
     ///
     /// If it belongs to another store.
+    #[inline]
     pub fn global_get(&self, global: Global) -> Result<[u64; 2], Misuse> {
         let place = self.global(global)?;
         // SAFETY: V2, V3: storage of globals lives as long as the store.
@@ -372,6 +374,7 @@ impl Store {
     /// # Errors
     ///
     /// If it belongs to another store or is immutable, or `value` is not of its type.
+    #[inline]
     pub fn global_set(&mut self, global: Global, value: [u64; 2]) -> Result<(), Misuse> {
         let place = self.global(global)?;
         if !place.ty.mutable {
@@ -384,6 +387,7 @@ impl Store {
     }
 }
 
+#[inline]
 fn joined([low, high]: [u64; 2]) -> u128 {
     u128::from(low) | u128::from(high) << 64
 }
