@@ -24,6 +24,9 @@ fn main() -> Result<()> {
 }
 
 fn measure(name: &str, config: &Config) -> Result<()> {
+    if !measure::is_wanted(name) {
+        return Ok(());
+    }
     let engine = Engine::new(config)?;
     let binary = dunlin_script::wat_to_wasm(GUEST, None).expect("text of a component");
     let component = Component::new(&engine, binary)?;

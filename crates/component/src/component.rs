@@ -89,11 +89,6 @@ impl Component {
         self.0.adapters.get(first.index())
     }
 
-    /// Whether tasks of it keep something for themselves.
-    pub(crate) fn has_context(&self) -> bool {
-        self.0.traits.has_context
-    }
-
     pub(crate) fn module(&self, index: StaticModuleIndex) -> Option<&Module> {
         self.0.modules.get(index.index())
     }

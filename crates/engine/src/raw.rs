@@ -6,7 +6,6 @@
 mod slots;
 
 use std::any::Any;
-use std::sync::Arc;
 
 use dunlin_module::FuncType;
 use dunlin_vm as vm;
@@ -22,7 +21,7 @@ use crate::instance::{self, Instance};
 use crate::memory::Memory;
 use crate::module::Module;
 
-pub use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS};
+use dunlin_code::native::{Passed, params};
 pub use dunlin_vm::{Budget, Resource, StoreId};
 pub use slots::SlotFunc;
 use slots::Way;
@@ -212,8 +211,8 @@ impl RawStore<'_> {
         Ok(Func(self.0.host_func(ty, HostFn::new(Slots(f)))?))
     }
 
-    /// As [`RawStore::host_func`], for a function that takes and gives numbers alone, which native code
-    /// passes in registers if they are few: slots holds one for each parameter, or one for the result.
+    /// As [`RawStore::host_func`], for a function that takes and gives numbers alone, which native code calls
+    /// without a detour: slots holds one for each parameter, or one for the result.
     ///
     /// # Errors
     ///
@@ -222,12 +221,7 @@ impl RawStore<'_> {
     where
         F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
     {
-        let kinds: Arc<[bool]> = ty
-            .params
-            .iter()
-            .map(|ty| matches!(ty, dunlin_module::ValType::F32 | dunlin_module::ValType::F64))
-            .collect();
-        let function = NumberSlots { f, floats: kinds };
+        let function = NumberSlots { f, params: params(ty).map(|(_, passed)| passed).collect() };
         Ok(Func(self.0.host_func(ty, HostFn::of_numbers(function))?))
     }
 }
@@ -261,8 +255,8 @@ where
 /// A function on slots that hold nothing but numbers.
 struct NumberSlots<F> {
     f: F,
-    /// For each parameter, whether it is a float.
-    floats: Arc<[bool]>,
+    /// Where native code passes each parameter.
+    params: Box<[Passed]>,
 }
 
 impl<F> HostFunction for NumberSlots<F>
@@ -286,17 +280,41 @@ where
         (store, _): (&mut vm::Store, Option<vm::InstanceHandle>),
         numbers: Numbers,
     ) -> Result<u64, vm::HostError> {
-        let mut slots = [0; INT_PARAMS + FLOAT_PARAMS];
-        let (mut ints, mut floats) = (numbers.ints.iter(), numbers.floats.iter());
-        for (slot, &float) in slots.iter_mut().zip(&*self.floats) {
-            // Floats of 32 bits travel in the lower half, as they do in slots.
-            *slot = if float {
-                floats.next().map_or(0, |float| float.to_bits())
-            } else {
-                ints.next().copied().unwrap_or(0)
-            };
+        let mut slots = [0; SLOTS];
+        if self.params.len() > SLOTS {
+            return self.call_many(store, &numbers);
         }
+        fill(&mut slots, &self.params, store, &numbers);
         (self.f)(RawStore(store), &mut slots)?;
         Ok(slots[0])
+    }
+}
+
+impl<F> NumberSlots<F>
+where
+    F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
+{
+    #[cold]
+    fn call_many(&self, store: &mut vm::Store, numbers: &Numbers) -> Result<u64, vm::HostError> {
+        let mut slots = vec![0; self.params.len()];
+        fill(&mut slots, &self.params, store, numbers);
+        (self.f)(RawStore(store), &mut slots)?;
+        Ok(slots.first().copied().unwrap_or(0))
+    }
+}
+
+/// Slots of most functions: as many as functions of components take at most.
+const SLOTS: usize = 17;
+
+/// Puts parameters into slots from where native code passes them.
+#[inline(always)]
+fn fill(slots: &mut [u64], params: &[Passed], store: &vm::Store, numbers: &Numbers) {
+    for (i, (slot, passed)) in slots.iter_mut().zip(params).enumerate() {
+        *slot = match *passed {
+            Passed::Int(at) => numbers.ints.get(usize::from(at)).copied().unwrap_or(0),
+            // Floats of 32 bits travel in the lower half, as they do in slots.
+            Passed::Float(at) => numbers.floats.get(usize::from(at)).map_or(0, |f| f.to_bits()),
+            Passed::Spilled(_) => store.spilled(i),
+        };
     }
 }

@@ -212,9 +212,10 @@ impl<'a> Copy<'a> {
         {
             let bytes = utf8.len();
             let target = self.lower().realloc(0, 0, 1, bytes as u32)?;
-            // What realloc did cannot have reached the string, unless both share a memory.
-            let source = self.from.bytes(&self.store)?;
-            Text::load(source, encoding, at, len, outside)?;
+            if self.from.memory == self.to.memory {
+                // What realloc did can have reached the string.
+                Text::load(self.from.bytes(&self.store)?, encoding, at, len, outside)?;
+            }
             self.bytes(at, target, bytes as u64)?;
             return self.lower().pair(to, target, bytes as u32);
         }

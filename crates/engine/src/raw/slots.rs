@@ -1,15 +1,18 @@
 //! Functions that are called with slots again and again: how their numbers get into registers is worked out
 //! once.
 
+use std::sync::Arc;
+
+use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS, Passed, params};
 use dunlin_module::{FuncType, ValType};
 use dunlin_vm::{Called, Numbers};
 
-use super::{FLOAT_PARAMS, INT_PARAMS, RawStore};
+use super::RawStore;
 use crate::error::Result;
 use crate::func::Func;
 
 /// A function to be called with slots again and again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SlotFunc {
     pub(super) func: Func,
     pub(super) way: Way,
@@ -23,14 +26,14 @@ impl SlotFunc {
 }
 
 /// How slots and registers correspond.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Way {
     /// Not at all.
     Slots,
-    /// Parameters are integers.
+    /// Parameters are few integers.
     Ints(Given),
-    /// Parameters are so many, and those are floats whose bit is set.
-    Numbers { count: usize, floats: u16, given: Given },
+    /// Each parameter is passed so.
+    Numbers(Arc<[Passed]>, Given),
 }
 
 /// What a function returns.
@@ -72,30 +75,21 @@ impl Given {
 impl Way {
     pub(super) fn of(ty: &FuncType) -> Way {
         let Some(given) = Given::of(&ty.results) else { return Way::Slots };
-        let (mut ints, mut floats, mut is_float) = (0, 0, 0);
-        for (i, ty) in ty.params.iter().enumerate() {
-            match ty {
-                ValType::I32 | ValType::I64 => ints += 1,
-                ValType::F32 | ValType::F64 if i < u16::BITS as usize => {
-                    floats += 1;
-                    is_float |= 1 << i;
-                }
-                _ => return Way::Slots,
-            }
+        let is_int = |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64);
+        let is_number = |ty: &ValType| is_int(ty) || matches!(ty, ValType::F32 | ValType::F64);
+        if ty.params.len() <= INT_PARAMS && ty.params.iter().all(is_int) {
+            return Way::Ints(given);
         }
-        match (ints, floats) {
-            (0..=INT_PARAMS, 0) => Way::Ints(given),
-            (0..=INT_PARAMS, 1..=FLOAT_PARAMS) => {
-                Way::Numbers { count: ty.params.len(), floats: is_float, given }
-            }
-            _ => Way::Slots,
+        if ty.params.iter().all(is_number) {
+            return Way::Numbers(params(ty).map(|(_, passed)| passed).collect(), given);
         }
+        Way::Slots
     }
 
     /// Calls a function with numbers in registers, unless something is in the way.
     #[inline(always)]
     pub(super) fn call(
-        self,
+        &self,
         store: &mut RawStore<'_>,
         func: Func,
         slots: &mut [u64],
@@ -108,9 +102,8 @@ impl Way {
                 let numbers = Numbers { ints: *ints, floats: [0.0; FLOAT_PARAMS] };
                 (store.0.call_numbers::<false>(func.0, &numbers), given)
             }
-            Way::Numbers { count, floats, given } => {
-                let Some(slots) = slots.get(..count) else { return Ok(false) };
-                let numbers = spread(slots, floats);
+            Way::Numbers(params, given) => {
+                let numbers = spread(slots, params, store);
                 (store.0.call_numbers::<true>(func.0, &numbers), given)
             }
         };
@@ -125,17 +118,22 @@ impl Way {
     }
 }
 
-/// Slots, of which those with a bit in `floats` are floats, as numbers.
-fn spread(slots: &[u64], floats: u16) -> Numbers {
+/// Slots as numbers, in registers and spilled.
+fn spread(slots: &[u64], params: &[Passed], store: &mut RawStore<'_>) -> Numbers {
     let mut numbers = Numbers { ints: [0; INT_PARAMS], floats: [0.0; FLOAT_PARAMS] };
-    let (mut ints, mut reals) = (numbers.ints.iter_mut(), numbers.floats.iter_mut());
-    for (i, &slot) in slots.iter().enumerate() {
-        if floats >> i & 1 == 0 {
-            if let Some(int) = ints.next() {
-                *int = slot;
+    for (i, (&slot, passed)) in slots.iter().zip(params).enumerate() {
+        match *passed {
+            Passed::Int(at) => {
+                if let Some(int) = numbers.ints.get_mut(usize::from(at)) {
+                    *int = slot;
+                }
             }
-        } else if let Some(real) = reals.next() {
-            *real = f64::from_bits(slot);
+            Passed::Float(at) => {
+                if let Some(float) = numbers.floats.get_mut(usize::from(at)) {
+                    *float = f64::from_bits(slot);
+                }
+            }
+            Passed::Spilled(_) => store.0.spill(i, slot),
         }
     }
     numbers

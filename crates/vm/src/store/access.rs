@@ -34,6 +34,7 @@ type MemoryPair<'a> = (&'a [u8], &'a mut [u8]);
 
 /// Memories.
 impl Store {
+    #[inline]
     fn memory(&self, memory: Memory) -> Result<&MemoryInstance, Misuse> {
         Ok(&self.memories[memory.index_in(self.id)?])
     }
@@ -123,6 +124,7 @@ impl Store {
     /// # Errors
     ///
     /// If it belongs to another store.
+    #[inline]
     pub fn memory_data(&self, memory: Memory) -> Result<&[u8], Misuse> {
         Ok(self.memory(memory)?.bytes())
     }
@@ -132,6 +134,7 @@ impl Store {
     /// # Errors
     ///
     /// If it belongs to another store.
+    #[inline]
     pub fn memory_data_mut(&mut self, memory: Memory) -> Result<&mut [u8], Misuse> {
         let index = memory.index_in(self.id)?;
         Ok(self.memories[index].bytes_mut())
@@ -157,6 +160,7 @@ impl Store {
     /// # Errors
     ///
     /// If one belongs to another store.
+    #[inline]
     pub fn memory_pair(
         &mut self,
         from: Memory,
