@@ -7,7 +7,7 @@ use dunlin_engine::raw::{RawStore, Resource};
 use dunlin_engine::{Error, ErrorKind, Func, Result};
 use dunlin_module::component::{FuncTypeIndex, ResourceIndex};
 
-use crate::abi::{Copy, LiftContext, LowerContext, Place, Says, Side};
+use crate::abi::{Copy, LiftContext, LowerContext, Place, Says, Side, work};
 use crate::handles::Handle;
 use crate::plan::{FuncPlan, MAX_FLAT_PARAMS, Plan, PlanId};
 use crate::state::{Destructor, InstanceId, ResourceTypeId, RootId, Scope, State, bug, trap};
@@ -104,16 +104,17 @@ fn scoped<R>(
     let scopes = &mut store.companion::<State>().scopes;
     let depth = scopes.len();
     scopes.push(Scope::default());
-    match f(store) {
-        Ok(result) => {
-            store.companion::<State>().end_scope()?;
-            Ok(result)
-        }
-        Err(error) => {
-            store.companion::<State>().scopes.truncate(depth);
-            Err(error)
-        }
+    let result = f(store);
+    let state = store.companion::<State>();
+    let charged = state.scopes.get(depth).map_or(0, |scope| scope.charged);
+    let result = result.and_then(|result| state.end_scope().map(|()| result));
+    if result.is_err() {
+        state.scopes.truncate(depth);
     }
+    if charged > 0 {
+        store.budget().release(Resource::Bytes, charged);
+    }
+    result
 }
 
 /// Calls a function of a guest for the host. `lower` writes parameters to where it is told, `lift` reads the
@@ -145,7 +146,12 @@ pub(crate) fn call_guest<R>(
         if let Err(error) = lower(&mut cx, plan, place) {
             if error.kind() == ErrorKind::Misuse {
                 // The guest has not run, and is not to blame.
-                store.companion::<State>().exit(&lifted.enter)?;
+                let state = store.companion::<State>();
+                state.exit(&lifted.enter)?;
+                if plan.borrows {
+                    let scope = state.scopes.len().saturating_sub(1) as u32;
+                    state.handles(side.instance)?.end_borrows(scope);
+                }
             }
             return Err(error);
         }
@@ -162,9 +168,11 @@ pub(crate) fn call_guest<R>(
         store.spend_fuel(work)?;
         post_return(store, lifted, &mut slots)?;
         Ok(result)
-    })?;
+    });
     let state = store.companion::<State>();
+    // The host may carry on after a trap, and whoever has called it.
     state.context = context;
+    let result = result?;
     state.exit(&lifted.enter)?;
     Ok(result)
 }
@@ -279,18 +287,22 @@ pub(crate) fn call_between(
                 to_slots: &mut *slots,
             };
             let value = caller.side.plan(id);
+            // The caller's `realloc` is a part of the caller's task.
+            let theirs = mem::replace(&mut copy.store.companion::<State>().context, context);
             let from = match plan.spills_result() {
                 true => Place::Memory(callee_slots[0] as u32),
                 false => Place::Slots(0),
             };
             if let Place::Memory(at) = from {
                 copy.check_source(at, value)?;
+                copy.store.spend_fuel(work(value.size.into()))?;
             }
             let to = to.map_or(Place::Slots(0), Place::Memory);
             if let Place::Memory(at) = to {
                 copy.check_target(at, value)?;
             }
             copy.planned(value, from, to)?;
+            copy.store.companion::<State>().context = theirs;
         }
         caller.finish(slots)?;
         post_return(store, callee, &mut callee_slots)
@@ -360,11 +372,18 @@ pub(crate) fn drop_resource(
         Destructor::Guest(func) => {
             let mut slots = [u64::from(rep)];
             // A destructor is called like an exported function, unless its own instance drops.
-            let enter = definer.filter(|definer| caller != Some(*definer));
-            let enter = enter.as_slice();
-            store.companion::<State>().enter(enter)?;
-            store.call(func, &mut slots)?;
-            store.companion::<State>().exit(enter)
+            let enter =
+                definer.map_or(Vec::new(), |definer| state.entered_by_drop(caller, definer));
+            state.enter(&enter)?;
+            let own = enter.is_empty();
+            let context = if own { state.context } else { mem::take(&mut state.context) };
+            let result = store.call(func, &mut slots);
+            let state = store.companion::<State>();
+            if !own {
+                state.context = context;
+            }
+            result?;
+            state.exit(&enter)
         }
     }
 }

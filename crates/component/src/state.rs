@@ -57,6 +57,8 @@ pub(crate) enum HostType {
 #[derive(Debug)]
 struct InstanceState {
     handles: HandleTable,
+    /// What it is nested in.
+    parent: Option<InstanceId>,
     /// Whether it may call out of itself.
     may_leave: bool,
     /// Whether a call into it has not come back, be it because it goes on or because it trapped.
@@ -97,6 +99,13 @@ pub(crate) struct Scope {
     pub(crate) borrowed: u32,
     /// What the caller has lent, as often as it has.
     pub(crate) lent: Vec<(InstanceId, u32)>,
+    /// Bytes that the store was charged for that.
+    pub(crate) charged: u64,
+}
+
+impl Scope {
+    /// Bytes that are charged for something lent.
+    pub(crate) const LENT_BYTES: u64 = 16;
 }
 
 impl fmt::Debug for ResourceType {
@@ -122,10 +131,11 @@ impl State {
     /// Makes room for a component and all its instances, which are usable from now on.
     pub(crate) fn add_root(&mut self, component: &Component) -> RootId {
         let first = InstanceId(self.instances.len() as u32);
-        for _ in &component.description().instances {
+        for instance in &component.description().instances {
             let handles = HandleTable::default();
             self.instances.push(InstanceState {
                 handles,
+                parent: instance.parent.map(|parent| InstanceId(first.0 + parent.0)),
                 may_leave: true,
                 entered: false,
                 backpressure: 0,
@@ -275,6 +285,23 @@ impl State {
             self.instance(id)?.entered = false;
         }
         Ok(())
+    }
+
+    /// What a destructor enters that `caller`, or the host, calls: the instance that defines the type, and
+    /// what it is nested in and the caller is not; nothing if an instance drops what is its own.
+    pub(crate) fn entered_by_drop(
+        &self,
+        caller: Option<InstanceId>,
+        definer: InstanceId,
+    ) -> Vec<InstanceId> {
+        if caller == Some(definer) {
+            return Vec::new();
+        }
+        let parent = |id: &InstanceId| self.instances.get(id.0 as usize)?.parent;
+        let around = |id: Option<InstanceId>| std::iter::successors(id, parent);
+        let entered = around(parent(&definer));
+        let entered = entered.filter(|id| around(caller).all(|other| other != *id));
+        std::iter::once(definer).chain(entered).collect()
     }
 
     /// Ends the innermost scope: what was lent is back, and nothing may be borrowed any more.

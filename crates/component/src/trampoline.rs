@@ -187,7 +187,9 @@ fn is_direct(callee: &Lifted, lowered: &Lowered) -> bool {
     let plan = lowered.plan();
     let plans = lowered.side.component.plans();
     let values = plan.fields().iter().map(|field| field.plan).chain(plan.result);
-    !callee.async_
+    // Only what is around both is entered by now, and stays so after a trap.
+    callee.side.root == lowered.side.root
+        && !callee.async_
         && !lowered.async_
         && callee.post_return.is_none()
         && !callee.calls_out
