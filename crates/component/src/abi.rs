@@ -11,6 +11,7 @@
 mod copy;
 mod lift;
 mod lower;
+mod piece;
 mod text;
 
 use dunlin_engine::raw::RawStore;

@@ -68,7 +68,8 @@ impl Making<'_> {
 
     /// Makes those of the functions that a core instance imports that are adapters.
     pub(crate) fn adapters<'i>(&mut self, items: impl Iterator<Item = &'i CoreItem>) -> Result<()> {
-        if !self.component.engine().features().mutable_global || self.component.traits().has_context {
+        if !self.component.engine().features().mutable_global || self.component.traits().has_context
+        {
             return Ok(());
         }
         let mut group = Group::default();
@@ -89,7 +90,8 @@ impl Making<'_> {
         let description = component.description();
         let made = self.trampolines.get(index.index()).ok_or_else(bug)?.is_some();
         let trampoline = description.trampolines.get(index.index()).ok_or_else(bug)?;
-        let TrampolineKind::Lower { func: FuncRef::Lifted(lift), ty, options } = &trampoline.kind else {
+        let TrampolineKind::Lower { func: FuncRef::Lifted(lift), ty, options } = &trampoline.kind
+        else {
             return Ok(());
         };
         let options = description.options.get(options.index()).ok_or_else(bug)?;

@@ -11,10 +11,10 @@ use dunlin_module::component::{
 use crate::call::{
     Lifted, Lowered, Source, call_between, contained, resource_drop, resource_new, resource_rep,
 };
+use crate::flags::cannot_enter;
 use crate::host::HostFunction;
 use crate::instantiate::Making;
 use crate::link::Target;
-use crate::flags::cannot_enter;
 use crate::state::{State, bug, trap};
 
 impl Making<'_> {

@@ -9,7 +9,7 @@ use dunlin_module::component::{DefinedType, ResourceIndex, ValueType};
 use super::{Place, Side, Text, bad_tag, needs_async, range, read, to_char, unaligned, work};
 use crate::plan::{Cases, Field, MAX_BYTES, Op, Plan, PlanId};
 use crate::resource::ResourceAny;
-use crate::state::{HostType, InstanceId, ResourceTypeId, RootId, State, bug, trap};
+use crate::state::{HostType, InstanceId, ResourceTypeId, RootId, Scope, State, bug, trap};
 use crate::val::Val;
 
 /// Reads values of a guest: of its parameters when it calls the host, of its results when it was called.
@@ -132,6 +132,7 @@ impl<'a> LiftContext<'a> {
         resource: ResourceIndex,
     ) -> Result<(ResourceTypeId, u32)> {
         let index = self.bits(place, 4)? as u32;
+        self.charge(Scope::LENT_BYTES)?;
         lend(self.state, self.side.root, self.side.instance, index, resource)
     }
 
@@ -156,7 +157,11 @@ impl<'a> LiftContext<'a> {
 
     /// Fails unless `ty` is the resource type of the host that `key` stands for.
     pub(crate) fn check_host_type(&self, ty: ResourceTypeId, key: HostType) -> Result<()> {
-        if self.state.find_host_resource(key) == Some(ty) { Ok(()) } else { Err(bug()) }
+        if self.state.find_host_resource(key) == Some(ty) {
+            return Ok(());
+        }
+        // Functions are linked by their types, in which all resources are alike.
+        Err(trap("the resource is of another type than the host expects"))
     }
 
     /// A resource as the host has it when it does not know its type.

@@ -2,8 +2,9 @@
 
 use dunlin_engine::{Error, FuncType};
 use wasm_encoder::{
-    BlockType, Catch, CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalType, ImportSection, InstructionSink, Module, NameSection, TypeSection, ValType,
+    BlockType, Catch, CodeSection, EntityType, ExportKind, ExportSection, Function,
+    FunctionSection, GlobalType, ImportSection, InstructionSink, Module, NameSection, TypeSection,
+    ValType,
 };
 
 use crate::call::escaped;
@@ -270,7 +271,12 @@ impl Body<'_> {
             Pass::Char => {
                 // Below the surrogates, or above them and not beyond the last.
                 self.out.local_get(local).i32_const(0xd800).i32_ge_u();
-                self.out.local_get(local).i32_const(0xe000).i32_sub().i32_const(0x10_2000).i32_ge_u();
+                self.out
+                    .local_get(local)
+                    .i32_const(0xe000)
+                    .i32_sub()
+                    .i32_const(0x10_2000)
+                    .i32_ge_u();
                 self.out.i32_and();
                 self.fail_if(Failure::Char);
             }
