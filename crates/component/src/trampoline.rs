@@ -118,8 +118,10 @@ impl Making<'_> {
     /// Who calls what, for whoever wants to know.
     fn source(&self, instance: ComponentInstanceIndex, func: FuncRef) -> Source {
         let description = self.component.description();
-        let component =
-            description.instances.get(instance.index()).and_then(|instance| instance.name.clone());
+        // What the outermost calls itself is no name that a policy knows it by.
+        let nested = description.instances.get(instance.index());
+        let component = nested.filter(|nested| nested.parent.is_some());
+        let component = component.and_then(|nested| nested.name.clone());
         let nobody = || Arc::<str>::from("function");
         let (interface, function) = match func {
             FuncRef::Lifted(_) => (None, nobody()),

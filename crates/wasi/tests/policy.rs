@@ -145,7 +145,7 @@ fn under(
     observer: Arc<dyn dunlin_wasi::host::Observer>,
 ) -> (Guest, Vec<String>) {
     let builder = WasiCtx::builder().observer(observer);
-    let open = |place: &StorePlace| place.store(base);
+    let open = |_: &str, place: &StorePlace| place.store(base);
     let env = |name: &str| (name != "UNSET").then(|| format!("host's {name}"));
     let builder = policy.root.enforce(builder, base, env, open);
     let names = policy.root.dirs.iter().map(|dir| dir.guest.clone()).collect();
