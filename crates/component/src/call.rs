@@ -29,8 +29,6 @@ pub(crate) struct Lifted {
     pub(crate) name: Arc<str>,
     /// Whether its values travel as the asynchronous ABI says.
     pub(crate) async_: bool,
-    /// Whether its instance can call out of itself.
-    pub(crate) calls_out: bool,
     /// Whether tasks of its component keep something for themselves.
     pub(crate) has_context: bool,
 }

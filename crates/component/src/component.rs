@@ -9,6 +9,7 @@ use dunlin_module::component::{
     FuncTypeIndex, LeafKind, ResourceIndex, StaticModuleIndex, TrampolineIndex, ValueType,
 };
 
+use crate::adapter::Adapters;
 use crate::plan::Plans;
 use crate::traits::Traits;
 use crate::types::{FuncType, Type};
@@ -23,8 +24,8 @@ struct Inner {
     modules: Box<[Module]>,
     plans: Plans,
     traits: Traits,
-    /// Modules of adapters, each at the first trampoline that one of them is.
-    adapters: Box<[OnceLock<Module>]>,
+    /// Adapters, those of a step at the first function it asks for.
+    adapters: Box<[OnceLock<Adapters>]>,
 }
 
 impl Component {
@@ -84,8 +85,8 @@ impl Component {
         &self.0.traits
     }
 
-    /// The place of the module of adapters of which this trampoline is the first.
-    pub(crate) fn adapters(&self, first: TrampolineIndex) -> Option<&OnceLock<Module>> {
+    /// The place of the adapters of a step that asks for this function first.
+    pub(crate) fn adapters(&self, first: TrampolineIndex) -> Option<&OnceLock<Adapters>> {
         self.0.adapters.get(first.index())
     }
 

@@ -233,7 +233,6 @@ impl Making<'_> {
             enter: self.chain(options.instance)?.into(),
             name: name.clone(),
             async_: options.async_,
-            calls_out: component.traits().of(options.instance).calls_out,
             has_context: component.traits().has_context,
         });
         if let Some(place) = self.lifts.get_mut(index.index()) {

@@ -11,7 +11,7 @@ use dunlin_module::component::{
 use crate::call::{
     Lifted, Lowered, Source, call_between, contained, resource_drop, resource_new, resource_rep,
 };
-use crate::flags::cannot_enter;
+use crate::flags::{Flags, cannot_enter};
 use crate::host::HostFunction;
 use crate::instantiate::Making;
 use crate::link::Target;
@@ -158,9 +158,15 @@ impl Making<'_> {
         callee: Arc<Lifted>,
         lowered: Arc<Lowered>,
     ) -> Result<engine::Func> {
-        let Some(enter) = self.crossing(caller, &callee)?.enter else {
+        let around_caller = self.chain(caller)?;
+        let related = around_caller.contains(&callee.side.flags)
+            || callee.enter.contains(&lowered.side.flags);
+        if related {
+            // What is around a component may be entered only from further out.
             return self.store.host_func(core_ty, |_, _| Err(cannot_enter()));
-        };
+        }
+        let entered = callee.enter.iter().filter(|flags| !around_caller.contains(flags));
+        let enter: Box<[Flags]> = entered.copied().collect();
         self.store.host_number_func(core_ty, move |store, slots| {
             call_between(store, &lowered, &callee, &enter, slots).map_err(contained)
         })

@@ -191,7 +191,8 @@ impl<'a> Copy<'a> {
         let at = self.read(from, 4)? as u32;
         let len = self.read(from.second(), 4)? as u32;
         let memory = self.from.bytes(&self.store)?;
-        check_list(memory, at, len, element, "list content out-of-bounds")?;
+        let layout = (element.size, element.align);
+        check_list(memory, at, len, layout, "list content out-of-bounds")?;
         let target = self.lower().room(element, len as usize)?;
         if element.plain {
             self.bytes(at, target, u64::from(len) * u64::from(element.size))?;

@@ -96,7 +96,7 @@ fn strings_stop_at_their_deadline() {
     }
 }
 
-/// A chain of components of which each calls the next, through the host as what is passed is no mere number.
+/// A chain of components of which each calls the next, through the host as tasks keep something.
 #[test]
 fn calls_of_calls_do_not_exhaust_the_native_stack() {
     for (links, fits) in [(60, true), (2000, false)] {
@@ -104,8 +104,9 @@ fn calls_of_calls_do_not_exhaust_the_native_stack() {
             r#"
 (component
   (component $Last
-    (core module $m (func (export "f") (param i32 i32) (result i32) (local.get 1)))
-    (core instance $i (instantiate $m))
+    (core func $get (canon context.get i32 0))
+    (core module $m (import "" "get" (func (result i32))) (func (export "f") (param i32 i32) (result i32) (local.get 1)))
+    (core instance $i (instantiate $m (with "" (instance (export "get" (func $get))))))
     (func (export "f") (param "x" (option u32)) (result u32) (canon lift (core func $i "f"))))
   (component $Link
     (import "f" (func $f (param "x" (option u32)) (result u32)))
