@@ -1,5 +1,7 @@
 //! Which calls between the instances of a component have adapters, and the module that holds those of one step.
 
+use std::collections::HashMap;
+
 use dunlin_engine::{Error, FuncType, Module, Result};
 use dunlin_module::component as description;
 use dunlin_module::component::{
@@ -33,7 +35,7 @@ pub(crate) struct Adapters {
 }
 
 /// What adapters import.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Want {
     /// What is called to fail, with a [`Failure`].
     Fail,
@@ -113,6 +115,8 @@ struct Group<'a> {
     made: Adapters,
     types: TypeSection,
     imports: ImportSection,
+    /// Where imports are among those of their kind.
+    known: HashMap<Want, u32>,
     /// How many functions, globals and memories are imported.
     imported: (u32, u32, u32),
     bodies: Vec<(u32, encode::Function)>,
@@ -122,8 +126,15 @@ impl<'a> Group<'a> {
     fn new(component: &'a Component) -> Group<'a> {
         let made =
             Adapters { direct: Vec::new(), members: Vec::new(), module: None, wants: Vec::new() };
-        let (types, imports) = (TypeSection::new(), ImportSection::new());
-        Group { component, made, types, imports, imported: (0, 0, 0), bodies: Vec::new() }
+        Group {
+            component,
+            made,
+            types: TypeSection::new(),
+            imports: ImportSection::new(),
+            known: HashMap::new(),
+            imported: (0, 0, 0),
+            bodies: Vec::new(),
+        }
     }
 
     /// Adds the function that a trampoline is, if it is one for which there is an adapter.
@@ -173,6 +184,9 @@ impl<'a> Group<'a> {
         let Some(body) = self.body(&call, lift_index, [caller, callee], ends) else {
             return Ok(());
         };
+        if !component.take_adapter_bytes(body.byte_len()) {
+            return Ok(());
+        }
         let ty = self.func_type(&trampoline.ty);
         self.bodies.push((ty, body));
         self.made.members.push(index);
@@ -221,55 +235,44 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The position of an import among those of its kind, if it is there already.
-    fn position(&self, want: Want) -> Option<u32> {
-        let wants = &self.made.wants;
-        let at = wants.iter().position(|known| *known == want)?;
-        let kind = |want: &&Want| match want {
-            Want::Flags(_) => 1,
-            Want::Memory(_) => 2,
-            _ => 0,
-        };
-        let before = wants.iter().take(at).filter(|other| kind(other) == kind(&&want));
-        Some(before.count() as u32)
-    }
-
     fn func(&mut self, want: Want, ty: &FuncType) -> u32 {
-        if let Some(known) = self.position(want) {
-            return known;
+        if let Some(known) = self.known.get(&want) {
+            return *known;
         }
         let ty = self.func_type(ty);
-        self.import(want, EntityType::Function(ty));
+        let index = self.imported.0;
         self.imported.0 += 1;
-        self.imported.0 - 1
+        self.import(want, index, EntityType::Function(ty))
     }
 
     fn flags(&mut self, instance: ComponentInstanceIndex) -> u32 {
         let want = Want::Flags(instance);
-        if let Some(known) = self.position(want) {
-            return known;
+        if let Some(known) = self.known.get(&want) {
+            return *known;
         }
         let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-        self.import(want, EntityType::Global(ty));
+        let index = self.imported.1;
         self.imported.1 += 1;
-        self.imported.1 - 1
+        self.import(want, index, EntityType::Global(ty))
     }
 
     fn memory(&mut self, want: Want) -> u32 {
-        if let Some(known) = self.position(want) {
-            return known;
+        if let Some(known) = self.known.get(&want) {
+            return *known;
         }
         let (minimum, maximum, page_size_log2) = (0, None, None);
         let ty = MemoryType { minimum, maximum, memory64: false, shared: false, page_size_log2 };
-        self.import(want, EntityType::Memory(ty));
+        let index = self.imported.2;
         self.imported.2 += 1;
-        self.imported.2 - 1
+        self.import(want, index, EntityType::Memory(ty))
     }
 
-    fn import(&mut self, want: Want, ty: EntityType) {
+    fn import(&mut self, want: Want, index: u32, ty: EntityType) -> u32 {
         let name = self.made.wants.len().to_string();
         self.imports.import("", &name, ty);
         self.made.wants.push(want);
+        self.known.insert(want, index);
+        index
     }
 
     fn func_type(&mut self, ty: &FuncType) -> u32 {
