@@ -215,34 +215,6 @@
 (assert_return (invoke "same"))
 (assert_trap (invoke "other") "handle index 1 used with the wrong type")
 
-;; A destructor that drops the next of a long list: each is a call inside of a call.
-(component definition $List
-  (core module $table (table (export "table") 1 funcref)
-    (type $dtor (func (param i32)))
-    (func (export "drop") (param i32) (call_indirect (type $dtor) (local.get 0) (i32.const 0))))
-  (core instance $table (instantiate $table))
-  (type $r (resource (rep i32) (dtor (core func $table "drop"))))
-  (core func $new (canon resource.new $r))
-  (core func $drop (canon resource.drop $r))
-  (core module $m
-    (import "" "new" (func $new (param i32) (result i32)))
-    (import "" "drop" (func $drop (param i32)))
-    (import "table" "table" (table 1 funcref))
-    (func $dtor (param i32) (if (local.get 0) (then (call $drop (local.get 0)))))
-    (elem (table 0) (i32.const 0) func $dtor)
-    (func (export "run") (param i32) (local $last i32)
-      (loop $next
-        (local.set $last (call $new (local.get $last)))
-        (br_if $next (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
-      (call $drop (local.get $last))))
-  (core instance $i (instantiate $m (with "table" (instance $table)) (with "" (instance
-    (export "new" (func $new)) (export "drop" (func $drop))))))
-  (func (export "run") (param "length" u32) (canon lift (core func $i "run"))))
-(component instance $short $List)
-(assert_return (invoke "run" (u32.const 50)))
-(component instance $long $List)
-(assert_trap (invoke "run" (u32.const 1000000)) "call stack exhausted")
-
 ;; A destructor that calls out, and a `post-return` that would have it do so.
 (component
   (component $Defines
