@@ -7,6 +7,8 @@ mod bounds;
 mod entering;
 #[path = "hostile/handles.rs"]
 mod handles;
+#[path = "hostile/types.rs"]
+mod types;
 
 use dunlin_component::{Component, Instance, Linker, LowerParams};
 use dunlin_engine::{

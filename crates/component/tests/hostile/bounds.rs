@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_engine::Trap;
 
-use super::{alone, assert_stopped, engines, number, run};
+use super::{alone, assert_stopped, assert_trapped, engines, number, run};
 
 /// How much time a call that has to stop soon may take of its processor. The contract is a tenth of a second;
 /// this is an unoptimized build.
@@ -96,6 +96,73 @@ fn strings_stop_at_their_deadline() {
     }
 }
 
+/// What a component has the host call for it may never end, wherever that is.
+#[test]
+fn what_the_host_calls_is_stopped() {
+    let endless = "(loop $again (br $again))";
+    let cases = [
+        ("realloc", endless, "", ""),
+        ("post-return", "", endless, ""),
+        ("destructor", "", "", endless),
+    ];
+    for (what, realloc, after, dtor) in cases {
+        let text = format!(
+            r#"
+(component
+  (component $Defines
+    (core module $m (func (export "drop") (param i32) {dtor}))
+    (core instance $i (instantiate $m))
+    (type $r (resource (rep i32) (dtor (core func $i "drop"))))
+    (export $R "r" (type $r))
+    (core func $new (canon resource.new $r))
+    (func (export "make") (param "rep" u32) (result (own $R)) (canon lift (core func $new))))
+  (instance $d (instantiate $Defines))
+  (component $Gives
+    (core module $m (memory (export "memory") 1)
+      (func (export "give") (result i32) (i32.const 0))
+      (func (export "after") (param i32) {after}))
+    (core instance $i (instantiate $m))
+    (func (export "give") (result string) (canon lift (core func $i "give")
+      (memory (core memory $i "memory")) (post-return (core func $i "after")))))
+  (instance $g (instantiate $Gives))
+  (component $Takes
+    (import "r" (type $r (sub resource)))
+    (import "make" (func $make (param "rep" u32) (result (own $r))))
+    (import "give" (func $give (result string)))
+    (core module $memory (memory (export "memory") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) {realloc} (i32.const 16)))
+    (core instance $memory (instantiate $memory))
+    (core func $drop (canon resource.drop $r))
+    (core func $make (canon lower (func $make)))
+    (core func $give (canon lower (func $give) (memory (core memory $memory "memory"))
+      (realloc (core func $memory "realloc"))))
+    (core module $m (import "" "give" (func $give (param i32)))
+      (import "" "make" (func $make (param i32) (result i32)))
+      (import "" "drop" (func $drop (param i32)))
+      (func (export "take")
+        (call $give (i32.const 0)) (call $drop (call $make (i32.const 1)))))
+    (core instance $i (instantiate $m (with "" (instance (export "give" (func $give))
+      (export "make" (func $make)) (export "drop" (func $drop))))))
+    (func (export "take") (canon lift (core func $i "take"))))
+  (instance $t (instantiate $Takes (with "r" (type $d "r")) (with "make" (func $d "make"))
+    (with "give" (func $g "give"))))
+  (export "take" (func $t "take")))"#
+        );
+        for engine in engines() {
+            let (mut store, instance) = alone(&engine, &text);
+            store.set_deadline(Duration::from_millis(20)).unwrap();
+            let begun = Instant::now();
+            assert_stopped(run(&mut store, &instance, "take", ()), Trap::Interrupted);
+            assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
+            store.clear_deadline();
+            assert_trapped(run(&mut store, &instance, "take", ()), "cannot enter");
+            let (mut store, instance) = alone(&engine, &text);
+            store.set_fuel(100_000).unwrap();
+            assert_stopped(run(&mut store, &instance, "take", ()), Trap::OutOfFuel);
+        }
+    }
+}
+
 /// A chain of components of which each calls the next, through the host as tasks keep something.
 #[test]
 fn calls_of_calls_do_not_exhaust_the_native_stack() {
@@ -144,5 +211,39 @@ fn calls_of_calls_do_not_exhaust_the_native_stack() {
             });
             thread.unwrap().join().unwrap();
         });
+    }
+}
+
+/// A destructor that drops the next of a long list: each is a call inside of a call.
+#[test]
+fn destructors_of_destructors_do_not_exhaust_the_native_stack() {
+    let text = r#"
+(component
+  (core module $table (table (export "table") 1 funcref)
+    (type $dtor (func (param i32)))
+    (func (export "drop") (param i32) (call_indirect (type $dtor) (local.get 0) (i32.const 0))))
+  (core instance $table (instantiate $table))
+  (type $r (resource (rep i32) (dtor (core func $table "drop"))))
+  (core func $new (canon resource.new $r))
+  (core func $drop (canon resource.drop $r))
+  (core module $m
+    (import "" "new" (func $new (param i32) (result i32)))
+    (import "" "drop" (func $drop (param i32)))
+    (import "table" "table" (table 1 funcref))
+    (func $dtor (param i32) (if (local.get 0) (then (call $drop (local.get 0)))))
+    (elem (table 0) (i32.const 0) func $dtor)
+    (func (export "run") (param i32) (local $last i32)
+      (loop $next
+        (local.set $last (call $new (local.get $last)))
+        (br_if $next (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+      (call $drop (local.get $last))))
+  (core instance $i (instantiate $m (with "table" (instance $table)) (with "" (instance
+    (export "new" (func $new)) (export "drop" (func $drop))))))
+  (func (export "run") (param "length" u32) (canon lift (core func $i "run"))))"#;
+    for engine in engines() {
+        let (mut store, instance) = alone(&engine, text);
+        run(&mut store, &instance, "run", (50u32,)).unwrap();
+        let long = run(&mut store, &instance, "run", (1_000_000u32,));
+        assert_stopped(long, Trap::StackOverflow);
     }
 }

@@ -359,11 +359,14 @@ fn skip(
     on_input(ctx, this, |stream, interrupt| stream.skip(length, Wait { blocking, interrupt }))
 }
 
-fn check_write(ctx: &mut WasiCtx, (this,): (Resource<OutputStream>,)) -> Told<u64> {
+pub(super) fn check_write(ctx: &mut WasiCtx, (this,): (Resource<OutputStream>,)) -> Told<u64> {
     on_output(ctx, this, |stream, _| stream.check_write())
 }
 
-fn write(ctx: &mut WasiCtx, (this, bytes): (Resource<OutputStream>, Vec<u8>)) -> Told<()> {
+pub(super) fn write(
+    ctx: &mut WasiCtx,
+    (this, bytes): (Resource<OutputStream>, Vec<u8>),
+) -> Told<()> {
     on_output(ctx, this, |stream, interrupt| {
         stream.use_permit(bytes.len() as u64)?;
         stream.write(&bytes, Wait { blocking: false, interrupt })
