@@ -233,3 +233,50 @@ fn a_program_cannot_write_the_question() {
         assert_eq!(shown.contains("once, always"), false, "{shown}");
     }
 }
+
+/// A composition in which one component asks the other one to connect: with a socket of its own, then with one
+/// that was passed on.
+#[test]
+fn a_question_says_who_asks_and_the_answer_is_theirs() {
+    let bench = Bench::new("ask-parts");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let target = format!("tcp://127.0.0.1:{port}");
+    let lib = r#"
+      (func (export "test:programs/counter#count") (result i32) (i32.const 0))
+      (func (export "test:programs/counter#dial")
+        (param $is i32) (param $socket i32) (param $network i32) (param $port i32) (result i32)
+        (if (i32.eqz (local.get $is)) (then (local.set $socket (call $socket))))
+        (call $connects (local.get $socket) (local.get $network) (local.get $port)))"#;
+    bench.component("lib", "lib", &[SOCKETS], &[CONNECTS, lib].concat());
+    let imports = r#"
+      (import "test:programs/counter" "dial" (func $dial (param i32 i32 i32 i32) (result i32)))"#;
+    let main = r#"
+      (func (export "wasi:cli/run@0.2.0#run") (result i32)
+        (i32.store8 (i32.const 16) (i32.add (i32.const 48)
+          (call $dial (i32.const 0) (i32.const 0) (call $network) (i32.const PORT))))
+        (i32.store8 (i32.const 17) (i32.add (i32.const 48)
+          (call $dial (i32.const 1) (call $socket) (call $network) (i32.const PORT))))
+        (call $print (i32.const 2))
+        (i32.const 0))"#;
+    let main = [PRINT, CONNECTS, &main.replace("PORT", &port.to_string())].concat();
+    bench.component("main", "app", &[PRINTS, NETWORK, SOCKETS, imports], &main);
+    bench.must("compose main.wasm --plug lib.wasm -o app.wasm");
+    fs::write(bench.path("p.toml"), "version = 1\n[component.lib]\n[component.main]\n").unwrap();
+
+    let mut session = Session::start(&bench, "", "run --policy p.toml app.wasm");
+    session
+        .answer(&format!("dunlin: component `lib` asks to connect to `{target}`\r\n"), "always\n");
+    // It is not enough for what is another component's.
+    let passed = format!(
+        "dunlin: component `lib` asks to connect to `{target}`, by something of component `main`'s\r\n"
+    );
+    session.wait_for(&passed);
+    // Until the program is gone the policy is the very file that is kept from it.
+    assert_eq!(bench.read("p.toml"), "version = 1\n[component.lib]\n[component.main]\n");
+    session.answer("(added to `p.toml`)", "never\n");
+    assert_eq!(session.end().1, "10");
+    let learned = format!("lib: --allow-net {target}\nmain: nothing\n");
+    assert_eq!(bench.must("policy show p.toml"), learned);
+    assert_eq!(bench.must("run --policy p.toml app.wasm"), "10");
+}
