@@ -37,6 +37,8 @@ pub(crate) struct Ask {
 struct State {
     /// By component and flag: whether it was `always`, or `never`.
     answers: BTreeMap<(String, String), bool>,
+    /// Component and need of each `always`.
+    always: Vec<(String, Need)>,
     asked: u32,
 }
 
@@ -90,13 +92,12 @@ impl Ask {
         Said::Never
     }
 
-    /// Keeps an `always` for the runs to come, as far as there is a file for that.
-    fn keep(&self, holder: &str, need: &Need) {
-        let Some(path) = &self.policy else { return };
-        if let Err(failure) = add(path, holder, need) {
-            eprintln!("note: it holds for this run only");
-            failure.print();
-        }
+    /// Adds what was answered with `always` to the policy, after the run: until then the program is kept from it
+    /// by what file it is.
+    pub(crate) fn keep(&self) -> Result<(), Failure> {
+        let Some(path) = &self.policy else { return Ok(()) };
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.always.is_empty() { Ok(()) } else { add(path, &state.always) }
     }
 }
 
@@ -125,7 +126,7 @@ impl Approver for Ask {
             Said::Once => Answer::Once,
             Said::Always => {
                 state.answers.insert(key, true);
-                self.keep(holder, need);
+                state.always.push((holder.to_owned(), need.clone()));
                 Answer::Granted
             }
             Said::Never => {
@@ -192,21 +193,25 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// Adds a need to a policy file: to the table of the component, or for all if there are no tables. Comments at
+/// Adds needs to a policy file: to the table of each component, or for all if there are no tables. Comments at
 /// its start are kept.
-fn add(path: &Path, holder: &str, need: &Need) -> Result<(), Failure> {
+fn add(path: &Path, needs: &[(String, Need)]) -> Result<(), Failure> {
     let input = input::read(path)?;
     let mut policy: Policy = read(&input)?;
-    let grants = match holder.is_empty() || policy.components.is_empty() {
-        true => &mut policy.root,
-        false => policy.components.entry(holder.to_owned()).or_default(),
-    };
+    let apart = !policy.components.is_empty();
     let cannot = |why: &str| {
-        let message = format!("cannot add a rule to {}: {why}", input.name());
+        let message = format!("cannot add what was answered to {}: {why}", input.name());
         Failure::new(Exit::Unreached, message)
     };
-    if !grants.add(need) {
-        return Err(cannot("none says just this"));
+    for (holder, need) in needs {
+        let grants = match apart && !holder.is_empty() {
+            true => policy.components.entry(holder.clone()).or_default(),
+            false => &mut policy.root,
+        };
+        if !grants.add(need) {
+            let need = need.flag();
+            return Err(cannot(&format!("`{}` is no rule", Plain(&need))));
+        }
     }
     let text = String::from_utf8_lossy(&input.bytes);
     let is_comment = |line: &&str| line.trim_start().starts_with('#') || line.trim().is_empty();

@@ -1,5 +1,6 @@
 //! What is granted by rule or by policy, and who watches the run: the audit log, and who learns from it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -85,28 +86,28 @@ impl Oversight {
 
     /// Takes note of what runs: the parts of a component that call the host.
     pub(crate) fn meet(&self, program: Option<&Component>) {
-        let outline = program.map(|component| component.description().outline());
-        let parts = outline.as_ref().map(|outline| outline.get(1..).unwrap_or_default());
-        let mut parts: Vec<&str> = parts
-            .unwrap_or_default()
-            .iter()
-            .filter(|part| !part.needs.is_empty())
-            .filter_map(|part| part.name.as_deref())
-            .collect();
-        if let Some((recorder, _)) = &self.learn {
-            parts.iter().for_each(|name| recorder.meet(name));
+        let named = &self.granted.components;
+        if named.is_empty() && self.learn.is_none() {
+            return;
         }
-        let Some(path) = &self.policy else { return };
-        let (file, named) = (input::name(path), &self.granted.components);
-        for name in named.keys().filter(|name| !parts.contains(&name.as_str())) {
+        let outline = program.map(|component| component.description().outline());
+        let parts = outline.iter().flatten().skip(1);
+        let parts: BTreeMap<&str, bool> = parts
+            .filter_map(|part| Some((part.name.as_deref()?, !part.needs.is_empty())))
+            .collect();
+        let calling = parts.iter().filter(|(_, calls)| **calls).map(|(name, _)| *name);
+        if let Some((recorder, _)) = &self.learn {
+            calling.clone().for_each(|name| recorder.meet(name));
+        }
+        let Some(path) = self.policy.as_ref().filter(|_| !named.is_empty()) else { return };
+        let file = input::name(path);
+        for name in named.keys().filter(|name| !parts.contains_key(name.as_str())) {
             let name = quoted(name);
             eprintln!("note: {file} has grants for {name}: the program has no such component");
         }
-        parts.retain(|name| !named.contains_key(*name));
-        if !named.is_empty() {
-            for name in parts.into_iter().map(quoted) {
-                eprintln!("note: {file} has no grants for component {name}: it is granted nothing");
-            }
+        for name in calling.filter(|name| !named.contains_key(*name)) {
+            let name = quoted(name);
+            eprintln!("note: {file} has no grants for component {name}: it is granted nothing");
         }
     }
 
@@ -151,6 +152,8 @@ impl Oversight {
 
     /// Writes down what was learned, and says what was not noted; after a run, however it ended.
     pub(crate) fn finish(self, ended: Result<Exit, Failure>) -> Result<Exit, Failure> {
+        // Not before: what the program may not change is known by what it was when it started.
+        let kept = self.ask.as_ref().map_or(Ok(()), |ask| ask.keep());
         let never_ran =
             ended.as_ref().is_err_and(|f| matches!(f.exit(), Exit::Unreached | Exit::Usage));
         let learned = match &self.learn {
@@ -165,9 +168,12 @@ impl Oversight {
             None => Ok(()),
         };
         match ended {
-            Ok(exit) => learned.and(noted).map(|()| exit),
+            Ok(exit) => kept.and(learned).and(noted).map(|()| exit),
             Err(failure) => {
-                [learned, noted].into_iter().filter_map(Result::err).for_each(|also| also.print());
+                [kept, learned, noted]
+                    .into_iter()
+                    .filter_map(Result::err)
+                    .for_each(|also| also.print());
                 Err(failure)
             }
         }

@@ -129,6 +129,7 @@ pub struct WasiCtxBuilder {
     granted: BTreeMap<String, Granted>,
     /// Whose grants are being collected.
     grantee: String,
+    apart: bool,
     sockets: Vec<Object>,
     protected: Vec<PathBuf>,
     interrupt: Interrupt,
@@ -149,6 +150,7 @@ impl Default for WasiCtxBuilder {
             stderr: Output::null(),
             granted: BTreeMap::new(),
             grantee: String::new(),
+            apart: false,
             sockets: Vec::new(),
             protected: Vec::new(),
             interrupt: Interrupt::default(),
@@ -284,12 +286,19 @@ impl WasiCtxBuilder {
     /// What is granted from here on is granted to a component inside the guest, by its name in the composition
     /// ([`Source::component`](dunlin_component::Source)); to the outermost with an empty name, as at first.
     ///
-    /// From the first named component on, each has what is granted to it and nothing else. As long as
-    /// none is named, all have what the outermost has. Arguments, standard streams, clocks and
-    /// random numbers are everybody's.
+    /// From the first named component on, each has what is granted to it and nothing else, as
+    /// [`apart`](WasiCtxBuilder::apart) says. As long as none is named, all have what the outermost has. Arguments,
+    /// standard streams, clocks and random numbers are everybody's.
     pub fn of(mut self, component: impl Into<String>) -> Self {
         self.grantee = component.into();
+        self.apart |= !self.grantee.is_empty();
         self.granted();
+        self
+    }
+
+    /// Grants to each component what is granted to it by name and nothing else, even if none is named.
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
         self
     }
 
@@ -353,7 +362,7 @@ impl WasiCtxBuilder {
             stdin: self.stdin,
             stdout: self.stdout,
             stderr: self.stderr,
-            realms: Realms::new(others, &realm),
+            realms: Realms::new(others, &realm, self.apart),
             realm,
             fds,
             p2: p2::State::new(self.descriptors_max),

@@ -79,7 +79,11 @@ impl Policy {
         env: impl Fn(&str) -> Option<String>,
         mut open: impl FnMut(&str, &StorePlace) -> Store,
     ) -> WasiCtxBuilder {
-        for (name, grants) in &self.components {
+        if !self.components.is_empty() {
+            builder = builder.apart();
+        }
+        // Without a name it is the outermost, which has no table.
+        for (name, grants) in self.components.iter().filter(|(name, _)| !name.is_empty()) {
             builder = grants.enforce(builder.of(name), base, &env, &mut open);
         }
         self.root.enforce(builder.of(""), base, env, open)

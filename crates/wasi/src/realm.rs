@@ -60,13 +60,13 @@ impl Realm {
         }
     }
 
-    /// Nothing granted to a component.
-    fn nothing(&self, component: &Arc<str>) -> Realm {
+    /// Nothing granted to a component; `unnamed` is the network of all of whom that is true.
+    fn nothing(&self, component: &Arc<str>, unnamed: &Network) -> Realm {
         let witness = self.witness.of(component);
         Realm {
             env: Arc::default(),
             dirs: Vec::new(),
-            network: self.network.nothing(witness.clone()),
+            network: unnamed.seen_by(witness.clone()),
             config: Config { witness: witness.clone(), ..Config::default() },
             stores: Stores { witness: witness.clone(), ..Stores::default() },
             witness,
@@ -86,18 +86,19 @@ pub(crate) struct Realms {
     others: HashMap<Arc<str>, Realm>,
     /// Whose realm the guest is in; the empty name is that of the outermost component.
     here: Arc<str>,
-    /// Whether each component has what is granted to it by name and nothing else, or all the same.
-    apart: bool,
+    /// If each component has what is granted to it by name and nothing else: the network of those that were
+    /// not named, who share what sockets they may have. Otherwise all have the same.
+    unnamed: Option<Network>,
     /// Whether it matters in which realm the guest is.
     matter: bool,
 }
 
 impl Realms {
     /// The guest is in the realm `outermost`.
-    pub(crate) fn new(others: HashMap<Arc<str>, Realm>, outermost: &Realm) -> Realms {
-        let apart = !others.is_empty();
+    pub(crate) fn new(others: HashMap<Arc<str>, Realm>, outermost: &Realm, apart: bool) -> Realms {
+        let unnamed = apart.then(|| outermost.network.nothing());
         let matter = apart || outermost.witness.names_callers();
-        Realms { others, here: Arc::default(), apart, matter }
+        Realms { others, here: Arc::default(), unnamed, matter }
     }
 
     /// Whether another realm has to be entered for what `component` does.
@@ -118,7 +119,10 @@ impl Realms {
             Some(realm) => realm,
             None => {
                 charge(here.size())?;
-                if self.apart { here.nothing(&name) } else { here.shared_with(&name) }
+                match &self.unnamed {
+                    Some(network) => here.nothing(&name, network),
+                    None => here.shared_with(&name),
+                }
             }
         };
         let left = mem::replace(&mut self.here, name);

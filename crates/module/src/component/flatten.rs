@@ -248,7 +248,6 @@ impl<'a> Linker<'a> {
                 for arg in args {
                     let value = self.scope(scope).get(arg.kind, arg.index);
                     let value = value.ok_or_else(|| self.unexpected("kind of argument"))?;
-                    self.name_instance(&value, arg.name);
                     given.insert(arg.name, value);
                 }
                 let component = self.scope(scope).components[*component_index as usize];

@@ -191,8 +191,9 @@ impl Network {
     }
 
     /// One where nothing is granted.
-    pub(crate) fn nothing(&self, witness: Witness) -> Network {
-        Network::build(NetGrants::default(), Arc::clone(&self.inner.resolver), witness)
+    pub(crate) fn nothing(&self) -> Network {
+        let resolver = Arc::clone(&self.inner.resolver);
+        Network::build(NetGrants::default(), resolver, self.witness.clone())
     }
 
     /// What the guest was refused so far.
