@@ -1,5 +1,6 @@
 //! What a guest is given: arguments, environment, streams, directories, sockets.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ pub struct WasiCtx {
     pub(crate) network: Network,
     pub(crate) config: Config,
     pub(crate) stores: Stores,
+    extensions: Vec<Box<dyn Any + Send>>,
     pub(crate) interrupt: Interrupt,
     pub(crate) time: Time,
     pub(crate) random: Random,
@@ -68,6 +70,24 @@ impl WasiCtx {
     /// The network, as far as it was granted.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// What a guest of WASI 0.2 holds.
+    pub fn table(&mut self) -> &mut p2::ResourceTable {
+        &mut self.p2.table
+    }
+
+    /// What another crate keeps of the guest as an `E`; new at the first call.
+    ///
+    /// # Errors
+    ///
+    /// None, as long as this crate is not wrong.
+    pub fn extension<E: Any + Default + Send>(&mut self) -> dunlin_engine::Result<&mut E> {
+        if !self.extensions.iter().any(|known| known.is::<E>()) {
+            self.extensions.push(Box::<E>::default());
+        }
+        let mut found = self.extensions.iter_mut().filter_map(|known| known.downcast_mut());
+        found.next().ok_or_else(|| dunlin_engine::Error::misuse("what was kept is gone"))
     }
 
     /// The values of the configuration.
@@ -328,6 +348,7 @@ impl WasiCtxBuilder {
             network,
             config,
             stores,
+            extensions: Vec::new(),
             args: self.args,
             env,
             stdin: self.stdin,

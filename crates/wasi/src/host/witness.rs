@@ -85,6 +85,16 @@ impl Witness {
         Witness { denials: Denials::default(), watching }
     }
 
+    /// The same witness, for whom the guest stays in the function it is in.
+    pub(crate) fn for_later(&self) -> Witness {
+        let watching = self.watching.as_ref().map(|watching| {
+            let Source { component, function } = watching.source();
+            let (observers, function) = (watching.observers.clone(), Mutex::new(function));
+            Arc::new(Watching { observers, component, function })
+        });
+        Witness { denials: self.denials.clone(), watching }
+    }
+
     /// Which function of the host the guest is in from now on.
     pub(crate) fn enter(&self, function: &'static str) {
         if let Some(watching) = &self.watching {
