@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use rustix::io::Errno;
 
 use crate::host::keyvalue::{Store, Stores};
+use crate::host::net::Resolver;
 use crate::host::{
     Access, Config, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Need,
     NetGrants, Network, Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time,
@@ -145,6 +146,7 @@ pub struct WasiCtxBuilder {
     component: String,
     observers: Vec<Arc<dyn Observer>>,
     net: NetGrants,
+    resolver: Arc<dyn Resolver>,
     config: BTreeMap<String, String>,
     stores: BTreeMap<String, Store>,
 }
@@ -167,6 +169,7 @@ impl Default for WasiCtxBuilder {
             component: String::new(),
             observers: Vec::new(),
             net: NetGrants::default(),
+            resolver: Arc::new(SystemResolver),
             config: BTreeMap::new(),
             stores: BTreeMap::new(),
         }
@@ -279,6 +282,12 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Looks names up by this resolver rather than by that of the system.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
     /// Sets a value of the configuration; the last value of a key counts.
     pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.insert(key.into(), value.into());
@@ -341,7 +350,7 @@ impl WasiCtxBuilder {
         for socket in self.sockets {
             insert(Descriptor::new(socket))?;
         }
-        let network = Network::build(self.net, Arc::new(SystemResolver), witness.clone());
+        let network = Network::build(self.net, self.resolver, witness.clone());
         let config = Config { values: self.config, witness: witness.clone() };
         let stores = Stores { granted: self.stores, witness: witness.clone() };
         Ok(WasiCtx {

@@ -82,6 +82,17 @@ impl State {
         }
     }
 
+    /// Fails if nothing can be added any more.
+    fn check(&self) -> Result<(), Error> {
+        match &self.end {
+            End::Failed(_) => Err(Error::Io),
+            End::Finished(_) => Err(Error::Pipe),
+            // Who has all that was announced takes no more, and that is no failure.
+            End::Open if self.abandoned && self.length != Some(self.written) => Err(Error::Pipe),
+            End::Open => Ok(()),
+        }
+    }
+
     fn room(&self) -> usize {
         ROOM.saturating_sub(self.waiting.len())
     }
@@ -158,12 +169,7 @@ impl Sink {
     /// Writes what there is room for.
     fn try_write(&self, bytes: &[u8]) -> Result<usize, Error> {
         let mut state = self.shared.lock();
-        match &state.end {
-            End::Failed(_) => return Err(Error::Io),
-            End::Finished(_) => return Err(Error::Pipe),
-            End::Open if state.abandoned => return Err(Error::Pipe),
-            End::Open => {}
-        }
+        state.check()?;
         let all = state.written.saturating_add(bytes.len() as u64);
         if state.length.is_some_and(|length| all > length) {
             // What the server took for the end of this would be the begin of something else.
@@ -183,8 +189,10 @@ impl Sink {
 }
 
 impl ByteSink for Sink {
-    fn room(&self) -> usize {
-        self.shared.lock().room()
+    fn room(&self) -> Result<usize, Error> {
+        let state = self.shared.lock();
+        state.check()?;
+        Ok(state.room())
     }
 
     fn write(&mut self, bytes: &[u8], wait: Wait<'_>) -> Result<usize, Error> {
@@ -200,7 +208,7 @@ impl ByteSink for Sink {
 
     fn awaits(&self) -> Awaits<'_> {
         let state = self.shared.lock();
-        if state.room() > 0 || state.abandoned || !matches!(state.end, End::Open) {
+        if state.room() > 0 || state.check().is_err() {
             return Awaits::Nothing;
         }
         self.shared.room.clear();

@@ -68,9 +68,9 @@ pub(super) struct OutgoingBody {
 /// `request-options`
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestOptions {
-    connect: Option<u64>,
-    first_byte: Option<u64>,
-    between_bytes: Option<u64>,
+    pub(super) connect: Option<u64>,
+    pub(super) first_byte: Option<u64>,
+    pub(super) between_bytes: Option<u64>,
 }
 
 impl From<RequestOptions> for Timeouts {

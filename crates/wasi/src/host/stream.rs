@@ -30,8 +30,8 @@ pub trait ByteSource: Debug + Send {
 
 /// Where bytes go that this crate knows nothing about.
 pub trait ByteSink: Debug + Send {
-    /// How much a write takes without waiting, once it is ready for anything at all.
-    fn room(&self) -> usize;
+    /// How much a write takes without waiting, or why none takes anything any more.
+    fn room(&self) -> Result<usize, Error>;
 
     /// Writes what there is room for, or waits for room, or fails with [`Error::Again`]. It fails with
     /// [`Error::Pipe`] when nobody takes anything any more.
@@ -148,13 +148,13 @@ pub enum Writer {
 
 impl Writer {
     /// How much a write takes without waiting, once it is ready for anything at all.
-    pub fn room(&self) -> usize {
-        match self {
+    pub fn room(&self) -> Result<usize, Error> {
+        Ok(match self {
             Writer::Output(output) => output.room(),
             Writer::File { .. } | Writer::Append(_) => CHUNK,
             Writer::Socket(_) => SOCKET_ROOM,
-            Writer::Other(sink) => sink.room(),
-        }
+            Writer::Other(sink) => sink.room()?,
+        })
     }
 
     /// Writes what there is room for, or waits for room, or fails with [`Error::Again`].

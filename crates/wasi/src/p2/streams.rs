@@ -195,7 +195,7 @@ impl OutputStream {
     fn check_write(&mut self) -> result::Result<u64, Fail> {
         self.flush(Wait { blocking: false, interrupt: &Interrupt::default() })?;
         let ready = self.pending.is_empty() && self.writer.awaits().is_over()?;
-        self.permit = if ready { self.writer.room() as u64 } else { 0 };
+        self.permit = if ready { self.writer.room()? as u64 } else { 0 };
         Ok(self.permit)
     }
 
@@ -224,7 +224,7 @@ impl OutputStream {
         self.flush(wait)?;
         let mut rest = bytes;
         while !rest.is_empty() && self.pending.is_empty() {
-            let piece = rest.get(..rest.len().min(self.writer.room())).unwrap_or(rest);
+            let piece = rest.get(..rest.len().min(self.writer.room()?)).unwrap_or(rest);
             match self.writer.write(piece, wait) {
                 Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
                 Err(host::Error::Again) => break,

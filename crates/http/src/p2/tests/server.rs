@@ -113,9 +113,3 @@ pub(super) fn send(stream: &mut TcpStream, text: &str) {
 pub(super) fn hold(mut stream: TcpStream) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
-
-/// Ends a connection so that the other side loses what it has not read.
-pub(super) fn reset(stream: TcpStream) {
-    // What was received and not read makes it so; there is some, as the request has more than a head.
-    drop(stream);
-}
