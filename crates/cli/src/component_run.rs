@@ -136,6 +136,10 @@ impl ComponentRun<'_> {
         self.oversight.stop_asking(plan::stop(ctrl_c, &self.flags.limits));
         let mut linker = Linker::new(self.engine);
         p2::add_to_linker(&mut linker, |world: &mut WasiCtx| world)?;
+        #[cfg(feature = "http")]
+        if self.component.description().imports.iter().any(|i| i.name.starts_with("wasi:http/")) {
+            dunlin::http::add_to_linker(&mut linker, |world| world)?;
+        }
         if self.flags.stub_unknown_imports {
             linker.define_unknown_imports_as_traps(self.component)?;
         }
