@@ -1,6 +1,7 @@
 //! Which calls between the instances of a component have adapters, and the module that holds those of one step.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use dunlin_engine::{Error, FuncType, Module, Result};
 use dunlin_module::component as description;
@@ -11,7 +12,7 @@ use dunlin_module::component::{
 use wasm_encoder as encode;
 use wasm_encoder::{
     CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, GlobalType, ImportSection,
-    MemoryType, NameSection, TypeSection, ValType,
+    MemoryType, NameMap, NameSection, TypeSection, ValType,
 };
 
 use super::body::{Body, Call};
@@ -120,6 +121,8 @@ struct Group<'a> {
     /// How many functions, globals and memories are imported.
     imported: (u32, u32, u32),
     bodies: Vec<(u32, encode::Function)>,
+    /// What backtraces call each of them: the instance that it calls.
+    names: Vec<Arc<str>>,
 }
 
 impl<'a> Group<'a> {
@@ -134,6 +137,7 @@ impl<'a> Group<'a> {
             known: HashMap::new(),
             imported: (0, 0, 0),
             bodies: Vec::new(),
+            names: Vec::new(),
         }
     }
 
@@ -189,6 +193,9 @@ impl<'a> Group<'a> {
         }
         let ty = self.func_type(&trampoline.ty);
         self.bodies.push((ty, body));
+        let callee = description.instances.get(callee.instance.index());
+        let name = callee.and_then(|callee| callee.name.clone());
+        self.names.push(name.unwrap_or_else(|| "component".into()));
         self.made.members.push(index);
         Ok(())
     }
@@ -294,6 +301,11 @@ impl<'a> Group<'a> {
         }
         let mut names = NameSection::new();
         names.module("adapters");
+        let mut functions_by_name = NameMap::new();
+        for (i, name) in self.names.iter().enumerate() {
+            functions_by_name.append(self.imported.0 + i as u32, name);
+        }
+        names.functions(&functions_by_name);
         let mut module = encode::Module::new();
         module.section(&self.types).section(&self.imports).section(&functions);
         module.section(&exports).section(&code).section(&names);
