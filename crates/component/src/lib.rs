@@ -48,7 +48,7 @@ pub use abi::{LiftContext, LowerContext, Place};
 pub use call::Source;
 pub use component::Component;
 pub use func::{Func, TypedFunc};
-pub use host::Caller;
+pub use host::{Caller, HostFunc};
 pub use instance::{Export, Exports, Instance, ResourceType};
 pub use linker::{Linker, LinkerInstance};
 pub use plan::PlanId;
