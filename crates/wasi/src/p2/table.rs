@@ -146,7 +146,15 @@ impl ResourceTable {
     }
 
     /// Drops an object, at once or when the last that needs it is gone.
+    ///
+    /// # Errors
+    ///
+    /// If it is not owned: a guest that imports a function with a borrowed parameter where it is passed on
+    /// has it still, and would have whatever gets its number next.
     pub fn remove<R: 'static>(&mut self, resource: Resource<R>) -> Result<()> {
+        if !resource.is_owned() {
+            return Err(not_owned());
+        }
         let mut number = resource.rep();
         self.entry_mut(number)?.dropped = true;
         loop {
@@ -180,6 +188,12 @@ impl fmt::Debug for ResourceTable {
 #[cold]
 fn unknown() -> Error {
     Error::misuse("the host has no resource of this number and type")
+}
+
+#[cold]
+fn not_owned() -> Error {
+    let text = "the guest lends a resource of the host's where it has to pass it on";
+    Error::trap_because(dunlin_engine::Trap::Component, text)
 }
 
 #[cold]
