@@ -23,6 +23,7 @@ mod elaborate;
 mod flatten;
 mod intern;
 mod link;
+mod names;
 mod outline;
 mod read;
 mod scope;
@@ -124,6 +125,15 @@ impl Component {
         let source = read::read(&bytes, features)?;
         flatten::flatten(&source, &bytes)
     }
+
+    /// An instance and those around it, innermost first.
+    pub fn around(
+        &self,
+        instance: ComponentInstanceIndex,
+    ) -> impl Iterator<Item = ComponentInstanceIndex> {
+        // Each follows its parent, so that this ends.
+        std::iter::successors(Some(instance), |at| self.instances.get(at.index())?.parent)
+    }
 }
 
 /// A component instance that comes to life with the component it is nested in.
@@ -131,7 +141,9 @@ impl Component {
 pub struct ComponentInstance {
     /// The instance whose component instantiates it; `None` for the component itself.
     pub parent: Option<ComponentInstanceIndex>,
-    /// What messages and policies call it: its component's name, or that of the instance.
+    /// What messages and policies call it, which is no other instance's name: what the component that
+    /// instantiates it calls it or its component, or else what it is exported as, or else a number; after the name of that component and `>`, unless it is the outermost. The
+    /// outermost has the name it gives itself, if any.
     pub name: Option<Arc<str>>,
     /// Whether something it holds can call out of it: it lowers functions, or defines builtins that
     /// can block. What cannot call out cannot be entered a second time.

@@ -7,6 +7,7 @@
 mod audit;
 mod clock;
 mod config;
+mod console;
 mod denial;
 mod dir;
 mod error;
@@ -29,6 +30,7 @@ mod witness;
 pub use audit::Audit;
 pub use clock::{Clock, Time, VirtualTime};
 pub use config::Config;
+pub use console::{ask_at_terminal, is_interactive};
 pub use denial::{Denial, Denials};
 pub use dir::{Access, Dir, OpenOptions, Opened};
 pub use error::Error;
@@ -44,7 +46,7 @@ pub use stdio::{Input, Output, OutputPipe};
 pub use stream::{Reader, Writer};
 pub use table::Table;
 pub use terminal::TerminalFilter;
-pub use witness::{Event, Observer, Source, Verdict};
+pub use witness::{Answer, Approver, Event, Observer, Source, Verdict};
 
 pub(crate) use dir::{Grant, open_granted};
 pub(crate) use fs::CHUNK;

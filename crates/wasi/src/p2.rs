@@ -112,12 +112,13 @@ impl<T: 'static, G: Get<T>> Interface<'_, T, G> {
     {
         let get = self.get;
         self.names.func_wrap(name, move |mut caller: Caller<'_, T>, params: P| {
+            let source = caller.source();
             if !get(caller.data_mut()).p2.table.is_charged() {
                 let budget = raw(caller.as_context_mut()).budget().share();
                 get(caller.data_mut()).p2.table.charge_to(budget);
             }
             let ctx = get(caller.data_mut());
-            ctx.witness.enter(name);
+            ctx.enter(source.component.as_ref(), name)?;
             f(ctx, params)
         })?;
         Ok(self)

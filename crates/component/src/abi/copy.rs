@@ -191,7 +191,8 @@ impl<'a> Copy<'a> {
         let at = self.read(from, 4)? as u32;
         let len = self.read(from.second(), 4)? as u32;
         let memory = self.from.bytes(&self.store)?;
-        check_list(memory, at, len, element, "list content out-of-bounds")?;
+        let layout = (element.size, element.align);
+        check_list(memory, at, len, layout, "list content out-of-bounds")?;
         let target = self.lower().room(element, len as usize)?;
         if element.plain {
             self.bytes(at, target, u64::from(len) * u64::from(element.size))?;
@@ -215,9 +216,10 @@ impl<'a> Copy<'a> {
         {
             let bytes = utf8.len();
             let target = self.lower().realloc(0, 0, 1, bytes as u32)?;
-            // What realloc did cannot have reached the string, unless both share a memory.
-            let source = self.from.bytes(&self.store)?;
-            Text::load(source, encoding, at, len, outside)?;
+            if self.from.memory == self.to.memory {
+                // What realloc did can have reached the string.
+                Text::load(self.from.bytes(&self.store)?, encoding, at, len, outside)?;
+            }
             self.bytes(at, target, bytes as u64)?;
             return self.lower().pair(to, target, bytes as u32);
         }

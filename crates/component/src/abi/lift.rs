@@ -102,7 +102,8 @@ impl<'a> LiftContext<'a> {
     pub(crate) fn list(&self, place: Place, element: &Plan) -> Result<(u32, u32)> {
         let at = self.bits(place, 4)? as u32;
         let len = self.bits(place.second(), 4)? as u32;
-        check_list(self.memory, at, len, element, "list pointer/length out of bounds of memory")?;
+        let outside = "list pointer/length out of bounds of memory";
+        check_list(self.memory, at, len, (element.size, element.align), outside)?;
         Ok((at, len))
     }
 
@@ -301,20 +302,20 @@ pub(super) fn lend(
     Ok((ty, rep))
 }
 
-/// Fails unless a list's elements are all inside; `outside` is said if not.
+/// Fails unless a list's elements, of this size and alignment, are all inside; `outside` is said if not.
 #[inline]
-pub(super) fn check_list(
+pub(crate) fn check_list(
     memory: &[u8],
     at: u32,
     len: u32,
-    element: &Plan,
+    (size, align): (u32, u32),
     outside: &str,
 ) -> Result<()> {
-    let bytes = u64::from(len) * u64::from(element.size);
+    let bytes = u64::from(len) * u64::from(size);
     if bytes >= MAX_BYTES {
         return Err(trap(format!("list of {bytes} bytes, expected fewer than {MAX_BYTES}")));
     }
-    if !at.is_multiple_of(element.align) {
+    if !at.is_multiple_of(align) {
         return Err(unaligned());
     }
     match range(memory, at, bytes) {

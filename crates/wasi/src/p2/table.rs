@@ -68,6 +68,12 @@ impl ResourceTable {
         Ok(())
     }
 
+    /// Charges bytes that are kept as long as the guest lives.
+    pub(crate) fn keep(&mut self, bytes: u64) -> Result<()> {
+        let Some(budget) = &mut self.budget else { return Ok(()) };
+        Ok(budget.charge(Charge::Bytes, bytes)?)
+    }
+
     /// Adds an object; `extra` is how many bytes it keeps elsewhere.
     pub fn push<R: Any + Send>(&mut self, object: R, extra: u64) -> Result<Resource<R>> {
         self.insert(object, extra, None)
