@@ -408,10 +408,11 @@ pub(crate) fn drop_resource(
             let state = store.companion::<State>();
             let context = if own { state.context } else { mem::take(&mut state.context) };
             let result = store.call_slots(&func, &mut slots);
-            if !own {
-                store.companion::<State>().context = context;
+            if own {
+                return result;
             }
-            result?;
+            store.companion::<State>().context = context;
+            result.map_err(contained)?;
             exit(store, &enter)
         }
     }

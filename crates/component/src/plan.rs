@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) plain: bool,
     /// Whether handles can be inside.
     pub(crate) handles: bool,
+    /// Whether strings and lists can be inside, which are elsewhere in memory.
+    pub(crate) points: bool,
     /// What to do.
     pub(crate) op: Op,
 }
@@ -255,6 +257,7 @@ fn primitive(ty: ValueType) -> Plan {
         flat: if is_string { 2 } else { 1 },
         plain,
         handles: false,
+        points: is_string,
         op,
     }
 }
@@ -359,6 +362,7 @@ impl Maker {
             flat: flat.min(TOO_FLAT.into()) as u32,
             plain: part.plain,
             handles: part.handles,
+            points: part.points,
             op: Op::FixedList(id, count),
         })
     }
@@ -382,7 +386,7 @@ impl Plan {
     /// A whole without parts.
     fn empty() -> Plan {
         let op = Op::Record(Box::new([]));
-        Plan { size: 0, align: 1, flat: 0, plain: true, handles: false, op }
+        Plan { size: 0, align: 1, flat: 0, plain: true, handles: false, points: false, op }
     }
 
     /// Makes a whole what it has to be with one more part, but for its size.
@@ -391,6 +395,7 @@ impl Plan {
         self.flat = (self.flat + part.flat).min(TOO_FLAT);
         self.plain &= part.plain;
         self.handles |= part.handles;
+        self.points |= part.points;
     }
 }
 
@@ -407,17 +412,18 @@ fn flags(count: usize) -> Plan {
         // Bits of no flag are dropped on the way.
         plain: matches!(count, 8 | 16 | 32),
         handles: false,
+        points: false,
         op: Op::Flags(count as u32),
     }
 }
 
 fn list(element: PlanId, handles: bool) -> Plan {
     let op = Op::List(element);
-    Plan { size: 8, align: 4, flat: 2, plain: false, handles, op }
+    Plan { size: 8, align: 4, flat: 2, plain: false, handles, points: true, op }
 }
 
 fn handle(op: Op) -> Plan {
-    Plan { size: 4, align: 4, flat: 1, plain: false, handles: true, op }
+    Plan { size: 4, align: 4, flat: 1, plain: false, handles: true, points: false, op }
 }
 
 fn narrow(size: u64) -> Result<u32> {

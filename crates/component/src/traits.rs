@@ -1,7 +1,7 @@
 //! What of a component matters for the calls into, out of and between its instances, worked out once.
 
 use dunlin_engine::Module;
-use dunlin_engine::raw::has_tags;
+use dunlin_engine::raw::{has_continuations, has_tags};
 use dunlin_module::component::{
     AsyncBuiltin, Component, ComponentInstanceIndex, LeafKind, ResourceOrigin, Trampoline,
     TrampolineKind,
@@ -14,6 +14,8 @@ pub(crate) struct Traits {
     pub(crate) has_context: bool,
     /// Whether exceptions can begin in code of its own.
     pub(crate) throws: bool,
+    /// Whether code of its own can leave a call that it is inside of, and come back to it.
+    pub(crate) switches: bool,
 }
 
 /// What of an instance matters for calls.
@@ -51,7 +53,8 @@ impl Traits {
         }
         let given = component.leaves.iter().any(|leaf| matches!(leaf.kind, LeafKind::Module(_)));
         let throws = given || modules.iter().any(has_tags);
-        Traits { instances: instances.into(), has_context, throws }
+        let switches = given || modules.iter().any(has_continuations);
+        Traits { instances: instances.into(), has_context, throws, switches }
     }
 
     /// What of an instance matters.

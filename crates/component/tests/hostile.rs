@@ -1,6 +1,8 @@
 //! Components that mean harm, and hosts that carry on after them: who may be entered, what is charged,
 //! and what can be stopped. What needs no host is in `tests/wast/component`.
 
+#[path = "hostile/adapters.rs"]
+mod adapters;
 #[path = "hostile/bounds.rs"]
 mod bounds;
 #[path = "hostile/entering.rs"]
@@ -16,17 +18,21 @@ use dunlin_engine::{
 };
 
 /// Interpreted and native, with either kind of memory; all with fuel and deadlines.
-fn engines() -> Vec<Engine> {
+fn configs() -> Vec<Config> {
     let all = [(Tier::Interp, MemoryKind::Guard), (Tier::Opt, MemoryKind::Compact)];
-    let engine = |(tier, kind)| {
+    let config = |(tier, kind)| {
         let mut config = Config::default();
         config.execution.tier = tier;
         config.execution.fuel = true;
         config.execution.interruptible = true;
         config.memory.kind = kind;
-        Engine::new(&config).unwrap()
+        config
     };
-    all.into_iter().map(engine).collect()
+    all.into_iter().map(config).collect()
+}
+
+fn engines() -> Vec<Engine> {
+    configs().iter().map(|config| Engine::new(config).unwrap()).collect()
 }
 
 fn component(engine: &Engine, text: &str) -> Component {

@@ -34,6 +34,12 @@ pub fn has_tags(module: &Module) -> bool {
     !module.decoded().tags.is_empty()
 }
 
+/// Whether continuations can begin or go on in code of a module.
+pub fn has_continuations(module: &Module) -> bool {
+    let types = &module.decoded().composite_types;
+    types.iter().any(|ty| matches!(ty, dunlin_module::CompositeType::Cont(_)))
+}
+
 /// A store as it is seen from below.
 #[inline]
 pub fn raw<T: 'static>(store: StoreContextMut<'_, T>) -> RawStore<'_> {

@@ -182,6 +182,9 @@ impl Guest {
     }
 }
 
+/// What of all handles that a guest has is wrong in some place, and why.
+type Bad<'a> = dyn Fn(&[(Kind, u32)]) -> Option<(u32, &'static str)> + 'a;
+
 #[track_caller]
 fn assert_trapped(result: Result<u32, Error>, why: &str, what: impl std::fmt::Debug) {
     let error = result.expect_err(&format!("{what:?}"));
@@ -195,7 +198,7 @@ fn handles_that_a_guest_does_not_have() {
     let setting = Setting::new("wrong");
     for (act, kinds) in TAKES {
         for wrong in 0..kinds.len() {
-            let attempt = |bad: &dyn Fn(&[(Kind, u32)]) -> Option<(u32, &'static str)>| {
+            let attempt = |bad: &Bad<'_>| {
                 let mut store = setting.store();
                 let guest = setting.guest(&mut store);
                 let all = guest.one_of_each(&mut store);

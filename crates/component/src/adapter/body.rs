@@ -37,25 +37,7 @@ impl Call<'_> {
 
     /// Whether values go from one memory to another.
     pub(super) fn moves(&self) -> bool {
-        self.plan.spills_params()
-            || self.plan.spills_result()
-            || !self.only_numbers(&self.plan.params)
-    }
-
-    /// Whether there are no strings and lists in a value with few parts.
-    fn only_numbers(&self, plan: &Plan) -> bool {
-        match &plan.op {
-            Op::String | Op::List(_) => false,
-            Op::Record(fields) => {
-                fields.iter().all(|f| self.only_numbers(self.plans.value(f.plan)))
-            }
-            Op::FixedList(element, _) => self.only_numbers(self.plans.value(*element)),
-            Op::Variant(cases) => {
-                let mut payloads = cases.cases.iter().flatten();
-                payloads.all(|id| self.only_numbers(self.plans.value(*id)))
-            }
-            _ => true,
-        }
+        self.plan.spills_params() || self.plan.spills_result() || self.plan.params.points
     }
 
     /// The core signature of what the callee exports.

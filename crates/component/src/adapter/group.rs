@@ -101,7 +101,10 @@ impl Adapters {
     /// The adapters among these functions.
     pub(super) fn new(component: &Component, among: &[TrampolineIndex]) -> Result<Adapters> {
         let mut group = Group::new(component);
-        if component.engine().features().mutable_global && !component.traits().has_context {
+        let (features, traits) = (component.engine().features(), component.traits());
+        // No frame of the host keeps a `realloc` from suspending the call of an adapter.
+        let switches = features.stack_switching && traits.switches;
+        if features.mutable_global && !traits.has_context && !switches {
             for index in among {
                 group.add(*index)?;
             }

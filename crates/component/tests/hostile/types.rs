@@ -244,7 +244,7 @@ fn binaries_that_are_not_what_they_say() {
     assert!(Component::new(&engine, under_core.clone()).is_err());
     assert!(dunlin_engine::Module::new(&engine, under_core).is_err());
     for cut in 0..body.len() {
-        let _ = Component::new(&engine, body[..cut].to_vec());
+        let _ = Component::new(&engine, &body[..cut]);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::result;
 
 use dunlin_component::Resource;
-use dunlin_engine::Result;
+use dunlin_engine::{Error, Result};
 
 use super::{Get, Interface, ResourceTable, Wasi};
 use crate::WasiCtx;
@@ -156,10 +156,10 @@ fn swap(
     (this, value): (Resource<Cas>, Vec<u8>),
 ) -> Result<result::Result<(), CasError>> {
     let swap = ctx.p2.table.get_mut(this)?.swap.take();
-    // It was passed as owned: nobody has it any more.
+    // It has to be passed as owned: nobody has it any more then, and the guest ends otherwise.
     ctx.p2.table.remove(this)?;
     let Some(swap) = swap else {
-        return Err(dunlin_engine::Error::bug("a swap was tried twice"));
+        return Err(Error::misuse("a swap that was tried cannot be tried again"));
     };
     Ok(match swap.swap(&value) {
         Ok(Swapped::Done) => Ok(()),

@@ -157,7 +157,14 @@ impl ResourceTable {
     }
 
     /// Takes an object that nothing else needs.
+    ///
+    /// # Errors
+    ///
+    /// As [`ResourceTable::remove`], and if something needs it.
     pub fn take<R: Any>(&mut self, resource: Resource<R>) -> Result<R> {
+        if !resource.is_owned() {
+            return Err(not_owned());
+        }
         let number = resource.rep();
         self.get::<R>(resource)?;
         if self.entry(number)?.children > 0 {
@@ -174,7 +181,15 @@ impl ResourceTable {
     }
 
     /// Drops an object, at once or when the last that needs it is gone.
+    ///
+    /// # Errors
+    ///
+    /// If it is not owned: a guest that imports a function with a borrowed parameter where it is passed on
+    /// has it still, and would have whatever gets its number next.
     pub fn remove<R: 'static>(&mut self, resource: Resource<R>) -> Result<()> {
+        if !resource.is_owned() {
+            return Err(not_owned());
+        }
         self.entry_mut(resource.rep())?.dropped = true;
         self.drop_unneeded(resource.rep())
     }
@@ -222,6 +237,12 @@ impl fmt::Debug for ResourceTable {
 #[cold]
 fn unknown() -> Error {
     Error::misuse("the host has no resource of this number and type")
+}
+
+#[cold]
+fn not_owned() -> Error {
+    let text = "the guest lends a resource of the host's where it has to pass it on";
+    Error::trap_because(dunlin_engine::Trap::Component, text)
 }
 
 #[cold]

@@ -52,6 +52,15 @@ fn a_swap_fails_if_somebody_was_faster() {
     let failed = swap(&mut ctx, (cas, b"3".to_vec())).unwrap().unwrap_err();
     let CasError::CasFailed(again) = failed else { unreachable!("{failed:?}") };
     assert_eq!(current(&mut ctx, (again,)).unwrap(), Ok(Some(b"2".to_vec())));
+    // A guest may import it as a function that borrows.
+    let lent = Resource::new_borrow(again.rep());
+    let (mut other, bucket_of_other) = world(1 << 20);
+    let cas = begin(&mut other, (bucket_of_other, "a".into())).unwrap().unwrap();
+    assert_eq!(cas.rep(), lent.rep(), "the numbers are the same in both worlds");
+    let error = swap(&mut other, (lent, b"3".to_vec())).unwrap_err();
+    assert!(error.to_string().contains("has to pass it on"), "{error}");
+    let error = swap(&mut other, (cas, b"3".to_vec())).unwrap_err();
+    assert!(error.to_string().contains("cannot be tried again"), "{error}");
     swap(&mut ctx, (again, b"3".to_vec())).unwrap().unwrap();
     assert_eq!(get(&mut ctx, (bucket, "a".into())).unwrap(), Ok(Some(b"3".to_vec())));
     assert_eq!(ctx.p2.table.len(), 1, "a swap is used up");

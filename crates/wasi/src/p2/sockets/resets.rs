@@ -88,7 +88,7 @@ impl Connected {
     }
 
     /// Whatever a guest may still try fails or does nothing, and everything can be dropped.
-    fn is_over(mut self) {
+    fn use_up(mut self) {
         let ctx = &mut self.ctx;
         for _ in 0..2 {
             let read = streams::read(ctx, (self.input, 10), true).unwrap();
@@ -196,7 +196,7 @@ fn with_nothing_unread() {
     let (came, error) = read_all(&mut all.ctx, all.input);
     assert_eq!(came, 0);
     assert_reset(&mut all.ctx, error);
-    all.is_over();
+    all.use_up();
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn with_unread_data() {
     let (came, error) = read_all(&mut all.ctx, all.input);
     assert!(came == 0 || came == 10_000, "{came}");
     assert_reset(&mut all.ctx, error);
-    all.is_over();
+    all.use_up();
 }
 
 /// Writes without waiting until nothing more is permitted, nor is after a while.
@@ -259,7 +259,7 @@ fn with_a_blocked_write() {
     let (_, error) = read_all(&mut all.ctx, all.input);
     // The system tells of it once.
     assert!(matches!(error, StreamError::Closed), "{error:?}");
-    all.is_over();
+    all.use_up();
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn while_a_write_waits() {
     late.join().unwrap();
     let (_, error) = read_all(&mut all.ctx, all.input);
     assert!(matches!(error, StreamError::Closed), "{error:?}");
-    all.is_over();
+    all.use_up();
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn while_a_read_waits() {
     late.join().unwrap();
     assert_eq!(came, 0);
     assert_reset(&mut all.ctx, error);
-    all.is_over();
+    all.use_up();
 }
 
 #[test]
@@ -313,6 +313,6 @@ fn after_either_direction_was_ended() {
             ShutdownType::Send => assert_reset(&mut all.ctx, error),
             _ => assert!(matches!(error, StreamError::Closed), "{which:?}: {error:?}"),
         }
-        all.is_over();
+        all.use_up();
     }
 }

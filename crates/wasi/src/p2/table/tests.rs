@@ -59,6 +59,7 @@ fn a_parent_outlives_its_children_in_any_order() {
 fn numbers_and_types_are_checked() {
     let mut table = ResourceTable::new(2);
     let one = table.push(Other, 0).unwrap();
+    assert!(table.remove(Resource::<Other>::new_borrow(one.rep())).is_err(), "it is lent");
     assert!(table.get(Resource::<Counted>::new_own(one.rep())).is_err());
     assert!(table.get(Resource::<Other>::new_own(7)).is_err());
     assert!(table.get(Resource::<Other>::new_own(u32::MAX)).is_err());
