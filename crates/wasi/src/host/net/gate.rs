@@ -15,7 +15,7 @@ use super::lookup::{Resolver, SystemResolver};
 use super::name::Name;
 use super::names::Names;
 use super::rule::{LOCALHOST, ListenRule, NetRule, Protocol, ResolveRule};
-use crate::host::witness::{Answer, Verdict, Witness};
+use crate::host::witness::{ALLOWED, Answer, Verdict, Witness};
 use crate::host::{Denial, Error, Need};
 
 /// How many sockets a guest may hold, unless the grants say otherwise.
@@ -125,7 +125,7 @@ impl fmt::Display for Ground<'_> {
             Ground::Listen(rule) => write!(f, "{} {rule}", ListenRule::FLAG),
             Ground::Resolve(rule) => write!(f, "{} {rule}", ResolveRule::FLAG),
             Ground::Http(rule) => write!(f, "{} {rule}", HttpRule::FLAG),
-            Ground::Allowed => f.write_str("allowed when asked"),
+            Ground::Allowed => f.write_str(ALLOWED),
         }
     }
 }
