@@ -5,9 +5,9 @@ mod measure;
 use std::cell::RefCell;
 use std::hint::black_box;
 
-use measure::{BATCH, BYTES, CITY, Case, GUEST, LARGE, NAME};
 use dunlin_component::{Component, Instance, Lift, Linker, LowerParams, ResourceAny, TypedFunc};
 use dunlin_engine::{Config, Engine, Result, Store, Tier};
+use measure::{BATCH, BYTES, CITY, Case, GUEST, LARGE, NAME};
 
 dunlin_component::record! {
     struct Person { name: String, city: String, age: u32 }
@@ -24,6 +24,9 @@ fn main() -> Result<()> {
 }
 
 fn measure(name: &str, config: &Config) -> Result<()> {
+    if !measure::is_wanted(name) {
+        return Ok(());
+    }
     let engine = Engine::new(config)?;
     let binary = dunlin_script::wat_to_wasm(GUEST, None).expect("text of a component");
     let component = Component::new(&engine, binary)?;
@@ -33,7 +36,11 @@ fn measure(name: &str, config: &Config) -> Result<()> {
     let mut store = Store::new(&engine, ());
     let instance = linker.instantiate(&mut store, &component)?;
     let loops = ["loop", "host-nothing", "host-take", "nothing", "add", "take"]
-        .map(|name| find::<(u32,), u32>(&instance, "caller", name));
+        .map(|name| ("caller", name))
+        .into_iter()
+        .chain([("taker", "nothing"), ("taker", "echo")])
+        .map(|(from, name)| find::<(u32,), u32>(&instance, from, name))
+        .collect::<Vec<_>>();
     let nothing = find::<(), ()>(&instance, "callee", "nothing");
     let take = find::<(&[u8],), u32>(&instance, "callee", "take");
     let give = find::<(), Vec<u8>>(&instance, "callee", "give");
@@ -62,6 +69,8 @@ fn measure(name: &str, config: &Config) -> Result<()> {
         ("component-to-host()", BATCH, in_guest(1, BATCH)),
         ("component-to-component()", BATCH, in_guest(3, BATCH)),
         ("component-to-component(u32,u32)->u32", BATCH, in_guest(4, BATCH)),
+        ("component-to-component()-that-may-call-out", BATCH, in_guest(6, BATCH)),
+        ("component-to-component(record)->record", BATCH, in_guest(7, BATCH)),
         (
             "host-to-component(list<u8>)-1MiB",
             LARGE,
@@ -110,6 +119,10 @@ fn measure(name: &str, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn find<P: LowerParams, R: Lift>(instance: &Instance, interface: &str, name: &str) -> TypedFunc<P, R> {
+fn find<P: LowerParams, R: Lift>(
+    instance: &Instance,
+    interface: &str,
+    name: &str,
+) -> TypedFunc<P, R> {
     instance.get_typed_func_in(interface, name).expect("exported")
 }

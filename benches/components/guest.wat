@@ -76,6 +76,81 @@
     (export "[constructor]counter" (func $make))
     (export "[method]counter.next" (func $next)))
 
+  ;; What can call out while it is called.
+  (component $Open
+    (alias outer 1 $Memory (core module $Memory))
+    (import "host-nothing" (func $host-nothing))
+    (type $person' (record (field "name" string) (field "city" string) (field "age" u32)))
+    (export $person "person" (type $person'))
+    (core instance $memory (instantiate $Memory))
+    (alias core export $memory "memory" (core memory $mem))
+    (alias core export $memory "realloc" (core func $realloc))
+    (core func $host-nothing (canon lower (func $host-nothing)))
+    (core module $Main
+      (import "" "host-nothing" (func $host-nothing))
+      (import "m" "memory" (memory 1))
+      (import "m" "reset" (func $reset))
+      (func (export "nothing"))
+      (func (export "echo") (param i32 i32 i32 i32 i32) (result i32)
+        (call $reset)
+        (i32.store (i32.const 32) (local.get 0))
+        (i32.store (i32.const 36) (local.get 1))
+        (i32.store (i32.const 40) (local.get 2))
+        (i32.store (i32.const 44) (local.get 3))
+        (i32.store (i32.const 48) (local.get 4))
+        (i32.const 32)))
+    (core instance $main (instantiate $Main
+      (with "m" (instance $memory)) (with "" (instance (export "host-nothing" (func $host-nothing))))))
+    (alias core export $main "nothing" (core func $core-nothing))
+    (alias core export $main "echo" (core func $core-echo))
+    (func $nothing (canon lift (core func $core-nothing)))
+    (func $echo (param "person" $person) (result $person)
+      (canon lift (core func $core-echo) (memory $mem) (realloc $realloc)))
+    (export "nothing" (func $nothing))
+    (export "echo" (func $echo)))
+
+  ;; What calls it, and takes records from it.
+  (component $Taker
+    (alias outer 1 $Memory (core module $Memory))
+    (import "open" (instance $open
+      (type $person' (record (field "name" string) (field "city" string) (field "age" u32)))
+      (export "person" (type $person (eq $person')))
+      (export "nothing" (func))
+      (export "echo" (func (param "person" $person) (result $person)))))
+    (core instance $memory (instantiate $Memory))
+    (alias core export $memory "memory" (core memory $mem))
+    (alias core export $memory "realloc" (core func $realloc))
+    (core func $nothing (canon lower (func $open "nothing")))
+    (core func $echo (canon lower (func $open "echo") (memory $mem) (realloc $realloc)))
+    (core module $Main
+      (import "" "nothing" (func $nothing))
+      (import "" "echo" (func $echo (param i32 i32 i32 i32 i32 i32)))
+      (import "m" "reset" (func $reset))
+      (func (export "nothing") (param $n i32) (result i32)
+        (local $sum i32)
+        (loop $again
+          (local.set $sum (i32.add (local.get $sum) (local.get $n)))
+          (call $nothing)
+          (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (local.get $sum))
+      (func (export "echo") (param $n i32) (result i32)
+        (local $sum i32)
+        (loop $again
+          (local.set $sum (i32.add (local.get $sum) (local.get $n)))
+          (call $reset)
+          (call $echo (i32.const 4096) (i32.const 15) (i32.const 4196) (i32.const 37) (local.get $n)
+            (i32.const 64))
+          (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (local.get $sum)))
+    (core instance $main (instantiate $Main (with "m" (instance $memory)) (with "" (instance
+      (export "nothing" (func $nothing)) (export "echo" (func $echo))))))
+    (alias core export $main "nothing" (core func $c0))
+    (alias core export $main "echo" (core func $c1))
+    (func $f0 (param "n" u32) (result u32) (canon lift (core func $c0)))
+    (func $f1 (param "n" u32) (result u32) (canon lift (core func $c1)))
+    (export "nothing" (func $f0))
+    (export "echo" (func $f1)))
+
   ;; What calls others so many times.
   (component $Caller
     (alias outer 1 $Memory (core module $Memory))
@@ -166,5 +241,8 @@
   (instance $caller (instantiate $Caller
     (with "host-nothing" (func $host-nothing)) (with "host-take" (func $host-take))
     (with "nothing" (func $nothing)) (with "add" (func $add)) (with "take" (func $take))))
+  (instance $open (instantiate $Open (with "host-nothing" (func $host-nothing))))
+  (instance $taker (instantiate $Taker (with "open" (instance $open))))
+  (export "taker" (instance $taker))
   (export "callee" (instance $callee))
   (export "caller" (instance $caller)))

@@ -25,6 +25,11 @@ const BATCHES: usize = 40;
 /// One thing to measure: its name, how many there are in a batch, and a batch.
 pub type Case<'a> = (&'static str, u32, Box<dyn FnMut() + 'a>);
 
+/// Whether an engine is to be measured: each, or the one that the program's second argument names.
+pub fn is_wanted(engine: &str) -> bool {
+    std::env::args().nth(2).is_none_or(|wanted| wanted == engine)
+}
+
 /// Measures all cases in turn, or those whose names hold the program's argument: nanoseconds of each.
 pub fn nanoseconds(mut cases: Vec<Case<'_>>) -> Vec<(&'static str, f64)> {
     if let Some(wanted) = std::env::args().nth(1) {

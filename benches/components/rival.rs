@@ -28,6 +28,9 @@ fn main() -> Result<()> {
 }
 
 fn measure(name: &str, config: &Config) -> Result<()> {
+    if !measure::is_wanted(name) {
+        return Ok(());
+    }
     let engine = Engine::new(config)?;
     let component = Component::new(&engine, GUEST)?;
     let mut linker = Linker::<()>::new(&engine);
@@ -36,13 +39,19 @@ fn measure(name: &str, config: &Config) -> Result<()> {
     let mut store = Store::new(&engine, ());
     let instance = linker.instantiate(&mut store, &component)?;
     let loops = ["loop", "host-nothing", "host-take", "nothing", "add", "take"]
-        .map(|name| find::<(u32,), (u32,)>(&instance, &mut store, "caller", name));
+        .map(|name| ("caller", name))
+        .into_iter()
+        .chain([("taker", "nothing"), ("taker", "echo")])
+        .map(|(from, name)| find::<(u32,), (u32,)>(&instance, &mut store, from, name))
+        .collect::<Vec<_>>();
     let nothing = find::<(), ()>(&instance, &mut store, "callee", "nothing");
     let take = find::<(&[u8],), (u32,)>(&instance, &mut store, "callee", "take");
     let give = find::<(), (Vec<u8>,)>(&instance, &mut store, "callee", "give");
     let echo = find::<(Person,), (Person,)>(&instance, &mut store, "callee", "echo");
-    let make = find::<(u32,), (ResourceAny,)>(&instance, &mut store, "callee", "[constructor]counter");
-    let next = find::<(ResourceAny,), (u32,)>(&instance, &mut store, "callee", "[method]counter.next");
+    let make =
+        find::<(u32,), (ResourceAny,)>(&instance, &mut store, "callee", "[constructor]counter");
+    let next =
+        find::<(ResourceAny,), (u32,)>(&instance, &mut store, "callee", "[method]counter.next");
     let counter = make.call(&mut store, (7,))?.0;
     let bytes = vec![1_u8; BYTES];
     let store = &RefCell::new(store);
@@ -65,6 +74,8 @@ fn measure(name: &str, config: &Config) -> Result<()> {
         ("component-to-host()", BATCH, in_guest(1, BATCH)),
         ("component-to-component()", BATCH, in_guest(3, BATCH)),
         ("component-to-component(u32,u32)->u32", BATCH, in_guest(4, BATCH)),
+        ("component-to-component()-that-may-call-out", BATCH, in_guest(6, BATCH)),
+        ("component-to-component(record)->record", BATCH, in_guest(7, BATCH)),
         (
             "host-to-component(list<u8>)-1MiB",
             LARGE,
@@ -113,7 +124,12 @@ fn measure(name: &str, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn find<P, R>(instance: &Instance, store: &mut Store<()>, interface: &str, name: &str) -> TypedFunc<P, R>
+fn find<P, R>(
+    instance: &Instance,
+    store: &mut Store<()>,
+    interface: &str,
+    name: &str,
+) -> TypedFunc<P, R>
 where
     P: wasmtime::component::ComponentNamedList + Lower,
     R: wasmtime::component::ComponentNamedList + Lift,

@@ -135,6 +135,10 @@ impl ComponentRun<'_> {
         *ctrl_c = plan::limit(&mut store, &self.flags.limits, stop_waits)?;
         let mut linker = Linker::new(self.engine);
         p2::add_to_linker(&mut linker, |world: &mut WasiCtx| world)?;
+        #[cfg(feature = "http")]
+        if self.component.description().imports.iter().any(|i| i.name.starts_with("wasi:http/")) {
+            dunlin::http::add_to_linker(&mut linker, |world| world)?;
+        }
         if self.flags.stub_unknown_imports {
             linker.define_unknown_imports_as_traps(self.component)?;
         }

@@ -11,6 +11,7 @@
 mod copy;
 mod lift;
 mod lower;
+mod piece;
 mod text;
 
 use dunlin_engine::raw::RawStore;
@@ -19,11 +20,13 @@ use dunlin_module::component::StringEncoding;
 
 pub(crate) use copy::Copy;
 pub use lift::LiftContext;
+pub(crate) use lift::check_list;
 pub use lower::LowerContext;
 pub(crate) use lower::{Says, add_handle};
 pub(crate) use text::Text;
 
 use crate::component::Component;
+use crate::flags::Flags;
 use crate::plan::{Cases, Field, Plan, PlanId};
 use crate::state::{InstanceId, RootId, State, bug, trap};
 
@@ -39,6 +42,8 @@ pub(crate) struct Side {
     pub(crate) root: RootId,
     /// Whose handles are meant.
     pub(crate) instance: InstanceId,
+    /// What is going on in it.
+    pub(crate) flags: Flags,
     pub(crate) encoding: StringEncoding,
     pub(crate) memory: Option<Memory>,
     pub(crate) realloc: Option<Realloc>,
@@ -188,23 +193,28 @@ fn check_interrupt(store: &RawStore<'_>, element: u32) -> Result<()> {
 }
 
 #[cold]
-fn out_of_bounds() -> Error {
+pub(crate) fn out_of_bounds() -> Error {
     trap("pointer out of bounds of memory")
 }
 
 #[cold]
-fn unaligned() -> Error {
+pub(crate) fn unaligned() -> Error {
     trap("unaligned pointer")
 }
 
 /// A number as a `char`.
 #[inline]
 pub(crate) fn to_char(bits: u32) -> Result<char> {
-    char::from_u32(bits).ok_or_else(|| trap("invalid `char` bit pattern"))
+    char::from_u32(bits).ok_or_else(bad_char)
 }
 
 #[cold]
-fn bad_tag() -> Error {
+pub(crate) fn bad_char() -> Error {
+    trap("invalid `char` bit pattern")
+}
+
+#[cold]
+pub(crate) fn bad_tag() -> Error {
     trap("invalid variant discriminant")
 }
 

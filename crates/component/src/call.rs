@@ -3,11 +3,12 @@
 use std::mem;
 use std::sync::Arc;
 
-use dunlin_engine::raw::{RawStore, Resource};
-use dunlin_engine::{Error, ErrorKind, Func, Result};
+use dunlin_engine::raw::{RawStore, Resource, SlotFunc};
+use dunlin_engine::{Error, ErrorKind, Result};
 use dunlin_module::component::{FuncTypeIndex, ResourceIndex};
 
-use crate::abi::{Copy, LiftContext, LowerContext, Place, Says, Side};
+use crate::abi::{Copy, LiftContext, LowerContext, Place, Says, Side, work};
+use crate::flags::{Flags, exit};
 use crate::handles::Handle;
 use crate::plan::{FuncPlan, MAX_FLAT_PARAMS, Plan, PlanId};
 use crate::state::{Destructor, InstanceId, ResourceTypeId, RootId, Scope, State, bug, trap};
@@ -20,16 +21,16 @@ const SLOTS: usize = MAX_FLAT_PARAMS as usize + 1;
 #[derive(Debug)]
 pub(crate) struct Lifted {
     pub(crate) side: Side,
-    pub(crate) core: Func,
-    pub(crate) post_return: Option<Func>,
+    pub(crate) core: SlotFunc,
+    pub(crate) post_return: Option<SlotFunc>,
     pub(crate) ty: FuncTypeIndex,
     /// What is entered when the host calls it: its instance, and those around it.
-    pub(crate) enter: Box<[InstanceId]>,
+    pub(crate) enter: Box<[Flags]>,
     pub(crate) name: Arc<str>,
     /// Whether its values travel as the asynchronous ABI says.
     pub(crate) async_: bool,
-    /// Whether its instance can call out of itself.
-    pub(crate) calls_out: bool,
+    /// Whether tasks of its component keep something for themselves.
+    pub(crate) has_context: bool,
 }
 
 /// A function that a guest imports from others.
@@ -104,16 +105,17 @@ fn scoped<R>(
     let scopes = &mut store.companion::<State>().scopes;
     let depth = scopes.len();
     scopes.push(Scope::default());
-    match f(store) {
-        Ok(result) => {
-            store.companion::<State>().end_scope()?;
-            Ok(result)
-        }
-        Err(error) => {
-            store.companion::<State>().scopes.truncate(depth);
-            Err(error)
-        }
+    let result = f(store);
+    let state = store.companion::<State>();
+    let charged = state.scopes.get(depth).map_or(0, |scope| scope.charged);
+    let result = result.and_then(|result| state.end_scope().map(|()| result));
+    if result.is_err() {
+        state.scopes.truncate(depth);
     }
+    if charged > 0 {
+        store.budget().release(Resource::Bytes, charged);
+    }
+    result
 }
 
 /// Calls a function of a guest for the host. `lower` writes parameters to where it is told, `lift` reads the
@@ -128,9 +130,7 @@ pub(crate) fn call_guest<R>(
         return Err(no_async(&lifted.name));
     }
     let plan = lifted.plan();
-    let state = store.companion::<State>();
-    state.enter(&lifted.enter)?;
-    let context = mem::take(&mut state.context);
+    let context = begin(&mut store, lifted, &lifted.enter)?;
     let result = scoped(&mut store, plan, |store| {
         let mut slots = [0; SLOTS];
         let (store, side) = (&mut *store, &lifted.side);
@@ -145,11 +145,16 @@ pub(crate) fn call_guest<R>(
         if let Err(error) = lower(&mut cx, plan, place) {
             if error.kind() == ErrorKind::Misuse {
                 // The guest has not run, and is not to blame.
-                store.companion::<State>().exit(&lifted.enter)?;
+                exit(store, &lifted.enter)?;
+                if plan.borrows {
+                    let state = store.companion::<State>();
+                    let scope = state.scopes.len().saturating_sub(1) as u32;
+                    state.handles(side.instance)?.end_borrows(scope);
+                }
             }
             return Err(error);
         }
-        store.call(lifted.core, &mut slots)?;
+        store.call_slots(&lifted.core, &mut slots)?;
         let mut cx = LiftContext::new(store, side, &slots)?;
         let result = match plan.result {
             None => lift(&mut cx, None)?,
@@ -162,11 +167,39 @@ pub(crate) fn call_guest<R>(
         store.spend_fuel(work)?;
         post_return(store, lifted, &mut slots)?;
         Ok(result)
-    })?;
-    let state = store.companion::<State>();
-    state.context = context;
-    state.exit(&lifted.enter)?;
+    });
+    end(&mut store, lifted, context);
+    let result = result?;
+    exit(&mut store, &lifted.enter)?;
     Ok(result)
+}
+
+/// Begins a task of a guest: `enter` are the instances that it enters. Gives what the task around it keeps
+/// for itself.
+#[inline]
+fn begin(store: &mut RawStore<'_>, lifted: &Lifted, enter: &[Flags]) -> Result<[u64; 2]> {
+    crate::flags::enter(store, enter)?;
+    Ok(match lifted.has_context {
+        true => mem::take(&mut store.companion::<State>().context),
+        false => [0; 2],
+    })
+}
+
+/// Ends what [`begin`] began, with what it gave: also after a trap, since the host may carry on, and whoever has
+/// called it.
+#[inline]
+fn end(store: &mut RawStore<'_>, lifted: &Lifted, context: [u64; 2]) {
+    if lifted.has_context {
+        store.companion::<State>().context = context;
+    }
+}
+
+/// Changes tasks, while a call of `lifted` goes on.
+#[inline]
+fn swap_context(store: &mut RawStore<'_>, lifted: &Lifted, context: &mut [u64; 2]) {
+    if lifted.has_context {
+        mem::swap(&mut store.companion::<State>().context, context);
+    }
 }
 
 /// Where a guest that was called has left its result.
@@ -182,11 +215,8 @@ fn result_place(cx: &mut LiftContext<'_>, plan: &FuncPlan, id: PlanId) -> Result
 /// Tells a guest that its result was read.
 #[inline]
 fn post_return(store: &mut RawStore<'_>, lifted: &Lifted, slots: &mut [u64]) -> Result<()> {
-    let Some(func) = lifted.post_return else { return Ok(()) };
-    let instance = lifted.side.instance;
-    store.companion::<State>().set_may_leave(instance, false)?;
-    store.call(func, slots)?;
-    store.companion::<State>().set_may_leave(instance, true)
+    let Some(func) = &lifted.post_return else { return Ok(()) };
+    lifted.side.flags.inside(store, |store| store.call_slots(func, slots))
 }
 
 /// Answers a call of a guest to the host. `lift` reads parameters from where they are, `call` is the host's
@@ -200,7 +230,7 @@ pub(crate) fn call_host<P, R>(
     lower: impl FnOnce(&mut LowerContext<'_>, PlanId, Place, R) -> Result<()>,
 ) -> Result<()> {
     let side = &lowered.side;
-    store.companion::<State>().check_may_leave(side.instance)?;
+    side.flags.check_may_leave(&store)?;
     let plan = lowered.plan();
     scoped(&mut store, plan, |store| {
         let mut cx = LiftContext::new(store, side, slots)?;
@@ -232,18 +262,16 @@ pub(crate) fn call_between(
     mut store: RawStore<'_>,
     caller: &Lowered,
     callee: &Lifted,
-    enter: &[InstanceId],
+    enter: &[Flags],
     slots: &mut [u64],
 ) -> Result<()> {
     if callee.async_ {
         return Err(no_async(&callee.name));
     }
-    let state = store.companion::<State>();
-    state.check_may_leave(caller.side.instance)?;
-    state.enter(enter)?;
-    let context = mem::take(&mut state.context);
+    caller.side.flags.check_may_leave(&store)?;
+    let context = begin(&mut store, callee, enter)?;
     let plan = caller.plan();
-    scoped(&mut store, plan, |store| {
+    let result = scoped(&mut store, plan, |store| {
         let mut callee_slots = [0; SLOTS];
         let mut copy = Copy {
             store: store.reborrow(),
@@ -267,7 +295,7 @@ pub(crate) fn call_between(
         } else if plan.params.flat > 0 {
             copy.planned(&plan.params, from, Place::Slots(0))?;
         }
-        store.call(callee.core, &mut callee_slots)?;
+        store.call_slots(&callee.core, &mut callee_slots)?;
         if let Some(id) = plan.result {
             let to = caller.result_pointer(plan, slots)?;
             let mut copy = Copy {
@@ -279,64 +307,76 @@ pub(crate) fn call_between(
                 to_slots: &mut *slots,
             };
             let value = caller.side.plan(id);
+            // The caller's `realloc` is a part of the caller's task.
+            let mut context = context;
+            swap_context(&mut copy.store, callee, &mut context);
             let from = match plan.spills_result() {
                 true => Place::Memory(callee_slots[0] as u32),
                 false => Place::Slots(0),
             };
             if let Place::Memory(at) = from {
                 copy.check_source(at, value)?;
+                copy.store.spend_fuel(work(value.size.into()))?;
             }
             let to = to.map_or(Place::Slots(0), Place::Memory);
             if let Place::Memory(at) = to {
                 copy.check_target(at, value)?;
             }
             copy.planned(value, from, to)?;
+            swap_context(&mut copy.store, callee, &mut context);
         }
         caller.finish(slots)?;
         post_return(store, callee, &mut callee_slots)
-    })?;
-    let state = store.companion::<State>();
-    state.context = context;
-    state.exit(enter)
+    });
+    end(&mut store, callee, context);
+    result?;
+    exit(&mut store, enter)
+}
+
+/// On whose behalf a builtin is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Who {
+    pub(crate) root: RootId,
+    pub(crate) instance: InstanceId,
+    pub(crate) flags: Flags,
 }
 
 /// `canon resource.new`: a handle of a resource with this representation.
 pub(crate) fn resource_new(
     store: &mut RawStore<'_>,
-    (root, instance): (RootId, InstanceId),
+    who: Who,
     resource: ResourceIndex,
     rep: u32,
 ) -> Result<u32> {
-    let state = store.companion::<State>();
-    state.check_may_leave(instance)?;
-    let ty = state.resource(root, resource)?;
-    crate::abi::add_handle(store, instance, |table| table.add_own(ty, rep))
+    who.flags.check_may_leave(store)?;
+    let ty = store.companion::<State>().resource(who.root, resource)?;
+    crate::abi::add_handle(store, who.instance, |table| table.add_own(ty, rep))
 }
 
 /// `canon resource.rep`: the representation of the resource a handle stands for.
 pub(crate) fn resource_rep(
     store: &mut RawStore<'_>,
-    (root, instance): (RootId, InstanceId),
+    who: Who,
     resource: ResourceIndex,
     index: u32,
 ) -> Result<u32> {
     let state = store.companion::<State>();
-    let ty = state.resource(root, resource)?;
-    state.handles(instance)?.rep(index, ty)
+    let ty = state.resource(who.root, resource)?;
+    state.handles(who.instance)?.rep(index, ty)
 }
 
 /// `canon resource.drop`: a handle goes, and with an owned one its resource.
 pub(crate) fn resource_drop(
     store: &mut RawStore<'_>,
-    (root, instance): (RootId, InstanceId),
+    who: Who,
     resource: ResourceIndex,
     index: u32,
 ) -> Result<()> {
+    who.flags.check_may_leave(store)?;
     let state = store.companion::<State>();
-    state.check_may_leave(instance)?;
-    let ty = state.resource(root, resource)?;
-    match state.handles(instance)?.remove(index, ty)? {
-        Handle::Own(rep) => drop_resource(store, Some(instance), ty, rep),
+    let ty = state.resource(who.root, resource)?;
+    match state.handles(who.instance)?.remove(index, ty)? {
+        Handle::Own(rep) => drop_resource(store, Some(who.instance), ty, rep),
         Handle::Borrow(_, scope) => {
             let scope = state.scopes.get_mut(scope as usize).ok_or_else(bug)?;
             scope.borrowed = scope.borrowed.saturating_sub(1);
@@ -358,15 +398,34 @@ pub(crate) fn drop_resource(
         Destructor::None => Ok(()),
         Destructor::Host(destructor) => destructor(store.reborrow(), rep),
         Destructor::Guest(func) => {
-            let mut slots = [u64::from(rep)];
+            let mut slots = [0; SLOTS];
+            slots[0] = rep.into();
             // A destructor is called like an exported function, unless its own instance drops.
-            let enter = definer.filter(|definer| caller != Some(*definer));
-            let enter = enter.as_slice();
-            store.companion::<State>().enter(enter)?;
-            store.call(func, &mut slots)?;
-            store.companion::<State>().exit(enter)
+            let enter =
+                definer.map_or(Vec::new(), |definer| state.entered_by_drop(caller, definer));
+            crate::flags::enter(store, &enter)?;
+            let own = enter.is_empty();
+            let state = store.companion::<State>();
+            let context = if own { state.context } else { mem::take(&mut state.context) };
+            let result = store.call_slots(&func, &mut slots);
+            if !own {
+                store.companion::<State>().context = context;
+            }
+            result?;
+            exit(store, &enter)
         }
     }
+}
+
+/// An exception reaches nobody outside of its component (`CanonicalABI.md`, `call_and_trap_on_throw`).
+#[cold]
+pub(crate) fn escaped() -> Error {
+    trap("an exception was thrown and not caught in its component")
+}
+
+/// What a guest sees of an error of whom it called: never an exception.
+pub(crate) fn contained(error: Error) -> Error {
+    if error.kind() == ErrorKind::Exception { escaped() } else { error }
 }
 
 #[cold]

@@ -8,7 +8,6 @@ use dunlin_engine::{
 };
 
 use crate::call::{Lowered, Source, call_host};
-use crate::plan::{Op, PlanId};
 use crate::state::bug;
 use crate::types::FuncType;
 use crate::val::Val;
@@ -184,14 +183,4 @@ impl std::fmt::Display for Source {
             None => write!(f, "`{}`", self.function),
         }
     }
-}
-
-/// Whether values of a function are as many numbers as it has core values, each as it is in the guest.
-pub(crate) fn is_numbers(
-    plans: &crate::plan::Plans,
-    ids: impl IntoIterator<Item = PlanId>,
-) -> bool {
-    ids.into_iter().all(|id| {
-        matches!(plans.value(id).op, Op::S32 | Op::U32 | Op::S64 | Op::U64 | Op::F32 | Op::F64)
-    })
 }

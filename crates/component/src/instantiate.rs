@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_engine::raw::RawStore;
+use dunlin_engine::raw::{RawStore, SlotFunc};
 use dunlin_engine::{self as engine, Error, Extern, Result};
 use dunlin_module::component::{
     ComponentExport, ComponentItem, CoreItem, FuncRef, LeafIndex, Lift, LiftIndex, ModuleArgs,
@@ -10,8 +10,9 @@ use dunlin_module::component::{
 };
 
 use crate::abi::Side;
-use crate::call::{Lifted, charge_instance};
+use crate::call::{Lifted, Who, charge_instance};
 use crate::component::Component;
+use crate::flags::Flags;
 use crate::func::Func;
 use crate::instance::{Export, Exports, Inner, Instance, ResourceType};
 use crate::link::{Target, resolve};
@@ -39,8 +40,10 @@ pub(crate) fn instantiate(
 ) -> Result<Instance> {
     let description = component.description();
     charge_instance(&mut store, description.instances.len())?;
+    let flags = description.instances.iter().map(|_| Flags::new(&mut store));
+    let flags = flags.collect::<Result<_>>()?;
     let state = store.companion::<State>();
-    let root = state.add_root(component);
+    let root = state.add_root(component, flags);
     let first = state.first_instance(root)?;
     let targets = resolve(names, &mut store, component, root)?;
     let mut making = Making {
@@ -69,22 +72,24 @@ impl Making<'_> {
         InstanceId(self.first.0 + index.0)
     }
 
-    /// An instance and those around it, innermost first.
-    pub(crate) fn chain(&self, index: ComponentInstanceIndex) -> Vec<InstanceId> {
-        let instances = &self.component.description().instances;
-        let mut chain = vec![self.instance(index)];
-        let mut at = index;
-        // Each follows its parent, so that this ends.
-        while let Some(parent) = instances.get(at.index()).and_then(|instance| instance.parent) {
-            chain.push(self.instance(parent));
-            at = parent;
-        }
-        chain
+    /// On whose behalf a builtin of an instance is called.
+    pub(crate) fn who(&mut self, index: ComponentInstanceIndex) -> Result<Who> {
+        let (root, instance) = (self.root, self.instance(index));
+        let flags = self.store.companion::<State>().flags(instance)?;
+        Ok(Who { root, instance, flags })
+    }
+
+    /// What is going on in an instance and in those around it, innermost first.
+    pub(crate) fn chain(&mut self, index: ComponentInstanceIndex) -> Result<Vec<Flags>> {
+        let component = self.component.clone();
+        let around = component.description().around(index);
+        around.map(|index| Ok(self.who(index)?.flags)).collect()
     }
 
     fn core_instance(&mut self, module: &ModuleArgs) -> Result<()> {
         let instance = match module {
             ModuleArgs::Static(index, items) => {
+                self.adapters(items.iter())?;
                 let component = self.component.clone();
                 let module = component.module(*index).ok_or_else(bug)?;
                 let imports: Vec<Extern> =
@@ -95,6 +100,7 @@ impl Making<'_> {
                 let Some(Target::Module(module)) = self.targets.get(leaf.index()).cloned() else {
                     return Err(bug());
                 };
+                self.adapters(items.iter().map(|(_, _, item)| item))?;
                 let mut imports = Vec::new();
                 for import in module.imports() {
                     let (outer, inner) = (import.module(), import.name());
@@ -120,7 +126,7 @@ impl Making<'_> {
             return Ok(());
         };
         let destructor = match destructor {
-            Some(item) => Destructor::Guest(self.func(item)?),
+            Some(item) => Destructor::Guest(self.slot_func(item)?),
             None => Destructor::None,
         };
         let (root, definer) = (self.root, self.instance(*instance));
@@ -165,6 +171,11 @@ impl Making<'_> {
         }
     }
 
+    fn slot_func(&mut self, item: &CoreItem) -> Result<SlotFunc> {
+        let func = self.func(item)?;
+        self.store.slot_func(func)
+    }
+
     /// How values travel in a guest, as options say.
     pub(crate) fn side(&mut self, options: OptionsIndex) -> Result<Side> {
         let component = self.component.clone();
@@ -190,10 +201,11 @@ impl Making<'_> {
                 Some(self.store.typed(func)?)
             }
         };
-        let (root, instance) = (self.root, self.instance(options.instance));
+        let Who { root, instance, flags } = self.who(options.instance)?;
         Ok(Side {
             root,
             instance,
+            flags,
             encoding: options.encoding,
             memory,
             realloc,
@@ -209,24 +221,19 @@ impl Making<'_> {
         let component = self.component.clone();
         let lift: &Lift = component.description().lifts.get(index.index()).ok_or_else(bug)?;
         let options = component.description().options.get(lift.options.index()).ok_or_else(bug)?;
-        let instances = &component.description().instances;
-        // Builtins that stay inside see who was entered, too.
-        let trampolines = &component.description().trampolines;
-        let calls_out = trampolines.iter().any(|made| made.instance == options.instance)
-            || instances.get(options.instance.index()).is_none_or(|instance| instance.calls_out);
         let post_return = match &options.post_return {
-            Some(item) => Some(self.func(item)?),
+            Some(item) => Some(self.slot_func(item)?),
             None => None,
         };
         let lifted = Arc::new(Lifted {
             side: self.side(lift.options)?,
-            core: self.func(&lift.core)?,
+            core: self.slot_func(&lift.core)?,
             post_return,
             ty: lift.ty,
-            enter: self.chain(options.instance).into(),
+            enter: self.chain(options.instance)?.into(),
             name: name.clone(),
             async_: options.async_,
-            calls_out,
+            has_context: component.traits().has_context,
         });
         if let Some(place) = self.lifts.get_mut(index.index()) {
             *place = Some(lifted.clone());

@@ -11,8 +11,9 @@
 //!  Linker ─────────────┘
 //! ```
 //!
-//! Values travel as copy plans say, which are made once for each type: see `plan` and `abi`. What is
-//! kept of instances in a store, handles above all, is in `state`.
+//! Values travel as copy plans say, which are made once for each type: see `plan` and `abi`. Between two
+//! instances of one component, short plans become core functions: see `adapter`. What is kept of instances in
+//! a store, handles above all, is in `state`; what is going on in them in `flags`.
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -21,10 +22,12 @@
 )]
 
 mod abi;
+mod adapter;
 mod call;
 mod component;
 #[doc(hidden)]
 pub mod declare;
+mod flags;
 mod func;
 mod handles;
 mod host;
@@ -35,6 +38,7 @@ mod linker;
 mod plan;
 mod resource;
 mod state;
+mod traits;
 mod trampoline;
 mod types;
 mod val;

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use dunlin_engine::raw::RawStore;
-use dunlin_engine::{Error, Func, Result, Trap};
+use dunlin_engine::raw::{RawStore, SlotFunc};
+use dunlin_engine::{Error, Result, Trap};
 use dunlin_module::component::ResourceIndex;
 
 use crate::component::Component;
+use crate::flags::Flags;
 use crate::handles::HandleTable;
 
 /// What a destructor of the host does with the representation of a resource.
@@ -37,7 +38,8 @@ pub(crate) struct State {
     roots: Vec<Root>,
     types: Vec<ResourceType>,
     host_types: HashMap<HostType, ResourceTypeId>,
-    /// What the task that runs keeps for itself (`context.get`, `context.set`).
+    /// What the task that runs keeps for itself (`context.get`, `context.set`); no task of a component
+    /// without these builtins ever sees it.
     pub(crate) context: [u64; 2],
     /// Calls that are going on and that lend or borrow, innermost last.
     pub(crate) scopes: Vec<Scope>,
@@ -57,10 +59,9 @@ pub(crate) enum HostType {
 #[derive(Debug)]
 struct InstanceState {
     handles: HandleTable,
-    /// Whether it may call out of itself.
-    may_leave: bool,
-    /// Whether a call into it has not come back, be it because it goes on or because it trapped.
-    entered: bool,
+    flags: Flags,
+    /// What it is nested in.
+    parent: Option<InstanceId>,
     /// How often it asked that no asynchronous call begins, without taking it back.
     backpressure: u16,
 }
@@ -85,7 +86,7 @@ pub(crate) enum Destructor {
     /// Nothing.
     None,
     /// A core function of the instance that defines the type is called.
-    Guest(Func),
+    Guest(SlotFunc),
     /// The host is called.
     Host(HostDestructor),
 }
@@ -97,6 +98,13 @@ pub(crate) struct Scope {
     pub(crate) borrowed: u32,
     /// What the caller has lent, as often as it has.
     pub(crate) lent: Vec<(InstanceId, u32)>,
+    /// Bytes that the store was charged for that.
+    pub(crate) charged: u64,
+}
+
+impl Scope {
+    /// Bytes that are charged for something lent.
+    pub(crate) const LENT_BYTES: u64 = 16;
 }
 
 impl fmt::Debug for ResourceType {
@@ -120,17 +128,15 @@ pub(crate) fn bug() -> Error {
 
 impl State {
     /// Makes room for a component and all its instances, which are usable from now on.
-    pub(crate) fn add_root(&mut self, component: &Component) -> RootId {
+    pub(crate) fn add_root(&mut self, component: &Component, flags: Vec<Flags>) -> RootId {
         let first = InstanceId(self.instances.len() as u32);
-        for _ in &component.description().instances {
-            let handles = HandleTable::default();
-            self.instances.push(InstanceState {
-                handles,
-                may_leave: true,
-                entered: false,
-                backpressure: 0,
-            });
-        }
+        let instances = &component.description().instances;
+        self.instances.extend(instances.iter().zip(flags).map(|(instance, flags)| InstanceState {
+            handles: HandleTable::default(),
+            flags,
+            parent: instance.parent.map(|parent| InstanceId(first.0 + parent.0)),
+            backpressure: 0,
+        }));
         let resources = vec![None; component.description().resources.len()];
         let root = RootId(self.roots.len() as u32);
         self.roots.push(Root { first, resources });
@@ -229,20 +235,9 @@ impl State {
         Ok(&mut self.instance(id)?.handles)
     }
 
-    /// Fails unless an instance may call out of itself.
-    #[inline]
-    pub(crate) fn check_may_leave(&mut self, id: InstanceId) -> Result<()> {
-        if self.instance(id)?.may_leave {
-            return Ok(());
-        }
-        Err(trap("cannot leave component instance"))
-    }
-
-    /// Says whether an instance may call out of itself.
-    #[inline]
-    pub(crate) fn set_may_leave(&mut self, id: InstanceId, may: bool) -> Result<()> {
-        self.instance(id)?.may_leave = may;
-        Ok(())
+    /// What is going on in an instance.
+    pub(crate) fn flags(&mut self, id: InstanceId) -> Result<Flags> {
+        Ok(self.instance(id)?.flags)
     }
 
     /// Counts up or down how often an instance asked for peace.
@@ -254,27 +249,22 @@ impl State {
         Ok(())
     }
 
-    /// Begins a call into all of these instances, the callee and those around it.
-    #[inline]
-    pub(crate) fn enter(&mut self, ids: &[InstanceId]) -> Result<()> {
-        for &id in ids {
-            if self.instance(id)?.entered {
-                return Err(trap("cannot enter component instance"));
-            }
+    /// What a destructor enters that `caller`, or the host, calls: the instance that defines the type, and
+    /// what it is nested in and the caller is not; nothing if an instance drops what is its own.
+    pub(crate) fn entered_by_drop(
+        &self,
+        caller: Option<InstanceId>,
+        definer: InstanceId,
+    ) -> Vec<Flags> {
+        if caller == Some(definer) {
+            return Vec::new();
         }
-        for &id in ids {
-            self.instance(id)?.entered = true;
-        }
-        Ok(())
-    }
-
-    /// Ends a call that [`State::enter`] began, unless it trapped: then nobody may enter again.
-    #[inline]
-    pub(crate) fn exit(&mut self, ids: &[InstanceId]) -> Result<()> {
-        for &id in ids {
-            self.instance(id)?.entered = false;
-        }
-        Ok(())
+        let instance = |id: InstanceId| self.instances.get(id.0 as usize);
+        let around = |id: Option<InstanceId>| std::iter::successors(id, |id| instance(*id)?.parent);
+        let outer = instance(definer).and_then(|definer| definer.parent);
+        let entered = around(outer).filter(|id| around(caller).all(|other| other != *id));
+        let entered = std::iter::once(definer).chain(entered);
+        entered.filter_map(|id| Some(instance(id)?.flags)).collect()
     }
 
     /// Ends the innermost scope: what was lent is back, and nothing may be borrowed any more.

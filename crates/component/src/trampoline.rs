@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use dunlin_engine::{self as engine, Error, Result};
+use dunlin_engine::{self as engine, Result};
 use dunlin_module::component::{
     AsyncBuiltin, ComponentInstanceIndex, FuncRef, FuncTypeIndex, OptionsIndex, Trampoline,
     TrampolineIndex, TrampolineKind,
 };
 
 use crate::call::{
-    Lifted, Lowered, Source, call_between, resource_drop, resource_new, resource_rep,
+    Lifted, Lowered, Source, call_between, contained, resource_drop, resource_new, resource_rep,
 };
-use crate::host::{HostFunction, is_numbers};
+use crate::flags::{Flags, cannot_enter};
+use crate::host::HostFunction;
 use crate::instantiate::Making;
 use crate::link::Target;
-use crate::plan::PlanId;
-use crate::state::{InstanceId, State, bug, trap};
+use crate::state::{State, bug, trap};
 
 impl Making<'_> {
     /// Makes the core function that a trampoline is.
@@ -23,7 +23,7 @@ impl Making<'_> {
         let component = self.component.clone();
         let trampolines = &component.description().trampolines;
         let Trampoline { instance, ty, kind } = trampolines.get(index.index()).ok_or_else(bug)?;
-        let who = (self.root, self.instance(*instance));
+        let who = self.who(*instance)?;
         match kind {
             TrampolineKind::Lower { func, ty: func_ty, options } => {
                 self.lower(*instance, ty, *func, *func_ty, *options)
@@ -56,7 +56,7 @@ impl Making<'_> {
             ) => {
                 let more = *builtin == AsyncBuiltin::BackpressureInc;
                 self.store.host_number_func(ty, move |mut store, _| {
-                    store.companion::<State>().backpressure(who.1, more)
+                    store.companion::<State>().backpressure(who.instance, more)
                 })
             }
             TrampolineKind::Async(AsyncBuiltin::ContextGet { slot, .. }) => {
@@ -80,8 +80,8 @@ impl Making<'_> {
             TrampolineKind::Async(builtin) => {
                 let text = format!("{builtin:?}");
                 let name = text.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
-                self.store.host_func(ty, move |mut store, _| {
-                    store.companion::<State>().check_may_leave(who.1)?;
+                self.store.host_func(ty, move |store, _| {
+                    who.flags.check_may_leave(&store)?;
                     Err(trap(format!(
                         "builtin `{name}` belongs to the asynchronous ABI of components, which this \
                          version does not have"
@@ -104,7 +104,7 @@ impl Making<'_> {
         let async_ = option.async_;
         let source = self.source(instance, func);
         let target = match func {
-            FuncRef::Lifted(index) => Target::Guest(self.lifted(index, &source.function)?),
+            FuncRef::Lifted(index) => Target::Guest(self.callee(index)?),
             FuncRef::Imported(leaf) => self.target(leaf)?,
         };
         let lowered = Arc::new(Lowered { side: self.side(options)?, ty, source, async_ });
@@ -146,7 +146,9 @@ impl Making<'_> {
         host: Arc<dyn HostFunction>,
         lowered: Arc<Lowered>,
     ) -> Result<engine::Func> {
-        self.store.host_number_func(core_ty, move |store, slots| host.call(store, &lowered, slots))
+        self.store.host_number_func(core_ty, move |store, slots| {
+            host.call(store, &lowered, slots).map_err(contained)
+        })
     }
 
     fn call_of_guest(
@@ -156,48 +158,17 @@ impl Making<'_> {
         callee: Arc<Lifted>,
         lowered: Arc<Lowered>,
     ) -> Result<engine::Func> {
-        let around_caller = self.chain(caller);
-        let around_callee: &[InstanceId] = &callee.enter;
-        let callee_instance = callee.side.instance;
-        let related = around_caller.contains(&callee_instance)
-            || around_callee.contains(&lowered.side.instance);
+        let around_caller = self.chain(caller)?;
+        let related = around_caller.contains(&callee.side.flags)
+            || callee.enter.contains(&lowered.side.flags);
         if related {
             // What is around a component may be entered only from further out.
             return self.store.host_func(core_ty, |_, _| Err(cannot_enter()));
         }
-        let enter: Box<[InstanceId]> =
-            around_callee.iter().copied().filter(|id| !around_caller.contains(id)).collect();
-        if is_direct(&callee, &lowered) && !self.is_restricted(caller) {
-            return Ok(callee.core);
-        }
+        let entered = callee.enter.iter().filter(|flags| !around_caller.contains(flags));
+        let enter: Box<[Flags]> = entered.copied().collect();
         self.store.host_number_func(core_ty, move |store, slots| {
-            call_between(store, &lowered, &callee, &enter, slots)
+            call_between(store, &lowered, &callee, &enter, slots).map_err(contained)
         })
     }
-
-    /// Whether there are times when an instance may not call out of itself.
-    fn is_restricted(&self, instance: ComponentInstanceIndex) -> bool {
-        let options = &self.component.description().options;
-        let mut own = options.iter().filter(|options| options.instance == instance);
-        own.any(|options| options.realloc.is_some() || options.post_return.is_some())
-    }
-}
-
-/// Whether a call is nothing but a call of the core function: all values are numbers that are the same on
-/// both sides, and nobody could tell that an instance was entered.
-fn is_direct(callee: &Lifted, lowered: &Lowered) -> bool {
-    let plan = lowered.plan();
-    let plans = lowered.side.component.plans();
-    let values = plan.fields().iter().map(|field| field.plan).chain(plan.result);
-    !callee.async_
-        && !lowered.async_
-        && callee.post_return.is_none()
-        && !callee.calls_out
-        && !plan.spills_params()
-        && is_numbers(plans, values.collect::<Vec<PlanId>>())
-}
-
-#[cold]
-fn cannot_enter() -> Error {
-    trap("cannot enter component instance")
 }

@@ -84,6 +84,12 @@ pub use dunlin_engine::*;
 #[cfg(feature = "bindgen")]
 pub use dunlin_bindgen_macro::bindgen;
 
+/// Requests of guests over HTTP, as far as they are granted.
+#[cfg(feature = "http")]
+pub mod http {
+    pub use dunlin_http::*;
+}
+
 /// Components: values of any type across every boundary, linked by interface.
 ///
 /// See [`component::Linker`] for what a call looks like.

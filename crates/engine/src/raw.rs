@@ -3,8 +3,9 @@
 //!
 //! Everything here is safe, and checked like the rest of the API, but may change in any release.
 
+mod slots;
+
 use std::any::Any;
-use std::sync::Arc;
 
 use dunlin_module::FuncType;
 use dunlin_vm as vm;
@@ -15,15 +16,23 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::externs::Extern;
 use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
+use crate::global::Global;
 use crate::instance::{self, Instance};
 use crate::memory::Memory;
 use crate::module::Module;
 
-pub use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS};
+use dunlin_code::native::{Passed, params};
 pub use dunlin_vm::{Budget, Resource, StoreId};
+pub use slots::SlotFunc;
+use slots::Way;
 
 /// A store whose host data has a type that is not known here.
 pub struct RawStore<'a>(&'a mut vm::Store);
+
+/// Whether exceptions can begin in code of a module: it has tags, its own or imported ones.
+pub fn has_tags(module: &Module) -> bool {
+    !module.decoded().tags.is_empty()
+}
 
 /// A store as it is seen from below.
 #[inline]
@@ -141,6 +150,45 @@ impl RawStore<'_> {
         Ok(self.0.call(func.0, slots)?)
     }
 
+    /// A function to be called with slots again and again.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    pub fn slot_func(&self, func: Func) -> Result<SlotFunc> {
+        Ok(SlotFunc { func, way: Way::of(self.0.func_type(func.0)?) })
+    }
+
+    /// As [`RawStore::call`], with numbers in registers if they are few and nothing is in the way.
+    #[inline]
+    pub fn call_slots(&mut self, func: &SlotFunc, slots: &mut [u64]) -> Result<()> {
+        match func.way.call(self, func.func, slots)? {
+            true => Ok(()),
+            false => self.call(func.func, slots),
+        }
+    }
+
+    /// The bits of a global that holds a number.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to another store.
+    #[inline]
+    pub fn number(&self, global: Global) -> Result<u64> {
+        let [bits, _] = self.0.global_get(global.0)?;
+        Ok(bits)
+    }
+
+    /// Changes a global that holds a number.
+    ///
+    /// # Errors
+    ///
+    /// If it is constant or belongs to another store.
+    #[inline]
+    pub fn set_number(&mut self, global: Global, bits: u64) -> Result<()> {
+        Ok(self.0.global_set(global.0, [bits, 0])?)
+    }
+
     /// Calls a function of known type.
     #[inline]
     pub fn call_typed<P: WasmParams, R: WasmResults>(
@@ -149,21 +197,6 @@ impl RawStore<'_> {
         params: P,
     ) -> Result<R> {
         func.call_raw(self.0, params)
-    }
-
-    /// Calls a function with numbers in registers, if it takes and gives such and nothing is in the way;
-    /// the result's bits by kind: integer, float.
-    #[inline]
-    pub fn call_numbers<const FLOATS: bool>(
-        &mut self,
-        func: Func,
-        numbers: &Numbers,
-    ) -> Result<Option<(u64, f64)>> {
-        match self.0.call_numbers::<FLOATS>(func.0, numbers) {
-            vm::Called::Returned(int, float) => Ok(Some((int, float))),
-            vm::Called::Failed(error) => Err(error.into()),
-            vm::Called::Not => Ok(None),
-        }
     }
 
     /// A function of the host that takes its parameters from slots and leaves its results there.
@@ -178,8 +211,8 @@ impl RawStore<'_> {
         Ok(Func(self.0.host_func(ty, HostFn::new(Slots(f)))?))
     }
 
-    /// As [`RawStore::host_func`], for a function that takes and gives numbers alone, which native code
-    /// passes in registers if they are few: slots holds one for each parameter, or one for the result.
+    /// As [`RawStore::host_func`], for a function that takes and gives numbers alone, which native code calls
+    /// without a detour: slots holds one for each parameter, or one for the result.
     ///
     /// # Errors
     ///
@@ -188,12 +221,7 @@ impl RawStore<'_> {
     where
         F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
     {
-        let kinds: Arc<[bool]> = ty
-            .params
-            .iter()
-            .map(|ty| matches!(ty, dunlin_module::ValType::F32 | dunlin_module::ValType::F64))
-            .collect();
-        let function = NumberSlots { f, floats: kinds };
+        let function = NumberSlots { f, params: params(ty).map(|(_, passed)| passed).collect() };
         Ok(Func(self.0.host_func(ty, HostFn::of_numbers(function))?))
     }
 }
@@ -227,8 +255,8 @@ where
 /// A function on slots that hold nothing but numbers.
 struct NumberSlots<F> {
     f: F,
-    /// For each parameter, whether it is a float.
-    floats: Arc<[bool]>,
+    /// Where native code passes each parameter.
+    params: Box<[Passed]>,
 }
 
 impl<F> HostFunction for NumberSlots<F>
@@ -252,17 +280,41 @@ where
         (store, _): (&mut vm::Store, Option<vm::InstanceHandle>),
         numbers: Numbers,
     ) -> Result<u64, vm::HostError> {
-        let mut slots = [0; INT_PARAMS + FLOAT_PARAMS];
-        let (mut ints, mut floats) = (numbers.ints.iter(), numbers.floats.iter());
-        for (slot, &float) in slots.iter_mut().zip(&*self.floats) {
-            // Floats of 32 bits travel in the lower half, as they do in slots.
-            *slot = if float {
-                floats.next().map_or(0, |float| float.to_bits())
-            } else {
-                ints.next().copied().unwrap_or(0)
-            };
+        let mut slots = [0; SLOTS];
+        if self.params.len() > SLOTS {
+            return self.call_many(store, &numbers);
         }
+        fill(&mut slots, &self.params, store, &numbers);
         (self.f)(RawStore(store), &mut slots)?;
         Ok(slots[0])
+    }
+}
+
+impl<F> NumberSlots<F>
+where
+    F: Fn(RawStore<'_>, &mut [u64]) -> Result<()> + Send + Sync + 'static,
+{
+    #[cold]
+    fn call_many(&self, store: &mut vm::Store, numbers: &Numbers) -> Result<u64, vm::HostError> {
+        let mut slots = vec![0; self.params.len()];
+        fill(&mut slots, &self.params, store, numbers);
+        (self.f)(RawStore(store), &mut slots)?;
+        Ok(slots.first().copied().unwrap_or(0))
+    }
+}
+
+/// Slots of most functions: as many as functions of components take at most.
+const SLOTS: usize = 17;
+
+/// Puts parameters into slots from where native code passes them.
+#[inline(always)]
+fn fill(slots: &mut [u64], params: &[Passed], store: &vm::Store, numbers: &Numbers) {
+    for (i, (slot, passed)) in slots.iter_mut().zip(params).enumerate() {
+        *slot = match *passed {
+            Passed::Int(at) => numbers.ints.get(usize::from(at)).copied().unwrap_or(0),
+            // Floats of 32 bits travel in the lower half, as they do in slots.
+            Passed::Float(at) => numbers.floats.get(usize::from(at)).map_or(0, |f| f.to_bits()),
+            Passed::Spilled(_) => store.spilled(i),
+        };
     }
 }

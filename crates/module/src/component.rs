@@ -125,6 +125,15 @@ impl Component {
         let source = read::read(&bytes, features)?;
         flatten::flatten(&source, &bytes)
     }
+
+    /// An instance and those around it, innermost first.
+    pub fn around(
+        &self,
+        instance: ComponentInstanceIndex,
+    ) -> impl Iterator<Item = ComponentInstanceIndex> {
+        // Each follows its parent, so that this ends.
+        std::iter::successors(Some(instance), |at| self.instances.get(at.index())?.parent)
+    }
 }
 
 /// A component instance that comes to life with the component it is nested in.

@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
-use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS, Passed, params};
+use dunlin_code::native::{FLOAT_PARAMS, INT_PARAMS};
 use dunlin_module::{FuncType, TypeHold, TypeId, TypeRegistry, ValType};
 
 use crate::interp;
@@ -98,8 +98,8 @@ pub trait NumberFunction: HostFunction {
     ) -> Result<u64, HostError>;
 }
 
-/// Numbers as native code passes them: each kind in the order of parameters. Of more there are than there
-/// are parameters.
+/// Numbers as native code passes them in registers: each kind in the order of parameters. There may be more than
+/// there are parameters; parameters that are more are spilled (see [`Store::spill`]).
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct Numbers {
@@ -232,7 +232,7 @@ pub struct Signature {
     pub(crate) param_slots: u32,
     pub(crate) result_slots: u32,
     pub(crate) result_refs: bool,
-    /// Whether native code passes nothing but numbers in registers, and one result at most.
+    /// Whether native code passes nothing but numbers, and one result at most.
     pub(crate) only_numbers: bool,
 }
 
@@ -308,13 +308,12 @@ impl fmt::Debug for HostFunc {
     }
 }
 
-/// Whether native code passes all of a signature in registers, one result at most, and all are numbers.
+/// Whether all of a signature are numbers, one result at most. Native code passes those in registers, and what
+/// does not fit in the spill area.
 pub(crate) fn only_numbers(ty: &FuncType) -> bool {
     let is_number =
         |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);
-    ty.results.len() <= 1
-        && ty.params.iter().chain(&ty.results[..]).all(is_number)
-        && params(ty).all(|(_, passed)| !matches!(passed, Passed::Spilled(_)))
+    ty.results.len() <= 1 && ty.params.iter().chain(&ty.results[..]).all(is_number)
 }
 
 /// Function records, each at a fixed address until the store is dropped.

@@ -232,6 +232,7 @@ impl MemoryInstance {
     }
 
     /// All bytes; none of a shared memory, of which nobody may have a reference.
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.0 {
             // SAFETY: V3 (a definition describes owned, initialised bytes); `&self` is held through
@@ -244,6 +245,7 @@ impl MemoryInstance {
     }
 
     /// All bytes; none of a shared memory.
+    #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
             // SAFETY: as in `bytes`, with exclusive access.

@@ -575,6 +575,22 @@ impl Store {
         self.shared.is_interrupted()
     }
 
+    /// Where native code passes the parameter with this index, if it does not fit into registers: so much of it
+    /// as is a number's bits. To be asked for before anything else is done.
+    #[inline]
+    pub fn spilled(&self, index: usize) -> u64 {
+        self.spill.get(index).map_or(0, |value| *value as u64)
+    }
+
+    /// Passes a parameter that does not fit into registers to the function that is called next.
+    #[inline]
+    pub fn spill(&mut self, index: usize, bits: u64) {
+        self.spill_area();
+        if let Some(place) = self.spill.get_mut(index) {
+            *place = bits.into();
+        }
+    }
+
     /// Where native code passes what does not fit into registers, made when first asked for.
     pub(crate) fn spill_area(&mut self) -> *mut u128 {
         if self.spill.is_empty() {

@@ -1,5 +1,6 @@
 //! What a guest is given: arguments, environment, streams, directories, sockets.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use dunlin_engine::Result as EngineResult;
 use rustix::io::Errno;
 
 use crate::host::keyvalue::{Store, Stores};
+use crate::host::net::Resolver;
 use crate::host::{
     Access, Approver, Config, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener,
     NetGrants, Network, Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time,
@@ -39,6 +41,7 @@ pub struct WasiCtx {
     pub(crate) fds: Descriptors,
     /// What a guest of WASI 0.2 holds.
     pub(crate) p2: p2::State,
+    extensions: Vec<Box<dyn Any + Send>>,
     pub(crate) interrupt: Interrupt,
     pub(crate) time: Time,
     pub(crate) random: Random,
@@ -59,6 +62,24 @@ impl WasiCtx {
     /// The network, as far as it was granted to the component that called last.
     pub fn network(&self) -> &Network {
         &self.realm.network
+    }
+
+    /// What a guest of WASI 0.2 holds.
+    pub fn table(&mut self) -> &mut p2::ResourceTable {
+        &mut self.p2.table
+    }
+
+    /// What another crate keeps of the guest as an `E`; new at the first call.
+    ///
+    /// # Errors
+    ///
+    /// None, as long as this crate is not wrong.
+    pub fn extension<E: Any + Default + Send>(&mut self) -> dunlin_engine::Result<&mut E> {
+        if !self.extensions.iter().any(|known| known.is::<E>()) {
+            self.extensions.push(Box::<E>::default());
+        }
+        let mut found = self.extensions.iter_mut().filter_map(|known| known.downcast_mut());
+        found.next().ok_or_else(|| dunlin_engine::Error::misuse("what was kept is gone"))
     }
 
     /// The configuration of the component that called last.
@@ -139,6 +160,7 @@ pub struct WasiCtxBuilder {
     component: String,
     observers: Vec<Arc<dyn Observer>>,
     approver: Option<Arc<dyn Approver>>,
+    resolver: Arc<dyn Resolver>,
 }
 
 impl Default for WasiCtxBuilder {
@@ -160,6 +182,7 @@ impl Default for WasiCtxBuilder {
             component: String::new(),
             observers: Vec::new(),
             approver: None,
+            resolver: Arc::new(SystemResolver),
         }
     }
 }
@@ -271,6 +294,12 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Looks names up by this resolver rather than by that of the system.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
     /// Sets a value of the configuration; the last value of a key counts.
     pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.granted().config.insert(key.into(), value.into());
@@ -336,11 +365,11 @@ impl WasiCtxBuilder {
         let paths = if no_dirs { &[][..] } else { &self.protected[..] };
         let protected = Arc::new(Protected::find(paths));
         let outermost = self.granted.remove("").unwrap_or_default();
-        let realm = outermost.realm(&protected, &witness)?;
+        let realm = outermost.realm(&protected, &witness, &self.resolver)?;
         let mut others = HashMap::with_capacity(self.granted.len());
         for (name, granted) in self.granted {
             let name: Arc<str> = name.into();
-            let realm = granted.realm(&protected, &witness.of(&name))?;
+            let realm = granted.realm(&protected, &witness.of(&name), &self.resolver)?;
             others.insert(name, realm);
         }
 
@@ -366,6 +395,7 @@ impl WasiCtxBuilder {
             realm,
             fds,
             p2: p2::State::new(self.descriptors_max),
+            extensions: Vec::new(),
             interrupt: self.interrupt,
             time: self.time,
             random: self.random,
@@ -375,7 +405,12 @@ impl WasiCtxBuilder {
 
 impl Granted {
     /// Opens and checks everything of one component.
-    fn realm(self, protected: &Arc<Protected>, witness: &Witness) -> Result<Realm, BuildError> {
+    fn realm(
+        self,
+        protected: &Arc<Protected>,
+        witness: &Witness,
+        resolver: &Arc<dyn Resolver>,
+    ) -> Result<Realm, BuildError> {
         let mut env = Vec::with_capacity(self.env.len());
         let mut size = 0;
         for (name, value) in &self.env {
@@ -394,7 +429,7 @@ impl Granted {
         Ok(Realm {
             env: env.into(),
             dirs,
-            network: Network::build(self.net, Arc::new(SystemResolver), witness.clone()),
+            network: Network::build(self.net, Arc::clone(resolver), witness.clone()),
             config: Config { values: Arc::new(self.config), witness: witness.clone() },
             stores: Stores {
                 granted: Arc::new(self.stores),

@@ -102,10 +102,9 @@ impl<'a> LowerContext<'a> {
     ) -> Result<u32> {
         let Some(realloc) = &self.side.realloc else { return Err(bug()) };
         self.store.spend_fuel(work(size.into()))?;
-        let instance = self.side.instance;
-        self.state().set_may_leave(instance, false)?;
-        let at = self.store.call_typed(realloc, (old, old_size, align, size))?;
-        self.state().set_may_leave(instance, true)?;
+        let at = self.side.flags.inside(&mut self.store, |store| {
+            store.call_typed(realloc, (old, old_size, align, size))
+        })?;
         if !at.is_multiple_of(align) {
             return Err(trap(self.says.unaligned));
         }

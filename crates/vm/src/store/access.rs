@@ -34,6 +34,7 @@ type MemoryPair<'a> = (&'a [u8], &'a mut [u8]);
 
 /// Memories.
 impl Store {
+    #[inline]
     fn memory(&self, memory: Memory) -> Result<&MemoryInstance, Misuse> {
         Ok(&self.memories[memory.index_in(self.id)?])
     }
@@ -123,6 +124,7 @@ impl Store {
     /// # Errors
     ///
     /// If it belongs to another store.
+    #[inline]
     pub fn memory_data(&self, memory: Memory) -> Result<&[u8], Misuse> {
         Ok(self.memory(memory)?.bytes())
     }
@@ -132,6 +134,7 @@ impl Store {
     /// # Errors
     ///
     /// If it belongs to another store.
+    #[inline]
     pub fn memory_data_mut(&mut self, memory: Memory) -> Result<&mut [u8], Misuse> {
         let index = memory.index_in(self.id)?;
         Ok(self.memories[index].bytes_mut())
@@ -157,6 +160,7 @@ impl Store {
     /// # Errors
     ///
     /// If one belongs to another store.
+    #[inline]
     pub fn memory_pair(
         &mut self,
         from: Memory,
@@ -309,6 +313,7 @@ impl Store {
 
 /// Globals. A value takes one or two slots, low first; the second is 0 unless the type is `v128`.
 impl Store {
+    #[inline]
     fn global(&self, global: Global) -> Result<GlobalPlace, Misuse> {
         Ok(self.globals[global.index_in(self.id)?])
     }
@@ -359,6 +364,7 @@ impl Store {
     /// # Errors
     ///
     /// If it belongs to another store.
+    #[inline]
     pub fn global_get(&self, global: Global) -> Result<[u64; 2], Misuse> {
         let place = self.global(global)?;
         // SAFETY: V2, V3: storage of globals lives as long as the store.
@@ -372,6 +378,7 @@ impl Store {
     /// # Errors
     ///
     /// If it belongs to another store or is immutable, or `value` is not of its type.
+    #[inline]
     pub fn global_set(&mut self, global: Global, value: [u64; 2]) -> Result<(), Misuse> {
         let place = self.global(global)?;
         if !place.ty.mutable {
@@ -384,6 +391,7 @@ impl Store {
     }
 }
 
+#[inline]
 fn joined([low, high]: [u64; 2]) -> u128 {
     u128::from(low) | u128::from(high) << 64
 }

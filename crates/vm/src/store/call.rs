@@ -65,7 +65,7 @@ pub enum CallError {
 }
 
 /// What the runtime record says of the fiber that runs.
-struct RunningFiber {
+pub(super) struct RunningFiber {
     fiber: FiberId,
     stack_end: *mut u64,
     stack_top: *mut u64,
@@ -163,13 +163,7 @@ impl Store {
         values: &mut [u64],
     ) -> Result<(), CallError> {
         self.check_nesting(here)?;
-        self.nested_calls += 1;
-        let rt = self.rt();
-        // SAFETY: the record is alive; V1. The guest that called the host is somewhere that the
-        // collector must find, and that is forgotten while another call goes on.
-        self.suspended.push(unsafe { Place::exit(rt) });
-        let fiber = self.leave_fiber();
-        let watched = self.running.is_some();
+        let (fiber, watched) = self.begin_inside();
         // SAFETY: as for this function; a value stack is in place.
         let exit = unsafe { self.enter(place, values) };
         if exit == Exit::Trap {
@@ -179,17 +173,27 @@ impl Store {
         Ok(())
     }
 
+    /// Leaves the guest that called the host, for a call inside its: where it was, and whether the ticker
+    /// saw it.
+    pub(super) fn begin_inside(&mut self) -> (RunningFiber, bool) {
+        self.nested_calls += 1;
+        // SAFETY: the record is alive; V1. The guest that called the host is somewhere that the
+        // collector must find, and that is forgotten while another call goes on.
+        self.suspended.push(unsafe { Place::exit(self.rt()) });
+        (self.leave_fiber(), self.running.is_some())
+    }
+
     /// Why a call inside another failed, which is over then.
     #[cold]
     #[inline(never)]
-    fn fail_inside(&mut self, fiber: &RunningFiber, watched: bool) -> CallError {
+    pub(super) fn fail_inside(&mut self, fiber: &RunningFiber, watched: bool) -> CallError {
         let failure = self.failure();
         self.leave_inside(fiber, watched);
         failure
     }
 
     /// Goes back to where the guest called the host.
-    fn leave_inside(&mut self, fiber: &RunningFiber, watched: bool) {
+    pub(super) fn leave_inside(&mut self, fiber: &RunningFiber, watched: bool) {
         self.watched_until_here(watched);
         self.nested_calls -= 1;
         self.return_to_fiber(fiber);
@@ -220,7 +224,7 @@ impl Store {
     }
 
     /// Whether one more call fits inside those that are going on; `here` is the native stack pointer.
-    fn check_nesting(&self, here: usize) -> Result<(), CallError> {
+    pub(super) fn check_nesting(&self, here: usize) -> Result<(), CallError> {
         let limits = self.budget.limits();
         let (trap, detail) = if self.nested_calls >= limits.nested_calls {
             (Trap::StackOverflow, "too many calls between guest and host inside one another")

@@ -7,6 +7,7 @@ use super::{CallError, Func, Shared, Store};
 use crate::func::Numbers;
 use crate::native;
 use crate::sys;
+use crate::vmctx::FuncRecord;
 
 /// What came of [`Store::call_numbers`].
 #[derive(Debug)]
@@ -21,14 +22,17 @@ pub enum Called {
 }
 
 impl Store {
-    /// Calls `func` with numbers in registers, if it takes and gives such, is native, and nothing is in the
-    /// way. `FLOATS`: whether there are floats among the parameters.
+    /// Calls `func` with numbers in registers, and as they were [spilled](Store::spill), if it takes and gives
+    /// numbers, is native, and nothing is in the way. `FLOATS`: whether there are floats among the parameters.
     #[inline(always)]
     pub fn call_numbers<const FLOATS: bool>(&mut self, func: Func, numbers: &Numbers) -> Called {
         let Ok(place) = self.func_place(func) else { return Called::Not };
         let record = place.record;
-        if !place.numbers || self.poisoned || !self.active.is_resting() {
+        if !place.numbers || self.poisoned {
             return Called::Not;
+        }
+        if !self.active.is_resting() {
+            return self.call_numbers_inside::<FLOATS>(record, numbers);
         }
         let rt = self.rt();
         // SAFETY: V2: the record is alive, and as nothing is being called it says that nothing is on the
@@ -53,6 +57,47 @@ impl Store {
                 self.active.end(true);
                 Called::Not
             }
+        }
+    }
+
+    /// As [`Store::call_numbers`] of the function with this record, for a host function that a guest called.
+    #[inline(never)]
+    fn call_numbers_inside<const FLOATS: bool>(
+        &mut self,
+        record: *mut FuncRecord,
+        numbers: &Numbers,
+    ) -> Called {
+        let rt = self.rt();
+        // SAFETY: V2: the record is alive.
+        let (fiber, stops) =
+            unsafe { ((*rt).fiber, (*rt).interrupt.load(Ordering::Relaxed) & Shared::STOPS) };
+        // What cannot be done here, or fails, is left to the way that is always open.
+        let free = self.active.is_calling() && fiber == 0 && stops == 0;
+        if !free || self.check_nesting(sys::stack_pointer()).is_err() {
+            return Called::Not;
+        }
+        let (outer, watched) = self.begin_inside();
+        let store: *mut Store = self;
+        // SAFETY: V2: from here on the store is reached through `rt.store` alone until guest code is left.
+        // V6: the value stack is free from `Rt::stack_top` on, where the host was called. The function takes
+        // and gives numbers in registers.
+        let called = unsafe {
+            let (outer, native_top) = ((*rt).store, (*rt).native_top);
+            (*rt).store = store;
+            (*rt).native_top = (*rt).stack_top;
+            (*rt).exit_ip = std::ptr::null();
+            let called = native::call_numbers::<FLOATS>(rt, record, numbers);
+            (*rt).native_top = native_top;
+            (*rt).store = outer;
+            called
+        };
+        if let Some(None) = called {
+            return Called::Failed(self.fail_inside(&outer, watched));
+        }
+        self.leave_inside(&outer, watched);
+        match called {
+            Some(Some((int, float))) => Called::Returned(int, float),
+            _ => Called::Not,
         }
     }
 }

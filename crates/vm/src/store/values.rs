@@ -135,6 +135,7 @@ impl Store {
     }
 
     /// Checks one value from outside, given as bits.
+    #[inline]
     pub(crate) fn check_value(&self, slot: u64, ty: ValType) -> Result<(), Misuse> {
         match ty {
             ValType::Ref(reference) if !self.is_reference(slot, reference) => {

@@ -140,6 +140,16 @@ impl Witness {
         }
     }
 
+    /// The same witness, for whom the guest stays in the function it is in.
+    pub(crate) fn for_later(&self) -> Witness {
+        let watching = self.watching.as_ref().map(|watching| {
+            let caller = Mutex::new(watching.source());
+            let (observers, approver) = (watching.observers.clone(), watching.approver.clone());
+            Arc::new(Watching { observers, approver, caller })
+        });
+        Witness { watching, ..self.clone() }
+    }
+
     /// The holder is in this function of the host from now on.
     pub(crate) fn enter(&self, function: &'static str) {
         if let Some(watching) = &self.watching {

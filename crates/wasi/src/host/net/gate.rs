@@ -190,6 +190,12 @@ impl Network {
         Network { inner: Arc::clone(&self.inner), witness }
     }
 
+    /// Another handle on the same, for what goes on when the function that began it has returned: observers
+    /// are told that function all the same.
+    pub fn for_later(&self) -> Network {
+        self.seen_by(self.witness.for_later())
+    }
+
     /// One where nothing is granted.
     pub(crate) fn nothing(&self) -> Network {
         let resolver = Arc::clone(&self.inner.resolver);
@@ -431,7 +437,10 @@ impl Network {
     /// covers. Looks the name up, which takes its time.
     pub fn http_addresses(&self, target: &HttpTarget) -> Result<Vec<SocketAddr>, Error> {
         let found = match &target.host {
-            Host::Name(name) => self.resolve(name)?,
+            Host::Name(name) => {
+                let _place = self.place_of_lookup()?;
+                self.resolve(name)?
+            }
             Host::Address(ip) => vec![*ip],
         };
         let mut refused = Error::NameUnknown;
