@@ -140,12 +140,13 @@ impl Witness {
         }
     }
 
-    /// The same witness, for whom the guest stays in the function it is in.
+    /// The same witness, for whom the guest stays in the function it is in. Nobody is asked any more: the
+    /// guest goes on meanwhile, and could write around the question.
     pub(crate) fn for_later(&self) -> Witness {
         let watching = self.watching.as_ref().map(|watching| {
-            let caller = Mutex::new(watching.source());
-            let (observers, approver) = (watching.observers.clone(), watching.approver.clone());
-            Arc::new(Watching { observers, approver, caller })
+            let caller = Mutex::new(Caller { source: watching.source(), allowed: None });
+            let observers = watching.observers.clone();
+            Arc::new(Watching { observers, approver: None, caller })
         });
         Witness { watching, ..self.clone() }
     }
