@@ -25,11 +25,23 @@ const NAME_MAX: usize = 200;
 /// How often an answer that is none is asked for again.
 const TRIES: u32 = 3;
 
+/// One program runs in a process.
+static STOP: OnceLock<Stop> = OnceLock::new();
+
+/// Questions end without an answer as soon as `stop` says so.
+pub(crate) fn stop_when(stop: Stop) {
+    // The first is that of the program, if there ever is another one.
+    let _ = STOP.set(stop);
+}
+
+fn is_over() -> bool {
+    STOP.get().is_some_and(|stop| stop())
+}
+
 /// Asks, and remembers the answers.
 pub(crate) struct Ask {
     policy: Option<PathBuf>,
     learns: Option<PathBuf>,
-    stop: OnceLock<Stop>,
     state: Mutex<State>,
 }
 
@@ -61,25 +73,14 @@ impl Ask {
         Some(Ask {
             policy: named(&rules.policy),
             learns: named(&rules.learn),
-            stop: OnceLock::new(),
             state: Mutex::default(),
         })
-    }
-
-    /// Questions end without an answer as soon as `stop` says so.
-    pub(crate) fn stop_when(&self, stop: Stop) {
-        // One program runs in a process.
-        let _ = self.stop.set(stop);
-    }
-
-    fn is_over(&self) -> bool {
-        self.stop.get().is_some_and(|stop| stop())
     }
 
     fn put(&self, question: &str) -> Said {
         let mut question = question.to_owned();
         for _ in 0..TRIES {
-            let Ok(Some(answer)) = ask_at_terminal(&question, &|| self.is_over()) else {
+            let Ok(Some(answer)) = ask_at_terminal(&question, &is_over) else {
                 return Said::Never;
             };
             match answer.trim().to_ascii_lowercase().as_str() {
@@ -104,7 +105,8 @@ impl Ask {
 impl Approver for Ask {
     fn approve(&self, source: &Source, holder: &str, need: &Need) -> Answer {
         let key = (holder.to_owned(), need.flag());
-        if key.1.len() > NEED_MAX || holder.len() > NAME_MAX || source.component.len() > NAME_MAX {
+        let length = key.1.len().max(need.target().len());
+        if length > NEED_MAX || holder.len() > NAME_MAX || source.component.len() > NAME_MAX {
             return Answer::No;
         }
         // Held while somebody thinks: others wait for their own question, or for this very answer.
@@ -114,7 +116,7 @@ impl Approver for Ask {
             Some(false) => return Answer::No,
             None => {}
         }
-        if state.asked >= QUESTIONS_MAX || self.is_over() {
+        if state.asked >= QUESTIONS_MAX || is_over() {
             return Answer::No;
         }
         state.asked += 1;
@@ -161,6 +163,7 @@ fn question(source: &Source, holder: &str, need: &Need, keeps: Option<&Path>) ->
         Need::Resolve { .. } => "look up",
         Need::Http { .. } => "send a request to",
         Need::Store { .. } => "have, in memory, the store",
+        Need::Path { .. } => "change",
         _ => "have",
     };
     let target = need.target();

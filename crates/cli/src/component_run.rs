@@ -133,7 +133,6 @@ impl ComponentRun<'_> {
         let stop_waits =
             |store: &mut Store<WasiCtx>, stop: Stop| store.data_mut().set_interrupt(stop);
         *ctrl_c = plan::limit(&mut store, &self.flags.limits, stop_waits)?;
-        self.oversight.stop_asking(plan::stop(ctrl_c, &self.flags.limits));
         let mut linker = Linker::new(self.engine);
         p2::add_to_linker(&mut linker, |world: &mut WasiCtx| world)?;
         #[cfg(feature = "http")]

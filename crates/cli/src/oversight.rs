@@ -18,7 +18,6 @@ use crate::Exit;
 use crate::ask::Ask;
 use crate::flags::{GrantFlags, ProgramFlags, RuleFlags};
 use crate::input::{self, Input};
-use crate::plan::Stop;
 use crate::report::{Failure, io_reason, quoted};
 
 /// How many denials are listed after learning.
@@ -108,13 +107,6 @@ impl Oversight {
         for name in calling.filter(|name| !named.contains_key(*name)) {
             let name = quoted(name);
             eprintln!("note: {file} has no grants for component {name}: it is granted nothing");
-        }
-    }
-
-    /// Nobody is asked any more from when `stop` says so.
-    pub(crate) fn stop_asking(&self, stop: Stop) {
-        if let Some(ask) = &self.ask {
-            ask.stop_when(stop);
         }
     }
 

@@ -17,6 +17,7 @@ use dunlin::{
 use dunlin_module::{ErrorKind, escape};
 
 use crate::Exit;
+use crate::ask;
 use crate::ctrl_c::CtrlC;
 use crate::flags::{
     CompileFlags, EngineFlags, FeatureFlags, GrantFlags, LimitFlags, MemoryFlag, ProgramFlags,
@@ -194,11 +195,12 @@ pub(crate) fn limit<T>(
         // While it waits in the host: only asked for with a time limit, as asking costs.
         stop_waits(store, stop(&ctrl_c, limits));
     }
+    ask::stop_when(stop(&ctrl_c, limits));
     Ok(ctrl_c)
 }
 
 /// Whether what begins now shall stop: after Ctrl-C, and when its time is over.
-pub(crate) fn stop(ctrl_c: &CtrlC, limits: &LimitFlags) -> Stop {
+fn stop(ctrl_c: &CtrlC, limits: &LimitFlags) -> Stop {
     let deadline = limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout.0));
     let ctrl_c = ctrl_c.clone();
     Arc::new(move || {

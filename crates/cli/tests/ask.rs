@@ -91,6 +91,10 @@ impl Session {
 
 /// A program that connects twice to a port that somebody listens on, and prints how that went.
 fn dials(name: &str) -> (Bench, TcpListener, String) {
+    dials_then(name, "")
+}
+
+fn dials_then(name: &str, then: &str) -> (Bench, TcpListener, String) {
     let bench = Bench::new(name);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -100,9 +104,10 @@ fn dials(name: &str) -> (Bench, TcpListener, String) {
           (call $connects (call $socket) (call $network) (i32.const PORT))))
         (i32.store8 (i32.const 17) (i32.add (i32.const 48)
           (call $connects (call $socket) (call $network) (i32.const PORT))))
+        THEN
         (call $print (i32.const 2))
         (i32.const 0))"#;
-    let code = code.replace("PORT", &port.to_string());
+    let code = code.replace("PORT", &port.to_string()).replace("THEN", then);
     bench.component("app", "net", &[PRINTS, NETWORK, SOCKETS], &[PRINT, CONNECTS, &code].concat());
     let target = format!("tcp://127.0.0.1:{port}");
     (bench, listener, target)
@@ -188,7 +193,7 @@ fn what_was_typed_before_is_no_answer() {
 
 #[test]
 fn a_question_ends_with_the_time_and_with_an_interrupt() {
-    let (bench, _listener, _) = dials("ask-ends");
+    let (bench, _listener, _) = dials_then("ask-ends", "(loop $on (br $on))");
     let mut session = Session::start(&bench, "", "run --timeout 300ms app.wasm");
     session.wait_for("asks to connect to");
     let (status, printed, _) = session.end();
@@ -230,7 +235,7 @@ fn a_program_cannot_write_the_question() {
         }
         let (status, _, shown) = session.end();
         assert_eq!(status.success(), asked, "{shown}");
-        assert_eq!(shown.contains("once, always"), false, "{shown}");
+        assert!(!shown.contains("once, always"), "{shown}");
     }
 }
 
@@ -279,4 +284,69 @@ fn a_question_says_who_asks_and_the_answer_is_theirs() {
     let learned = format!("lib: --allow-net {target}\nmain: nothing\n");
     assert_eq!(bench.must("policy show p.toml"), learned);
     assert_eq!(bench.must("run --policy p.toml app.wasm"), "10");
+}
+
+/// Opens a file for writing, twice, and writes to it; exits with the last error code.
+const WRITES: &str = r#"(module
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\20\00\00\00\03\00\00\00")
+  (data (i32.const 16) "a.txt")
+  (data (i32.const 32) "new")
+  (func $change (result i32)
+    (local $errno i32)
+    (local.set $errno (call $open (i32.const 3) (i32.const 0) (i32.const 16) (i32.const 5)
+      (i32.const 8) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 64)))
+    (if (local.get $errno) (then (return (local.get $errno))))
+    (call $write (i32.load (i32.const 64)) (i32.const 0) (i32.const 1) (i32.const 8)))
+  (func (export "_start")
+    (drop (call $change))
+    (call $exit (call $change))))"#;
+
+#[test]
+fn a_directory_for_reading_may_be_changed_if_somebody_says_so() {
+    let bench = Bench::new("ask-files");
+    fs::create_dir(bench.path("in")).unwrap();
+    fs::write(bench.path("app.wat"), WRITES).unwrap();
+    let question =
+        "asks to change `/in/a.txt`\r\n        (`path_open`, which takes `--dir in::/in`)";
+    let contents = |new: &str| {
+        let old = fs::read_to_string(bench.path("in/a.txt")).unwrap_or_default();
+        fs::write(bench.path("in/a.txt"), new).unwrap();
+        old
+    };
+    contents("old");
+    let mut session = Session::start(&bench, "", "run --dir in::/in:ro --audit log app.wat");
+    session.answer(question, "once\n");
+    session.answer(question, "never\n");
+    // `rofs`.
+    assert_eq!(session.end().0.code(), Some(69));
+    assert_eq!(contents("old"), "new");
+    let log = bench.read("log");
+    let opened = log.lines().filter(|line| field(line, "operation") == "open");
+    let told: Vec<_> = opened.map(|line| (field(line, "verdict"), field(line, "rule"))).collect();
+    assert_eq!(told, [("allowed", "allowed when asked"), ("denied", "--dir in::/in:ro")]);
+
+    let policy = "version = 1\n\n[[dir]]\nhost = \"in\"\nguest = \"/in\"\naccess = \"ro\"\n";
+    fs::write(bench.path("p.toml"), policy).unwrap();
+    let mut session = Session::start(&bench, "", "run --policy p.toml --learn l.toml app.wat");
+    session.answer(question, "always\n");
+    assert_eq!(session.end().0.code(), Some(0));
+    assert_eq!(contents("old"), "new");
+    for learned in ["p.toml", "l.toml"] {
+        assert_eq!(bench.must(&format!("policy show {learned}")), "--dir in::/in\n");
+        bench.must(&format!("run --policy {learned} app.wat"));
+        assert_eq!(contents("old"), "new");
+    }
+
+    // Whoever is refused because the time is over has no time to go on.
+    let spins =
+        WRITES.replace("(drop (call $change))", "(drop (call $change)) (loop $on (br $on))");
+    fs::write(bench.path("app.wat"), spins).unwrap();
+    let mut session = Session::start(&bench, "", "run --dir in::/in:ro --timeout 300ms app.wat");
+    session.wait_for(question);
+    assert_eq!(session.end().0.code(), Some(124));
 }

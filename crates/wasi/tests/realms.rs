@@ -5,7 +5,7 @@ mod guest;
 use std::sync::{Arc, Mutex};
 
 use dunlin_wasi::WasiCtx;
-use dunlin_wasi::host::net::{Operation, Protocol};
+use dunlin_wasi::host::net::{HttpTarget, Operation, Protocol};
 use dunlin_wasi::host::{
     Access, Answer, Approver, Denials, Event, Need, NetGrants, Observer, Source, Verdict,
 };
@@ -155,6 +155,16 @@ fn somebody_may_be_asked() {
         assert!(ctx.network().check(Operation::Receive { from }).is_err());
         assert_eq!(*says.1.lock().unwrap(), ["two.dial by two: tcp://10.0.0.1:1"]);
         assert_eq!(log.take()[1], format!("two by two: {told} tcp://10.0.0.1:1"));
+        // A request that was let pass reaches its host, and no other one by the way.
+        let target = |authority| HttpTarget::new("http", authority, "/a").unwrap();
+        let request = ctx.network().request(&target("10.0.0.7:8080"));
+        assert_eq!(request.is_ok(), passes);
+        if let Ok(network) = request {
+            assert!(network.http_addresses(&target("10.0.0.7:8080")).is_ok());
+            // Nobody is asked any more: the guest has gone on.
+            assert!(network.http_addresses(&target("10.0.0.8:8080")).is_err());
+            assert!(network.http_addresses(&target("10.0.0.7:8081")).is_err());
+        }
         // A store that was granted is the same one each time.
         if let Ok(store) = ctx.stores().open("s") {
             store.set("k", b"v").unwrap();

@@ -101,9 +101,9 @@ fn order(
         }
         Ok(_) => {}
     }
-    if ctx.network().check_http(&target, false).is_err() {
+    let Ok(network) = ctx.network().request(&target) else {
         return Ok(Err(ErrorCode::HttpRequestDenied));
-    }
+    };
     let guest = ctx.extension::<Guest>()?;
     let Some(place) = guest.open.take() else {
         return Ok(Err(ErrorCode::ConnectionLimitReached));
@@ -111,7 +111,6 @@ fn order(
     let tls = guest.tls.clone();
     let share = Share::take(ctx, EXCHANGE_BYTES)?;
     let (headers, body) = (request.headers.headers(), request.body);
-    let network = ctx.network().for_later();
     Ok(Ok(Order { network, tls, target, path, method, headers, body, timeouts, place, share }))
 }
 

@@ -12,7 +12,8 @@ use super::interrupt::Interrupt;
 use super::path::{GuestPath, Last, PATH_MAX, Parent, join, open_beneath, open_in_mount};
 use super::protected::{Protected, Refused};
 use super::readdir::{self, DirEntry};
-use super::witness::{Verdict, Witness};
+use super::witness::ALLOWED;
+use super::witness::{Answer, Verdict, Witness};
 use super::{Denial, Error, Mount, Need};
 
 /// How many links are followed by hand, and how far up a directory is traced.
@@ -486,14 +487,19 @@ impl Dir {
             _ => Verdict::Granted,
         };
         let grant = &self.grant;
+        let asked = (write && !grant.is_writable() && verdict == Verdict::Granted)
+            .then(|| grant.witness.allowed())
+            .flatten();
+        let verdict = asked.unwrap_or(verdict);
+        let rule: &dyn fmt::Display = if asked.is_some() { &ALLOWED } else { &**grant };
         // By text alone it cannot be known where such a path leads, should there be less to go through.
         if verdict == Verdict::Granted && path.split('/').any(|part| part == "..") {
-            grant.witness.tell("pass", verdict, Some(&**grant), || {
+            grant.witness.tell("pass", verdict, Some(rule), || {
                 let path = format!("{}/{path}", self.guest);
                 Need::Path { path, write, mount: Some(grant.mount()) }
             });
         }
-        grant.witness.tell(operation, verdict, Some(&**grant), || {
+        grant.witness.tell(operation, verdict, Some(rule), || {
             let path = self.guest_path(path);
             let mount = is_below(&grant.guest, &path).then(|| grant.mount());
             Need::Path { path, write, mount }
@@ -507,6 +513,11 @@ impl Dir {
     /// Fails when changes below the directory are not granted.
     pub(crate) fn check_writable(&self, path: &str) -> Result<(), Error> {
         if self.grant.is_writable() {
+            return Ok(());
+        }
+        let mount = Some(self.grant.mount());
+        let need = Need::Path { path: self.guest_path(path), write: true, mount };
+        if self.grant.witness.unmet(&need) != Answer::No {
             return Ok(());
         }
         self.grant.witness.deny(Denial::ReadOnly {

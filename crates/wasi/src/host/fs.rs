@@ -390,9 +390,10 @@ impl File {
         Ok(self.metadata()?.size.saturating_sub(at))
     }
 
-    /// Fails when the file was opened below a directory granted for reading only.
+    /// Fails when the file was opened below a directory granted for reading only, unless somebody let it be
+    /// opened for writing.
     fn changeable(&self) -> Result<(), Error> {
-        if self.grant.is_writable() {
+        if self.write || self.grant.is_writable() {
             return Ok(());
         }
         self.grant.tell_unchanged();

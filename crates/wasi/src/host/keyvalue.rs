@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use file::File;
 use memory::Memory;
 
-use super::witness::{Verdict, Witness};
+use super::witness::{ALLOWED, Verdict, Witness};
 use super::{Denial, Need};
 
 /// The longest key, in bytes.
@@ -412,7 +412,7 @@ impl Stores {
             return Ok(store.clone());
         }
         if let Some(verdict) = self.witness.unmet(&need()).verdict() {
-            tell(verdict, Some(&"allowed when asked"));
+            tell(verdict, Some(&ALLOWED));
             let mut allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
             let store = allowed.entry(name.to_owned()).or_insert_with(|| Store::memory(STORE_MAX));
             return Ok(store.clone());

@@ -1,7 +1,7 @@
 //! Who hears of what a guest asks for: the list of denials, observers with what they are told, and who is asked.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::denial::{Denial, Denials};
 use super::need::Need;
@@ -26,6 +26,9 @@ pub enum Verdict {
     /// It was refused.
     Denied,
 }
+
+/// The rule by which passes what somebody who was asked let pass.
+pub(crate) const ALLOWED: &str = "allowed when asked";
 
 /// What is said to what no grant covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,8 @@ pub trait Observer: fmt::Debug + Send + Sync {
 /// Is asked where no grant covers what is needed: somebody at a terminal, as a rule.
 pub trait Approver: fmt::Debug + Send + Sync {
     /// Whether to let pass what `source` needs and no grant of the component `holder` covers. Asked for
-    /// operations of the network and for stores, because directories have to be there from the start.
+    /// operations of the network, for stores, and for changes below directories that are granted for reading;
+    /// other directories have to be there from the start.
     fn approve(&self, source: &Source, holder: &str, need: &Need) -> Answer;
 }
 
@@ -102,7 +106,14 @@ struct Watching {
     observers: Vec<Arc<dyn Observer>>,
     approver: Option<Arc<dyn Approver>>,
     /// Who calls the host, whoever's grants are used.
-    caller: Mutex<Source>,
+    caller: Mutex<Caller>,
+}
+
+#[derive(Debug)]
+struct Caller {
+    source: Source,
+    /// What was said last during this call, if something was let pass.
+    allowed: Option<Verdict>,
 }
 
 impl Witness {
@@ -113,7 +124,8 @@ impl Witness {
         approver: Option<Arc<dyn Approver>>,
     ) -> Witness {
         let holder: Arc<str> = component.into();
-        let caller = || Mutex::new(Source { component: Arc::clone(&holder), function: "" });
+        let source = || Source { component: Arc::clone(&holder), function: "" };
+        let caller = || Mutex::new(Caller { source: source(), allowed: None });
         let watching = (!observers.is_empty() || approver.is_some())
             .then(|| Arc::new(Watching { observers, approver, caller: caller() }));
         Witness { denials: Denials::default(), holder, watching }
@@ -128,12 +140,13 @@ impl Witness {
         }
     }
 
-    /// The same witness, for whom the guest stays in the function it is in.
+    /// The same witness, for whom the guest stays in the function it is in. Nobody is asked any more: the
+    /// guest goes on meanwhile, and could write around the question.
     pub(crate) fn for_later(&self) -> Witness {
         let watching = self.watching.as_ref().map(|watching| {
-            let caller = Mutex::new(watching.source());
-            let (observers, approver) = (watching.observers.clone(), watching.approver.clone());
-            Arc::new(Watching { observers, approver, caller })
+            let caller = Mutex::new(Caller { source: watching.source(), allowed: None });
+            let observers = watching.observers.clone();
+            Arc::new(Watching { observers, approver: None, caller })
         });
         Witness { watching, ..self.clone() }
     }
@@ -141,10 +154,11 @@ impl Witness {
     /// The holder is in this function of the host from now on.
     pub(crate) fn enter(&self, function: &'static str) {
         if let Some(watching) = &self.watching {
-            let mut caller = watching.caller.lock().unwrap_or_else(PoisonError::into_inner);
-            caller.function = function;
-            if !Arc::ptr_eq(&caller.component, &self.holder) {
-                caller.component = Arc::clone(&self.holder);
+            let mut caller = watching.caller();
+            caller.allowed = None;
+            caller.source.function = function;
+            if !Arc::ptr_eq(&caller.source.component, &self.holder) {
+                caller.source.component = Arc::clone(&self.holder);
             }
         }
     }
@@ -181,7 +195,14 @@ impl Witness {
     pub(crate) fn unmet(&self, need: &Need) -> Answer {
         let Some(watching) = &self.watching else { return Answer::No };
         let Some(approver) = &watching.approver else { return Answer::No };
-        approver.approve(&watching.source(), &self.holder, need)
+        let answer = approver.approve(&watching.source(), &self.holder, need);
+        watching.caller().allowed = answer.verdict();
+        answer
+    }
+
+    /// As what it is told that something passes in this call that no grant covers, if something did.
+    pub(crate) fn allowed(&self) -> Option<Verdict> {
+        self.watching.as_ref()?.caller().allowed
     }
 
     /// Notes a denial.
@@ -192,6 +213,11 @@ impl Witness {
 
 impl Watching {
     fn source(&self) -> Source {
-        self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.caller().source.clone()
+    }
+
+    fn caller(&self) -> MutexGuard<'_, Caller> {
+        // Nothing panics under the lock.
+        self.caller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

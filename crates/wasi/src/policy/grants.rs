@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::WasiCtxBuilder;
 use crate::host::keyvalue::{Store, StorePlace};
 use crate::host::net::{HttpRule, ListenRule, NetGrants, NetRule, ResolveRule};
-use crate::host::{Access, Need};
+use crate::host::{Access, Mount, Need};
 
 /// A directory, and what may be done below it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,8 +151,8 @@ impl Grants {
         flags
     }
 
-    /// Grants what is needed, as narrowly as a rule can; gives whether there is a rule for it. Directories,
-    /// variables and values of the configuration take more than a need says.
+    /// Grants what is needed, as narrowly as a rule can; gives whether there is a rule for it. Directories that
+    /// are not granted at all, variables and values of the configuration take more than a need says.
     pub fn add(&mut self, need: &Need) -> bool {
         let rule = need.target();
         match need {
@@ -162,6 +162,17 @@ impl Grants {
             Need::Http { target } => insert(&mut self.net.http, target.origin().parse()),
             Need::Store { name } => {
                 self.stores.entry(name.clone()).or_insert(StorePlace::Memory);
+                true
+            }
+            Need::Path { write: true, mount: Some(Mount { host, guest }), .. } => {
+                let same = |dir: &&mut DirGrant| dir.host == *host && dir.guest == *guest;
+                match self.dirs.iter_mut().find(same) {
+                    Some(dir) => dir.access = Access::ReadWrite,
+                    None => {
+                        let (host, guest) = (host.clone(), guest.clone());
+                        self.dirs.push(DirGrant { host, guest, access: Access::ReadWrite });
+                    }
+                }
                 true
             }
             Need::Path { .. } | Need::Env { .. } | Need::Config { .. } => false,

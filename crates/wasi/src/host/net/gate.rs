@@ -15,7 +15,7 @@ use super::lookup::{Resolver, SystemResolver};
 use super::name::Name;
 use super::names::Names;
 use super::rule::{LOCALHOST, ListenRule, NetRule, Protocol, ResolveRule};
-use crate::host::witness::{Answer, Verdict, Witness};
+use crate::host::witness::{ALLOWED, Answer, Verdict, Witness};
 use crate::host::{Denial, Error, Need};
 
 /// How many sockets a guest may hold, unless the grants say otherwise.
@@ -41,6 +41,8 @@ pub struct NetGrants {
 pub struct Network {
     inner: Arc<Inner>,
     witness: Witness,
+    /// What somebody let pass, as the rule that grants just that.
+    allowed: Option<HttpRule>,
 }
 
 #[derive(Debug)]
@@ -125,7 +127,7 @@ impl fmt::Display for Ground<'_> {
             Ground::Listen(rule) => write!(f, "{} {rule}", ListenRule::FLAG),
             Ground::Resolve(rule) => write!(f, "{} {rule}", ResolveRule::FLAG),
             Ground::Http(rule) => write!(f, "{} {rule}", HttpRule::FLAG),
-            Ground::Allowed => f.write_str("allowed when asked"),
+            Ground::Allowed => f.write_str(ALLOWED),
         }
     }
 }
@@ -182,18 +184,13 @@ impl Network {
     ) -> Network {
         let (names, sockets, lookups) = Default::default();
         let inner = Arc::new(Inner { grants, resolver, names, sockets, lookups });
-        Network { inner, witness }
+        Network { inner, witness, allowed: None }
     }
 
     /// The same network in the hands of somebody else.
     pub(crate) fn seen_by(&self, witness: Witness) -> Network {
-        Network { inner: Arc::clone(&self.inner), witness }
-    }
-
-    /// Another handle on the same, for what goes on when the function that began it has returned: observers
-    /// are told that function all the same.
-    pub fn for_later(&self) -> Network {
-        self.seen_by(self.witness.for_later())
+        let inner = Arc::clone(&self.inner);
+        Network { inner, witness, allowed: self.allowed.clone() }
     }
 
     /// One where nothing is granted.
@@ -338,7 +335,7 @@ impl Network {
             Host::Name(name) => std::slice::from_ref(name),
             Host::Address(_) => &[],
         };
-        let mut rules = self.inner.grants.http.iter();
+        let mut rules = self.inner.grants.http.iter().chain(&self.allowed);
         if let Some(rule) = rules.find(|r| r.covers(to) && r.hosts.covers_address(ip, names)) {
             return Ok(Ground::Http(rule));
         }
@@ -431,6 +428,17 @@ impl Network {
     /// Fails unless a request may be sent; the answer to another request may have `redirect`ed to it.
     pub fn check_http(&self, target: &HttpTarget, redirect: bool) -> Result<(), Error> {
         self.check(Operation::Http { target, redirect })
+    }
+
+    /// As [`Network::check_http`]; gives the network to send the request by, when the function that began it
+    /// has returned. Observers are told that function all the same.
+    pub fn request(&self, target: &HttpTarget) -> Result<Network, Error> {
+        let ground = self.ask(Operation::Http { target, redirect: false })?;
+        let mut network = self.seen_by(self.witness.for_later());
+        if let Ground::Allowed = ground {
+            network.allowed = target.origin().parse().ok();
+        }
+        Ok(network)
     }
 
     /// Where to connect to for a request that may be sent: the host's addresses without those that no rule
