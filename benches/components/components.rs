@@ -5,13 +5,14 @@ mod measure;
 use std::cell::RefCell;
 use std::hint::black_box;
 
-use dunlin_component::{Component, Instance, Lift, Linker, LowerParams, ResourceAny, TypedFunc};
+use dunlin_component::{
+    Component, ComponentType, Instance, Lift, Linker, LowerParams, ResourceAny, TypedFunc,
+};
 use dunlin_engine::{Config, Engine, Result, Store, Tier};
 use measure::{BATCH, BYTES, CITY, Case, GUEST, LARGE, NAME};
 
-dunlin_component::record! {
-    struct Person { name: String, city: String, age: u32 }
-}
+#[derive(ComponentType)]
+struct Person { name: String, city: String, age: u32 }
 
 fn main() -> Result<()> {
     let mut config = Config::default();

@@ -57,6 +57,13 @@ fn word(name: String) -> String {
     if KEYWORDS.contains(&name.as_str()) { format!("r#{name}") } else { name }
 }
 
+/// Whether a part's name in WIT follows from that in Rust by what the derive of `ComponentType` knows: not if
+/// it had to be changed, or if words of one letter in it look like an acronym.
+pub(crate) fn follows(wit: &str, rust: &str) -> bool {
+    let is_joined = wit.contains('-') && !rust.contains('_');
+    !rust.ends_with('_') && (!is_joined || wit.split('-').all(|word| word.len() > 1))
+}
+
 /// Names that are all different.
 #[derive(Default)]
 pub(crate) struct Distinct(BTreeSet<String>);
@@ -107,6 +114,13 @@ mod tests {
         assert_eq!(camel("utf8-2"), "Utf8_2");
         assert_eq!(type_name("option"), "Option_");
         assert_eq!(constant("symlink-follow"), "SYMLINK_FOLLOW");
+        for wit in ["type", "a", "a-b", "HTTP-request-denied", "utf8-2", "ipv4-v6"] {
+            assert!(follows(wit, &snake(wit)), "{wit}");
+            assert!(follows(wit, &constant(wit)), "{wit}");
+            assert_eq!(follows(wit, &camel(wit)), wit != "a-b", "{wit}");
+        }
+        assert!(!follows("self", &snake("self")));
+        assert!(!follows("self", &camel("self")));
         let mut distinct = Distinct::default();
         assert_eq!(distinct.pick("a".to_owned()), "a");
         assert_eq!(distinct.pick("a".to_owned()), "a_");

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use wit_parser::{
-    Flags, Handle, InterfaceId, Record, Resolve, Type, TypeDef, TypeDefKind, TypeId, TypeOwner,
-    Variant,
+    Docs, Flags, Handle, InterfaceId, Record, Resolve, Type, TypeDef, TypeDefKind, TypeId,
+    TypeOwner, Variant,
 };
 
 use crate::Error;
-use crate::naming::{camel, constant, docs, snake, type_name};
+use crate::naming::{camel, constant, docs, follows, snake, type_name};
 use crate::tree::{Place, path};
 
 /// What is known about all types of a world.
@@ -214,34 +214,25 @@ impl Types<'_> {
         let Some(wit) = def.name.as_deref() else { return Ok(String::new()) };
         let (name, runtime) = (type_name(wit), self.runtime);
         let comments = docs(def.docs.contents.as_deref(), &format!("`{wit}`"));
-        let derives = self.derives(&Type::Id(id));
         let body = match &def.kind {
             TypeDefKind::Record(record) => {
                 let fields = self.fields(record, from)?;
-                format!(
-                    "{runtime}::record! {{\n{comments}{derives}pub struct {name} {{\n{fields}}}\n}}\n"
-                )
+                let derives = self.derives(&Type::Id(id), "record");
+                format!("{comments}{derives}pub struct {name} {{\n{fields}}}\n")
             }
             TypeDefKind::Variant(variant) => {
                 let cases = self.cases(variant, from)?;
-                format!(
-                    "{runtime}::variant! {{\n{comments}{derives}pub enum {name} {{\n{cases}}}\n}}\n"
-                )
+                let derives = self.derives(&Type::Id(id), "variant");
+                format!("{comments}{derives}pub enum {name} {{\n{cases}}}\n")
             }
             TypeDefKind::Enum(cases) => {
-                let derives = "#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]\n";
-                let cases: String = cases
-                    .cases
-                    .iter()
-                    .map(|case| {
-                        let otherwise = format!("`{}`", case.name);
-                        let comments = docs(case.docs.contents.as_deref(), &otherwise);
-                        format!("{comments}{},\n", camel(&case.name))
-                    })
-                    .collect();
-                format!(
-                    "{runtime}::enumeration! {{\n{comments}{derives}pub enum {name} {{\n{cases}}}\n}}\n"
-                )
+                let cases = cases.cases.iter().map(|case| {
+                    let name = camel(&case.name);
+                    format!("{}{name},\n", before(&case.docs, &case.name, &name))
+                });
+                let cases = cases.collect::<String>();
+                let derives = self.derives(&Type::Id(id), "enum");
+                format!("{comments}{derives}pub enum {name} {{\n{cases}}}\n")
             }
             TypeDefKind::Flags(flags) => {
                 let flags = flags_of(flags)?;
@@ -282,29 +273,47 @@ impl Types<'_> {
         }
     }
 
-    fn derives(&self, ty: &Type) -> String {
+    /// What is derived for a type of a kind.
+    fn derives(&self, ty: &Type, kind: &str) -> String {
+        let runtime = self.runtime;
         let copy = if self.is_copy(ty) { ", Copy" } else { "" };
-        let equal = if self.is_comparable(ty) { ", PartialEq" } else { "" };
-        format!("#[derive(Clone{copy}{equal}, Debug)]\n")
+        let equal = match self.is_comparable(ty) {
+            true if kind == "enum" => ", PartialEq, Eq, Hash",
+            true => ", PartialEq",
+            false => "",
+        };
+        format!(
+            "#[derive(Clone{copy}{equal}, Debug, {runtime}::ComponentType)]\n\
+             #[component({kind}, crate = {runtime})]\n"
+        )
     }
 
     fn fields(&self, record: &Record, from: &[String]) -> Result<String, Error> {
         let fields = record.fields.iter().map(|field| {
-            let comments = docs(field.docs.contents.as_deref(), &format!("`{}`", field.name));
             let ty = self.owned(&field.ty, from)?;
-            Ok(format!("{comments}pub {}: {ty},\n", snake(&field.name)))
+            let name = snake(&field.name);
+            Ok(format!("{}pub {name}: {ty},\n", before(&field.docs, &field.name, &name)))
         });
         fields.collect()
     }
 
     fn cases(&self, variant: &Variant, from: &[String]) -> Result<String, Error> {
         let cases = variant.cases.iter().map(|case| {
-            let comments = docs(case.docs.contents.as_deref(), &format!("`{}`", case.name));
             let held = case.ty.as_ref().map(|ty| self.owned(ty, from)).transpose()?;
             let held = held.map(|ty| format!("({ty})")).unwrap_or_default();
-            Ok(format!("{comments}{}{held},\n", camel(&case.name)))
+            let name = camel(&case.name);
+            Ok(format!("{}{name}{held},\n", before(&case.docs, &case.name, &name)))
         });
         cases.collect()
+    }
+}
+
+/// What is before a field, case or flag: its documentation, and its name in WIT where that does not follow.
+fn before(comments: &Docs, wit: &str, rust: &str) -> String {
+    let comments = docs(comments.contents.as_deref(), &format!("`{wit}`"));
+    match follows(wit, rust) {
+        true => comments,
+        false => format!("{comments}#[component(name = {wit:?})]\n"),
     }
 }
 
@@ -313,8 +322,8 @@ fn flags_of(flags: &Flags) -> Result<String, Error> {
         return Err(Error::unsupported(&format!("a type of more than {FLAGS_MAX} flags")));
     }
     let flags = flags.flags.iter().map(|flag| {
-        let comments = docs(flag.docs.contents.as_deref(), &format!("`{}`", flag.name));
-        format!("{comments}{},\n", constant(&flag.name))
+        let name = constant(&flag.name);
+        format!("{}{name},\n", before(&flag.docs, &flag.name, &name))
     });
     Ok(flags.collect())
 }

@@ -10,7 +10,7 @@
 //! | `tuple<…>` | tuples |
 //! | `option<t>`, `result<t, e>` | `Option<T>`, `Result<T, E>`, with `()` for what is not there |
 //! | a resource, owned or borrowed | [`Resource<R>`](crate::Resource), [`ResourceAny`] |
-//! | records, variants, enums, flags | types that implement these traits, mostly by generated code |
+//! | records, variants, enums, flags | types that `#[derive(ComponentType)]`, `flags!` or `bindgen!` make such |
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
@@ -24,11 +24,17 @@ use crate::state::bug;
 use crate::types::{FuncType, Type, TypeKind};
 
 /// A Rust type that is a type of WIT.
-pub trait WitType {
+///
+/// The derive of the same name implements it for structs and enums, and [`Lift`] and [`Lower`] with it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no type of WIT",
+    note = "`#[derive(ComponentType)]` makes structs and enums such"
+)]
+pub trait ComponentType {
     /// Why it is not `ty`, if it is not.
     fn mismatch(ty: &Type) -> Option<String>;
 
-    /// As [`WitType::mismatch`], where a type may be left out.
+    /// As [`ComponentType::mismatch`], where a type may be left out.
     #[doc(hidden)]
     fn mismatch_maybe(ty: Option<&Type>) -> Option<String> {
         match ty {
@@ -39,7 +45,12 @@ pub trait WitType {
 }
 
 /// A type whose values can be read from guests.
-pub trait Lift: WitType + Sized {
+#[diagnostic::on_unimplemented(
+    message = "values of `{Self}` cannot be read from guests",
+    note = "`#[derive(ComponentType)]` implements this for structs and enums, unless they have a lifetime: \
+            what is read is owned"
+)]
+pub trait Lift: ComponentType + Sized {
     /// Reads a value.
     fn lift(cx: &mut LiftContext<'_>, plan: PlanId, place: Place) -> Result<Self>;
 
@@ -62,7 +73,11 @@ pub trait Lift: WitType + Sized {
 }
 
 /// A type whose values can be written for guests.
-pub trait Lower: WitType {
+#[diagnostic::on_unimplemented(
+    message = "values of `{Self}` cannot be written for guests",
+    note = "`#[derive(ComponentType)]` implements this for structs and enums"
+)]
+pub trait Lower: ComponentType {
     /// Writes a value.
     fn lower(&self, cx: &mut LowerContext<'_>, plan: PlanId, place: Place) -> Result<()>;
 
@@ -160,7 +175,7 @@ fn expected(ty: &Type, found: &str) -> Option<String> {
 
 macro_rules! numbers {
     ($($rust:ty, $wit:literal, $lift:expr, $lower:expr;)*) => { $(
-        impl WitType for $rust {
+        impl ComponentType for $rust {
             fn mismatch(ty: &Type) -> Option<String> {
                 match ty.kind() {
                     TypeKind::Primitive($wit) => None,
@@ -230,7 +245,7 @@ numbers! {
 
 macro_rules! scalars {
     ($($rust:ty, $wit:literal, $width:literal, $lift:expr, $lower:expr;)*) => { $(
-        impl WitType for $rust {
+        impl ComponentType for $rust {
             fn mismatch(ty: &Type) -> Option<String> {
                 match ty.kind() {
                     TypeKind::Primitive($wit) => None,
@@ -260,7 +275,7 @@ scalars! {
     char, "char", 4, |bits| to_char(bits as u32), |v| u64::from(u32::from(v));
 }
 
-impl WitType for str {
+impl ComponentType for str {
     fn mismatch(ty: &Type) -> Option<String> {
         match ty.kind() {
             TypeKind::Primitive("string") => None,
@@ -275,7 +290,7 @@ impl Lower for str {
     }
 }
 
-impl WitType for String {
+impl ComponentType for String {
     fn mismatch(ty: &Type) -> Option<String> {
         str::mismatch(ty)
     }
@@ -293,7 +308,7 @@ impl Lower for String {
     }
 }
 
-impl<T: WitType> WitType for [T] {
+impl<T: ComponentType> ComponentType for [T] {
     fn mismatch(ty: &Type) -> Option<String> {
         match ty.kind() {
             TypeKind::List(element) => T::mismatch(&element),
@@ -311,7 +326,7 @@ impl<T: Lower> Lower for [T] {
     }
 }
 
-impl<T: WitType> WitType for Vec<T> {
+impl<T: ComponentType> ComponentType for Vec<T> {
     fn mismatch(ty: &Type) -> Option<String> {
         <[T]>::mismatch(ty)
     }
@@ -330,7 +345,7 @@ impl<T: Lower> Lower for Vec<T> {
     }
 }
 
-impl<T: WitType, const N: usize> WitType for [T; N] {
+impl<T: ComponentType, const N: usize> ComponentType for [T; N] {
     fn mismatch(ty: &Type) -> Option<String> {
         match ty.kind() {
             TypeKind::FixedList(element, len) if len as usize == N => T::mismatch(&element),
@@ -361,7 +376,7 @@ impl<T: Lower, const N: usize> Lower for [T; N] {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Map<K, V>(pub Vec<(K, V)>);
 
-fn map_mismatch<K: WitType, V: WitType>(ty: &Type) -> Option<String> {
+fn map_mismatch<K: ComponentType, V: ComponentType>(ty: &Type) -> Option<String> {
     match ty.kind() {
         TypeKind::Map(key, value) => K::mismatch(&key).or_else(|| V::mismatch(&value)),
         _ => expected(ty, "map"),
@@ -397,7 +412,7 @@ fn lower_map<'m, K: Lower + 'm, V: Lower + 'm>(
     cx.pair(place, at, len as u32)
 }
 
-impl<K: WitType, V: WitType> WitType for Map<K, V> {
+impl<K: ComponentType, V: ComponentType> ComponentType for Map<K, V> {
     fn mismatch(ty: &Type) -> Option<String> {
         map_mismatch::<K, V>(ty)
     }
@@ -415,7 +430,7 @@ impl<K: Lower, V: Lower> Lower for Map<K, V> {
     }
 }
 
-impl<K: WitType, V: WitType> WitType for BTreeMap<K, V> {
+impl<K: ComponentType, V: ComponentType> ComponentType for BTreeMap<K, V> {
     fn mismatch(ty: &Type) -> Option<String> {
         map_mismatch::<K, V>(ty)
     }
@@ -433,7 +448,7 @@ impl<K: Lower, V: Lower> Lower for BTreeMap<K, V> {
     }
 }
 
-impl<K: WitType, V: WitType, S> WitType for HashMap<K, V, S> {
+impl<K: ComponentType, V: ComponentType, S> ComponentType for HashMap<K, V, S> {
     fn mismatch(ty: &Type) -> Option<String> {
         map_mismatch::<K, V>(ty)
     }
@@ -451,7 +466,7 @@ impl<K: Lower, V: Lower, S> Lower for HashMap<K, V, S> {
     }
 }
 
-impl<T: WitType> WitType for Option<T> {
+impl<T: ComponentType> ComponentType for Option<T> {
     fn mismatch(ty: &Type) -> Option<String> {
         match ty.kind() {
             TypeKind::Option(ty) => T::mismatch(&ty),
@@ -479,7 +494,7 @@ impl<T: Lower> Lower for Option<T> {
     }
 }
 
-impl<T: WitType, E: WitType> WitType for Result<T, E> {
+impl<T: ComponentType, E: ComponentType> ComponentType for Result<T, E> {
     fn mismatch(ty: &Type) -> Option<String> {
         match ty.kind() {
             TypeKind::Result { ok, err } => {
@@ -509,7 +524,7 @@ impl<T: Lower, E: Lower> Lower for Result<T, E> {
     }
 }
 
-impl WitType for () {
+impl ComponentType for () {
     fn mismatch(ty: &Type) -> Option<String> {
         expected(ty, "nothing")
     }
@@ -539,7 +554,7 @@ impl Lower for () {
     }
 }
 
-impl<R: 'static> WitType for Resource<R> {
+impl<R: 'static> ComponentType for Resource<R> {
     fn mismatch(ty: &Type) -> Option<String> {
         ResourceAny::mismatch(ty)
     }
@@ -569,7 +584,7 @@ impl<R: 'static> Lower for Resource<R> {
     }
 }
 
-impl WitType for ResourceAny {
+impl ComponentType for ResourceAny {
     fn mismatch(ty: &Type) -> Option<String> {
         match ty.kind() {
             TypeKind::Own(_) | TypeKind::Borrow(_) => None,
@@ -593,7 +608,7 @@ impl Lower for ResourceAny {
 
 macro_rules! pointers {
     ($($pointer:ty),*) => { $(
-        impl<T: WitType + ?Sized> WitType for $pointer {
+        impl<T: ComponentType + ?Sized> ComponentType for $pointer {
             fn mismatch(ty: &Type) -> Option<String> {
                 T::mismatch(ty)
             }
@@ -698,7 +713,7 @@ macro_rules! tuples {
 macro_rules! tuple_types {
     () => {};
     ($($name:ident)*) => {
-        impl<$($name: WitType),*> WitType for ($($name,)*) {
+        impl<$($name: ComponentType),*> ComponentType for ($($name,)*) {
             fn mismatch(ty: &Type) -> Option<String> {
                 match ty.kind() {
                     TypeKind::Tuple(types) => {

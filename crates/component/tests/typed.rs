@@ -1,21 +1,29 @@
 //! Values of declared types go through a guest and come back.
 
-use dunlin_component::{Component, Linker, Resource, Val};
+use dunlin_component::{Component, ComponentType, Linker, Resource, Val};
 use dunlin_engine::{Engine, Result, Store};
 
-dunlin_component::record! {
-    #[derive(Clone, PartialEq, Debug)]
-    struct Person { name: String, age: u8, tags: Vec<String>, place: Option<(f64, f64)> }
+#[derive(ComponentType, Clone, PartialEq, Debug)]
+struct Person {
+    name: String,
+    age: u8,
+    tags: Vec<String>,
+    place: Option<(f64, f64)>,
 }
 
-dunlin_component::variant! {
-    #[derive(Clone, PartialEq, Debug)]
-    enum Shape { Nothing, Circle(f64), ManyPoints(Vec<(f32, f32)>), Named(String) }
+#[derive(ComponentType, Clone, PartialEq, Debug)]
+enum Shape {
+    Nothing,
+    Circle(f64),
+    ManyPoints(Vec<(f32, f32)>),
+    Named(String),
 }
 
-dunlin_component::enumeration! {
-    #[derive(Clone, Copy, PartialEq, Debug)]
-    enum Color { Red, DarkGreen, Blue }
+#[derive(ComponentType, Clone, Copy, PartialEq, Debug)]
+enum Color {
+    Red,
+    DarkGreen,
+    Blue,
 }
 
 dunlin_component::flags! {

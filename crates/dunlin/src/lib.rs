@@ -55,7 +55,9 @@
 //! | choose proposals, memory kinds, limits | [`Config`], [`Engine`] |
 //! | load and inspect code | [`Module`] |
 //! | keep what lives, and data of your own | [`Store`] |
-//! | write what WIT says in Rust | [`component`], `bindgen!` |
+//! | call components, and give them functions | [`component`] |
+//! | pass structs and enums to components | [`component::ComponentType`] |
+//! | have what WIT says written in Rust | `bindgen!` |
 //! | give a guest its imports | [`Linker`], [`Func::wrap`], [`Caller`] |
 //! | let a guest read files, arguments, clocks | [`wasi`] |
 //! | bring a module to life | [`Linker::instantiate`], [`Instance`] |
@@ -92,9 +94,72 @@ pub mod http {
 
 /// Components: values of any type across every boundary, linked by interface.
 ///
-/// See [`component::Linker`] for what a call looks like.
+/// Host functions are closures, and functions of components are called with Rust values. Structs and enums
+/// are types of WIT by a [derive](component::ComponentType):
+///
+/// ```
+/// use dunlin::component::{Component, ComponentType, Linker};
+/// use dunlin::{Engine, Store};
+///
+/// #[derive(ComponentType, Clone, Copy)]
+/// struct Order {
+///     product: Product,
+///     count: u32,
+/// }
+///
+/// #[derive(ComponentType, Clone, Copy)]
+/// enum Product {
+///     Tea,
+///     DarkChocolate,
+/// }
+///
+/// // Compilers make components, and `dunlin component new`; here is one by hand. In WIT:
+/// //     enum product { tea, dark-chocolate }
+/// //     record order { product: product, count: u32 }
+/// //     import price: func(of: order) -> u32;
+/// //     export total: func(of: order) -> u32;
+/// let engine = Engine::default();
+/// let component = Component::new(&engine, wat::parse_str(r#"
+///     (component
+///       (type $p (enum "tea" "dark-chocolate"))
+///       (import "product" (type $product (eq $p)))
+///       (type $o (record (field "product" $product) (field "count" u32)))
+///       (import "order" (type $order (eq $o)))
+///       (import "price" (func $price (param "of" $order) (result u32)))
+///       (core func $price (canon lower (func $price)))
+///       (core module $shop
+///         (import "host" "price" (func $price (param i32 i32) (result i32)))
+///         (func (export "total") (param $product i32) (param $count i32) (result i32)
+///           (i32.add
+///             (call $price (local.get $product) (local.get $count))
+///             (i32.const 5)))) ;; for the postage
+///       (core instance $i (instantiate $shop
+///         (with "host" (instance (export "price" (func $price))))))
+///       (func (export "total") (param "of" $order) (result u32)
+///         (canon lift (core func $i "total"))))
+/// "#)?)?;
+///
+/// let mut linker = Linker::<()>::new(&engine);
+/// linker.root().func_wrap("price", |_caller, (order,): (Order,)| {
+///     let price = match order.product {
+///         Product::Tea => 4,
+///         Product::DarkChocolate => 3,
+///     };
+///     Ok(order.count * price)
+/// })?;
+///
+/// let mut store = Store::new(&engine, ());
+/// let instance = linker.instantiate(&mut store, &component)?;
+/// let total = instance.get_typed_func::<(Order,), u32>("total")?;
+/// assert_eq!(total.call(&mut store, (Order { product: Product::DarkChocolate, count: 7 },))?, 26);
+/// # Ok::<(), dunlin::Error>(())
+/// ```
+///
+/// `bindgen!` writes such types, and traits and structs for whole interfaces, from WIT.
 pub mod component {
     pub use dunlin_component::*;
+    #[doc(inline)]
+    pub use dunlin_derive::FacadeComponentType as ComponentType;
 }
 
 /// WASI: what guests may see of the system, all of it denied until granted.

@@ -4,49 +4,42 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use dunlin_component::ComponentType;
 use dunlin_wasi::host;
 
-dunlin_component::record! {
-    /// What is known of a failed look-up.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    pub struct DnsErrorPayload {
-        /// The answer of the name server.
-        pub rcode: Option<String>,
-        /// A number for it.
-        pub info_code: Option<u16>,
-    }
+/// What is known of a failed look-up.
+#[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+pub struct DnsErrorPayload {
+    /// The answer of the name server.
+    pub rcode: Option<String>,
+    /// A number for it.
+    pub info_code: Option<u16>,
 }
 
-dunlin_component::record! {
-    /// What the other side of a TLS connection said before it ended it.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    pub struct TlsAlertReceivedPayload {
-        /// Its number.
-        pub alert_id: Option<u8>,
-        /// In words.
-        pub alert_message: Option<String>,
-    }
+/// What the other side of a TLS connection said before it ended it.
+#[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+pub struct TlsAlertReceivedPayload {
+    /// Its number.
+    pub alert_id: Option<u8>,
+    /// In words.
+    pub alert_message: Option<String>,
 }
 
-dunlin_component::record! {
-    /// Which field is too large.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    pub struct FieldSizePayload {
-        /// Its name.
-        pub field_name: Option<String>,
-        /// How large it is.
-        pub field_size: Option<u32>,
-    }
+/// Which field is too large.
+#[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+pub struct FieldSizePayload {
+    /// Its name.
+    pub field_name: Option<String>,
+    /// How large it is.
+    pub field_size: Option<u32>,
 }
 
 macro_rules! codes {
     ($($case:ident $(($ty:ty))? $text:literal,)*) => {
-        dunlin_component::variant! {
-            /// Why a request failed. The names are those of RFC 9209.
-            #[derive(Clone, PartialEq, Eq, Debug)]
-            pub enum ErrorCode {
-                $(#[doc = concat!("Reads: ", $text, ".")] $case $(($ty))?,)*
-            }
+        /// Why a request failed. The names are those of RFC 9209.
+        #[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+        pub enum ErrorCode {
+            $(#[doc = concat!("Reads: ", $text, ".")] $case $(($ty))?,)*
         }
 
         impl ErrorCode {

@@ -3,24 +3,23 @@
 use std::result;
 use std::sync::Arc;
 
-use dunlin_component::Resource;
+use dunlin_component::{ComponentType, Resource};
 use dunlin_engine::Result;
 use dunlin_wasi::WasiCtx;
 use dunlin_wasi::p2::{Get, Wasi};
 
 use crate::fields::{FieldError, Fields};
 
-dunlin_component::variant! {
-    /// Why fields are not changed.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) enum HeaderError {
-        /// A name or a value is none.
-        InvalidSyntax,
-        /// The guest may not set this one, or no more.
-        Forbidden,
-        /// They are those of something else.
-        Immutable,
-    }
+/// Why fields are not changed.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+#[component(variant)]
+pub(super) enum HeaderError {
+    /// A name or a value is none.
+    InvalidSyntax,
+    /// The guest may not set this one, or no more.
+    Forbidden,
+    /// They are those of something else.
+    Immutable,
 }
 
 /// A resource `fields`.

@@ -1,47 +1,44 @@
 //! Values of `wasi:http/types`, and what they are to the client.
 
+use dunlin_component::ComponentType;
 use hyper::http;
 
 use crate::limits::TOKEN_MAX;
 
-dunlin_component::variant! {
-    /// The method of a request.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    pub enum Method {
-        /// `GET`
-        Get,
-        /// `HEAD`
-        Head,
-        /// `POST`
-        Post,
-        /// `PUT`
-        Put,
-        /// `DELETE`
-        Delete,
-        /// `CONNECT`
-        Connect,
-        /// `OPTIONS`
-        Options,
-        /// `TRACE`
-        Trace,
-        /// `PATCH`
-        Patch,
-        /// Any other.
-        Other(String),
-    }
+/// The method of a request.
+#[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `DELETE`
+    Delete,
+    /// `CONNECT`
+    Connect,
+    /// `OPTIONS`
+    Options,
+    /// `TRACE`
+    Trace,
+    /// `PATCH`
+    Patch,
+    /// Any other.
+    Other(String),
 }
 
-dunlin_component::variant! {
-    /// The scheme of a request.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    pub enum Scheme {
-        /// In the clear.
-        Http,
-        /// Over TLS.
-        Https,
-        /// Any other.
-        Other(String),
-    }
+/// The scheme of a request.
+#[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+    /// Any other.
+    Other(String),
 }
 
 impl Method {

@@ -1,6 +1,6 @@
 //! `wasi:clocks`: the time of day, and time that only goes forward.
 
-use dunlin_component::Resource;
+use dunlin_component::{ComponentType, Resource};
 use dunlin_engine::Result;
 
 use super::error::fatal;
@@ -12,15 +12,13 @@ use crate::host::Clock;
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;
 
-dunlin_component::record! {
-    /// A point in time since 1970, or a span of time.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) struct Datetime {
-        /// Whole seconds.
-        pub(super) seconds: u64,
-        /// The rest, less than a second.
-        pub(super) nanoseconds: u32,
-    }
+/// A point in time since 1970, or a span of time.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Datetime {
+    /// Whole seconds.
+    pub(super) seconds: u64,
+    /// The rest, less than a second.
+    pub(super) nanoseconds: u32,
 }
 
 impl Datetime {

@@ -2,16 +2,18 @@
 
 use std::result;
 
+use dunlin_component::ComponentType;
 use dunlin_engine::Result;
 
 use super::{Get, Wasi};
 use crate::WasiCtx;
 
-dunlin_component::variant! {
-    /// Why there is no answer. There always is one here.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    #[allow(dead_code, reason = "the host has no use for it")]
-    enum ConfigError { Upstream(String), Io(String) }
+/// Why there is no answer. There always is one here.
+#[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+#[allow(dead_code, reason = "the host has no use for it")]
+enum ConfigError {
+    Upstream(String),
+    Io(String),
 }
 
 /// What a call gives.

@@ -2,38 +2,39 @@
 
 use std::result;
 
-use dunlin_component::Resource;
+use dunlin_component::{ComponentType, Resource};
 use dunlin_engine::{Error, Result};
 
 use super::{Get, Interface, ResourceTable, Wasi};
 use crate::WasiCtx;
 use crate::host::keyvalue::{Keys, Store, StoreError, Swap, Swapped};
 
-dunlin_component::variant! {
-    /// Why an operation failed.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    #[allow(dead_code, reason = "whether a store exists is nobody's business who has not been granted it")]
-    enum KeyvalueError { NoSuchStore, AccessDenied, Other(String) }
+/// Why an operation failed.
+#[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+#[allow(
+    dead_code,
+    reason = "whether a store exists is nobody's business who has not been granted it"
+)]
+enum KeyvalueError {
+    NoSuchStore,
+    AccessDenied,
+    Other(String),
 }
 
-dunlin_component::variant! {
-    /// Why a value was not replaced.
-    #[derive(Debug)]
-    enum CasError {
-        /// The store failed.
-        StoreError(KeyvalueError),
-        /// It had changed.
-        CasFailed(Resource<Cas>),
-    }
+/// Why a value was not replaced.
+#[derive(ComponentType, Debug)]
+enum CasError {
+    /// The store failed.
+    StoreError(KeyvalueError),
+    /// It had changed.
+    CasFailed(Resource<Cas>),
 }
 
-dunlin_component::record! {
-    /// Some keys.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    struct KeyResponse {
-        keys: Vec<String>,
-        cursor: Option<String>,
-    }
+/// Some keys.
+#[derive(ComponentType, Clone, PartialEq, Eq, Debug)]
+struct KeyResponse {
+    keys: Vec<String>,
+    cursor: Option<String>,
 }
 
 /// A `cas`: what a key had, to be replaced only if it has that still.

@@ -3,7 +3,7 @@
 use std::result;
 use std::sync::Arc;
 
-use dunlin_component::Resource;
+use dunlin_component::{ComponentType, Resource};
 use dunlin_engine::{Error, Result, Trap};
 
 use super::error::{IoError, Origin, fatal};
@@ -23,15 +23,13 @@ const READ: u64 = 64 << 10;
 /// What the blocking calls write at most.
 const BLOCKING_WRITE_MAX: u64 = 4096;
 
-dunlin_component::variant! {
-    /// Why a stream does not give or take anything.
-    #[derive(Debug)]
-    pub enum StreamError {
-        /// The last operation failed, and the stream is closed.
-        LastOperationFailed(Resource<IoError>),
-        /// The stream is at its end.
-        Closed,
-    }
+/// Why a stream does not give or take anything.
+#[derive(ComponentType, Debug)]
+pub enum StreamError {
+    /// The last operation failed, and the stream is closed.
+    LastOperationFailed(Resource<IoError>),
+    /// The stream is at its end.
+    Closed,
 }
 
 /// What a call of a stream gives: a value, what the guest is told, or the guest's end.

@@ -1,14 +1,21 @@
 //! The values of `wasi:filesystem/types`, and what they are to the host.
 
+use dunlin_component::ComponentType;
+
 use crate::host::{Error, Expectation, FileKind, Metadata, SetTime};
 use crate::p2::clocks::Datetime;
 
-dunlin_component::enumeration! {
-    /// What sort of file it is.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) enum DescriptorType {
-        Unknown, BlockDevice, CharacterDevice, Directory, Fifo, SymbolicLink, RegularFile, Socket,
-    }
+/// What sort of file it is.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum DescriptorType {
+    Unknown,
+    BlockDevice,
+    CharacterDevice,
+    Directory,
+    Fifo,
+    SymbolicLink,
+    RegularFile,
+    Socket,
 }
 
 dunlin_component::flags! {
@@ -19,17 +26,15 @@ dunlin_component::flags! {
     }
 }
 
-dunlin_component::record! {
-    /// What is known about a file.
-    #[derive(Clone, Copy, Debug)]
-    pub(super) struct DescriptorStat {
-        pub(super) r#type: DescriptorType,
-        pub(super) link_count: u64,
-        pub(super) size: u64,
-        pub(super) data_access_timestamp: Option<Datetime>,
-        pub(super) data_modification_timestamp: Option<Datetime>,
-        pub(super) status_change_timestamp: Option<Datetime>,
-    }
+/// What is known about a file.
+#[derive(ComponentType, Clone, Copy, Debug)]
+pub(super) struct DescriptorStat {
+    pub(super) r#type: DescriptorType,
+    pub(super) link_count: u64,
+    pub(super) size: u64,
+    pub(super) data_access_timestamp: Option<Datetime>,
+    pub(super) data_modification_timestamp: Option<Datetime>,
+    pub(super) status_change_timestamp: Option<Datetime>,
 }
 
 dunlin_component::flags! {
@@ -42,47 +47,80 @@ dunlin_component::flags! {
     pub(super) struct OpenFlags { CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE }
 }
 
-dunlin_component::variant! {
-    /// A new value for one of a file's times.
-    #[derive(Clone, Copy, Debug)]
-    pub(super) enum NewTimestamp { NoChange, Now, Timestamp(Datetime) }
+/// A new value for one of a file's times.
+#[derive(ComponentType, Clone, Copy, Debug)]
+pub(super) enum NewTimestamp {
+    NoChange,
+    Now,
+    Timestamp(Datetime),
 }
 
-dunlin_component::record! {
-    /// An entry of a directory.
-    #[derive(Clone, Debug)]
-    pub(super) struct DirectoryEntry {
-        pub(super) r#type: DescriptorType,
-        pub(super) name: String,
-    }
+/// An entry of a directory.
+#[derive(ComponentType, Clone, Debug)]
+pub(super) struct DirectoryEntry {
+    pub(super) r#type: DescriptorType,
+    pub(super) name: String,
 }
 
-dunlin_component::enumeration! {
-    /// Why an operation failed.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[allow(dead_code, reason = "the host has no use for some")]
-    pub(in crate::p2) enum ErrorCode {
-        Access, WouldBlock, Already, BadDescriptor, Busy, Deadlock, Quota, Exist, FileTooLarge,
-        IllegalByteSequence, InProgress, Interrupted, Invalid, Io, IsDirectory, Loop, TooManyLinks,
-        MessageSize, NameTooLong, NoDevice, NoEntry, NoLock, InsufficientMemory, InsufficientSpace,
-        NotDirectory, NotEmpty, NotRecoverable, Unsupported, NoTty, NoSuchDevice, Overflow,
-        NotPermitted, Pipe, ReadOnly, InvalidSeek, TextFileBusy, CrossDevice,
-    }
+/// Why an operation failed.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(dead_code, reason = "the host has no use for some")]
+pub(in crate::p2) enum ErrorCode {
+    Access,
+    WouldBlock,
+    Already,
+    BadDescriptor,
+    Busy,
+    Deadlock,
+    Quota,
+    Exist,
+    FileTooLarge,
+    IllegalByteSequence,
+    InProgress,
+    Interrupted,
+    Invalid,
+    Io,
+    IsDirectory,
+    Loop,
+    TooManyLinks,
+    MessageSize,
+    NameTooLong,
+    NoDevice,
+    NoEntry,
+    NoLock,
+    InsufficientMemory,
+    InsufficientSpace,
+    NotDirectory,
+    NotEmpty,
+    NotRecoverable,
+    Unsupported,
+    NoTty,
+    NoSuchDevice,
+    Overflow,
+    NotPermitted,
+    Pipe,
+    ReadOnly,
+    InvalidSeek,
+    TextFileBusy,
+    CrossDevice,
 }
 
-dunlin_component::enumeration! {
-    /// What an access will probably look like.
-    #[derive(Clone, Copy, Debug)]
-    pub(super) enum Advice { Normal, Sequential, Random, WillNeed, DontNeed, NoReuse }
+/// What an access will probably look like.
+#[derive(ComponentType, Clone, Copy, Debug)]
+pub(super) enum Advice {
+    Normal,
+    Sequential,
+    Random,
+    WillNeed,
+    DontNeed,
+    NoReuse,
 }
 
-dunlin_component::record! {
-    /// Which file it is, as a number that tells nothing else.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) struct MetadataHashValue {
-        pub(super) lower: u64,
-        pub(super) upper: u64,
-    }
+/// Which file it is, as a number that tells nothing else.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct MetadataHashValue {
+    pub(super) lower: u64,
+    pub(super) upper: u64,
 }
 
 impl From<FileKind> for DescriptorType {

@@ -4,7 +4,7 @@ use std::result;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_component::Resource;
+use dunlin_component::{ComponentType, Resource};
 use dunlin_engine::Result;
 
 use super::types::{IpAddressFamily, IpSocketAddress};
@@ -18,10 +18,12 @@ use crate::p2::{Get, InputStream, Interface, OutputStream, ResourceTable, Wasi};
 
 pub(super) type This = Resource<TcpSocket>;
 
-dunlin_component::enumeration! {
-    /// Which direction is ended.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) enum ShutdownType { Receive, Send, Both }
+/// Which direction is ended.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ShutdownType {
+    Receive,
+    Send,
+    Both,
 }
 
 impl Waits for TcpSocket {

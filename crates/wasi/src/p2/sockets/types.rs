@@ -2,61 +2,76 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use dunlin_component::ComponentType;
+
 use crate::host::Error;
 use crate::host::net::Family;
 
-dunlin_component::enumeration! {
-    /// Why an operation failed.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[allow(dead_code, reason = "the host has no use for some")]
-    pub(super) enum ErrorCode {
-        Unknown, AccessDenied, NotSupported, InvalidArgument, OutOfMemory, Timeout,
-        ConcurrencyConflict, NotInProgress, WouldBlock, InvalidState, NewSocketLimit,
-        AddressNotBindable, AddressInUse, RemoteUnreachable, ConnectionRefused, ConnectionReset,
-        ConnectionAborted, DatagramTooLarge, NameUnresolvable, TemporaryResolverFailure,
-        PermanentResolverFailure,
-    }
+/// Why an operation failed.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(dead_code, reason = "the host has no use for some")]
+pub(super) enum ErrorCode {
+    Unknown,
+    AccessDenied,
+    NotSupported,
+    InvalidArgument,
+    OutOfMemory,
+    Timeout,
+    ConcurrencyConflict,
+    NotInProgress,
+    WouldBlock,
+    InvalidState,
+    NewSocketLimit,
+    AddressNotBindable,
+    AddressInUse,
+    RemoteUnreachable,
+    ConnectionRefused,
+    ConnectionReset,
+    ConnectionAborted,
+    DatagramTooLarge,
+    NameUnresolvable,
+    TemporaryResolverFailure,
+    PermanentResolverFailure,
 }
 
-dunlin_component::enumeration! {
-    /// Which addresses a socket has.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) enum IpAddressFamily { Ipv4, Ipv6 }
+/// Which addresses a socket has.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum IpAddressFamily {
+    Ipv4,
+    Ipv6,
 }
 
 type Ipv4Address = (u8, u8, u8, u8);
 type Ipv6Address = (u16, u16, u16, u16, u16, u16, u16, u16);
 
-dunlin_component::variant! {
-    /// An address.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) enum IpAddress { Ipv4(Ipv4Address), Ipv6(Ipv6Address) }
+/// An address.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum IpAddress {
+    Ipv4(Ipv4Address),
+    Ipv6(Ipv6Address),
 }
 
-dunlin_component::record! {
-    /// An address and a port.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) struct Ipv4SocketAddress {
-        pub(super) port: u16,
-        pub(super) address: Ipv4Address,
-    }
+/// An address and a port.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ipv4SocketAddress {
+    pub(super) port: u16,
+    pub(super) address: Ipv4Address,
 }
 
-dunlin_component::record! {
-    /// An address and a port, with what else there is in IPv6.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) struct Ipv6SocketAddress {
-        pub(super) port: u16,
-        pub(super) flow_info: u32,
-        pub(super) address: Ipv6Address,
-        pub(super) scope_id: u32,
-    }
+/// An address and a port, with what else there is in IPv6.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ipv6SocketAddress {
+    pub(super) port: u16,
+    pub(super) flow_info: u32,
+    pub(super) address: Ipv6Address,
+    pub(super) scope_id: u32,
 }
 
-dunlin_component::variant! {
-    /// An address and a port.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) enum IpSocketAddress { Ipv4(Ipv4SocketAddress), Ipv6(Ipv6SocketAddress) }
+/// An address and a port.
+#[derive(ComponentType, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum IpSocketAddress {
+    Ipv4(Ipv4SocketAddress),
+    Ipv6(Ipv6SocketAddress),
 }
 
 impl From<IpAddressFamily> for Family {

@@ -2,7 +2,7 @@
 
 use std::result;
 
-use dunlin_component::Resource;
+use dunlin_component::{ComponentType, Resource};
 use dunlin_engine::{Result, Trap};
 
 use super::types::{ErrorCode, IpAddressFamily, IpSocketAddress};
@@ -43,22 +43,18 @@ pub(super) struct Outgoing {
 
 pub(super) type This = Resource<Socket>;
 
-dunlin_component::record! {
-    /// A datagram that came.
-    #[derive(Clone, Debug)]
-    pub(super) struct IncomingDatagram {
-        pub(super) data: Vec<u8>,
-        pub(super) remote_address: IpSocketAddress,
-    }
+/// A datagram that came.
+#[derive(ComponentType, Clone, Debug)]
+pub(super) struct IncomingDatagram {
+    pub(super) data: Vec<u8>,
+    pub(super) remote_address: IpSocketAddress,
 }
 
-dunlin_component::record! {
-    /// A datagram to send.
-    #[derive(Clone, Debug)]
-    pub(super) struct OutgoingDatagram {
-        pub(super) data: Vec<u8>,
-        pub(super) remote_address: Option<IpSocketAddress>,
-    }
+/// A datagram to send.
+#[derive(ComponentType, Clone, Debug)]
+pub(super) struct OutgoingDatagram {
+    pub(super) data: Vec<u8>,
+    pub(super) remote_address: Option<IpSocketAddress>,
 }
 
 pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()> {
