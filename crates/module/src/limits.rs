@@ -65,7 +65,7 @@ pub const TYPE_DEPTH: usize = 100;
 pub const COMPONENT_ITEMS: usize = 100_000;
 /// Definitions executed while a component is flattened, fields of types and arguments counted: those
 /// of a nested component as often as it is instantiated. Also parts of the types of what it
-/// instantiates, counted in the same way.
+/// instantiates, lifts and lowers, counted as often as it does.
 pub const COMPONENT_WORK: u32 = 2_000_000;
 /// How deep instances nest in exports of instances.
 pub const INSTANCE_DEPTH: usize = 100;

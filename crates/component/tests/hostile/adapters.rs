@@ -96,12 +96,11 @@ fn calls_are_not_suspended_from_within() {
     }
 }
 
-/// A type of few core values and a million parts, in a function that is imported over and over.
-#[test]
-fn large_types_of_few_values_are_looked_at_once() {
-    const TIMES: u32 = 5_000;
+/// A function that is imported over and over, with a parameter of a type of few core values and many parts:
+/// so many, squared.
+fn imported_over_and_over(times: u32, parts: u32) -> String {
     let cases = |inner: &str| {
-        (0..700).fold(String::from("(variant"), |mut text, number| {
+        (0..parts).fold(String::from("(variant"), |mut text, number| {
             write!(text, " (case \"c{number}\" {inner})").unwrap();
             text
         }) + ")"
@@ -125,7 +124,7 @@ fn large_types_of_few_values_are_looked_at_once() {
     );
     let mut module = String::from("(core module $m");
     let mut items = String::new();
-    for number in 0..TIMES {
+    for number in 0..times {
         write!(text, "(core func $f{number} (canon lower (func $take)))").unwrap();
         write!(
             module,
@@ -143,13 +142,25 @@ fn large_types_of_few_values_are_looked_at_once() {
   (instance $g (instantiate $Gives (with "t0" (type $t "t0")) (with "t1" (type $t "t1"))
     (with "take" (func $take))))
   (export "give" (func $g "give")))"#,
-        TIMES - 1
+        times - 1
     )
     .unwrap();
+    text
+}
+
+/// The parser's validator looks at a whole type whenever it is lowered: that is paid for before.
+#[test]
+fn large_types_are_not_looked_at_over_and_over() {
+    let begun = Instant::now();
+    let bytes = wat::parse_str(imported_over_and_over(5000, 700)).unwrap();
+    let error = dunlin_component::Component::new(&engines()[0], bytes).unwrap_err();
+    assert!(error.to_string().contains("lifted or lowered"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let text = imported_over_and_over(5000, 10);
     for engine in engines() {
         let begun = Instant::now();
         let (mut store, instance) = alone(&engine, &text);
-        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
         assert_eq!(number(&mut store, &instance, "give", (7u32,)).unwrap(), 7);
     }
 }

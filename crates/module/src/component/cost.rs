@@ -1,18 +1,26 @@
-//! What validating an instantiation costs, before it is done: the parser's validator looks at the whole
-//! type of what is instantiated, once for each time.
+//! What validating a section costs, before it is done: the parser's validator looks at the whole type of what
+//! is instantiated, lifted or lowered, once for each time.
+
+use std::collections::HashMap;
 
 use wasmparser::component_types::{
-    ComponentAnyTypeId, ComponentEntityType, ComponentFuncTypeId, ComponentInstanceTypeId,
-    ComponentTypeId,
+    ComponentAnyTypeId, ComponentDefinedType, ComponentDefinedTypeId, ComponentEntityType,
+    ComponentFuncTypeId, ComponentInstanceTypeId, ComponentTypeId, ComponentValType,
 };
 use wasmparser::types::TypesRef;
-use wasmparser::{ComponentInstance, Instance, Payload};
+use wasmparser::{
+    CanonicalFunction, ComponentCanonicalSectionReader, ComponentInstance, Instance, Payload,
+};
 
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 
 /// Things that may still be looked at.
-pub(super) struct Costs(usize);
+pub(super) struct Costs {
+    left: usize,
+    /// How many parts types of values have, each as often as it is there.
+    parts: HashMap<ComponentDefinedTypeId, usize>,
+}
 
 /// A type that has others in it.
 enum Whole {
@@ -23,7 +31,7 @@ enum Whole {
 
 impl Costs {
     pub(super) fn new() -> Costs {
-        Costs(limits::COMPONENT_WORK as usize)
+        Costs { left: limits::COMPONENT_WORK as usize, parts: HashMap::new() }
     }
 
     /// Pays for what a section of the component with these `types` instantiates.
@@ -51,9 +59,87 @@ impl Costs {
                     }
                 }
             }
+            Payload::ComponentCanonicalSection(section) => self.functions(section, types)?,
             _ => {}
         }
         Ok(())
+    }
+
+    /// Pays for the types of functions that a section lifts and lowers.
+    fn functions(
+        &mut self,
+        section: &ComponentCanonicalSectionReader<'_>,
+        types: TypesRef<'_>,
+    ) -> Result<(), Error> {
+        // Those that the section has lifted so far are not among the types yet.
+        let known = types.component_function_count();
+        let mut lifted = Vec::new();
+        for entry in section.clone().into_iter_with_offsets() {
+            let Ok((at, entry)) = entry else { return Ok(()) };
+            let func = match entry {
+                CanonicalFunction::Lift { type_index, .. } => {
+                    if type_index >= types.component_type_count() {
+                        return Ok(());
+                    }
+                    let ComponentAnyTypeId::Func(func) = types.component_any_type_at(type_index)
+                    else {
+                        return Ok(());
+                    };
+                    lifted.push(func);
+                    func
+                }
+                CanonicalFunction::Lower { func_index, .. } => {
+                    let func = match func_index.checked_sub(known) {
+                        None => Some(types.component_function_at(func_index)),
+                        Some(own) => lifted.get(own as usize).copied(),
+                    };
+                    let Some(func) = func else { return Ok(()) };
+                    func
+                }
+                _ => continue,
+            };
+            let ty = &types[func];
+            let values = ty.params.iter().map(|(_, ty)| *ty).chain(ty.result);
+            let parts = self.sum(values, types);
+            self.take(parts, at)?;
+        }
+        Ok(())
+    }
+
+    /// The parts of some types, which nest no deeper than the validator allows.
+    fn sum(
+        &mut self,
+        all: impl IntoIterator<Item = ComponentValType>,
+        types: TypesRef<'_>,
+    ) -> usize {
+        all.into_iter().fold(1, |sum: usize, ty| sum.saturating_add(self.parts(ty, types)))
+    }
+
+    fn parts(&mut self, ty: ComponentValType, types: TypesRef<'_>) -> usize {
+        let ComponentValType::Type(id) = ty else { return 1 };
+        if let Some(known) = self.parts.get(&id) {
+            return *known;
+        }
+        let parts = match &types[id] {
+            ComponentDefinedType::Record(record) => {
+                self.sum(record.fields.values().copied(), types)
+            }
+            ComponentDefinedType::Tuple(tuple) => self.sum(tuple.types.iter().copied(), types),
+            ComponentDefinedType::Variant(variant) => {
+                let payloads = self.sum(variant.cases.values().filter_map(|case| case.ty), types);
+                payloads.saturating_add(variant.cases.len())
+            }
+            ComponentDefinedType::Option { ty, .. } => self.sum([*ty], types),
+            ComponentDefinedType::Result { ok, err, .. } => {
+                self.sum(ok.iter().chain(err).copied(), types)
+            }
+            ComponentDefinedType::List { element, .. }
+            | ComponentDefinedType::FixedLengthList { element, .. } => self.sum([*element], types),
+            ComponentDefinedType::Map { key, value, .. } => self.sum([*key, *value], types),
+            _ => 1,
+        };
+        self.parts.insert(id, parts);
+        parts
     }
 
     /// Takes one for everything in the type of a component, as often as it is there.
@@ -85,16 +171,16 @@ impl Costs {
     }
 
     fn take(&mut self, amount: usize, at: u64) -> Result<(), Error> {
-        match self.0.checked_sub(amount) {
+        match self.left.checked_sub(amount) {
             Some(left) => {
-                self.0 = left;
+                self.left = left;
                 Ok(())
             }
             None => {
                 let limit = limits::COMPONENT_WORK;
                 let message = format!(
-                    "types of what is instantiated have more than {limit} parts, counted as often as \
-                     they are instantiated"
+                    "types of what is instantiated, lifted or lowered have more than {limit} parts, \
+                     counted as often as that is done"
                 );
                 Err(Error::new(ErrorKind::LimitExceeded, message, Some(at)))
             }
