@@ -16,8 +16,8 @@ fn serve() -> String {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]);
-            let answer = b"HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-length: 5\r\n\r\nmoved";
-            let _ = stream.write_all(answer);
+            let head = "HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-length: 5";
+            let _ = stream.write_all(format!("{head}\r\n\r\nmoved").as_bytes());
         }
     });
     address
