@@ -7,15 +7,16 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::limits::{FIELD_BYTES, FIELDS_BYTES_MAX, FIELDS_MAX};
 
-/// What a guest neither sends nor sees: these belong to the connection, which is the host's, or decide where a
-/// message goes and where it ends.
+/// What a guest neither sends nor sees: these belong to the connection, which is the host's, or decide where
+/// a message goes and where it ends.
 const FORBIDDEN: &[&str] =
     &["connection", "host", "http2-settings", "keep-alive", "transfer-encoding", "upgrade"];
 
 /// The same for all that begins like this.
 const FORBIDDEN_PREFIX: &str = "proxy-";
 
-/// What has no meaning, or a dangerous one, after the body: framing, credentials, and how to read what came before.
+/// What has no meaning, or a dangerous one, after the body: framing, credentials, and how to read what came
+/// before.
 const NO_TRAILERS: &[&str] = &[
     "authorization",
     "cache-control",

@@ -2,8 +2,8 @@
 //!
 //! - *In*: a guest's requests, and the grants of its [`WasiCtx`](dunlin_wasi::WasiCtx).
 //! - *Out*: responses, as streams and pollables like any other of WASI.
-//! - *Never knows about*: what a rule says, and who is told; that is [`host::net`](dunlin_wasi::host::net), which is
-//!   asked before anything is sent.
+//! - *Never knows about*: what a rule says, and who is told; that is
+//!   [`host::net`](dunlin_wasi::host::net), which is asked before anything is sent.
 //! - *Start reading at*: `p2/handler.rs`, then `client/exchange.rs`.
 //!
 //! ```text

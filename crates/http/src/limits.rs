@@ -37,8 +37,8 @@ pub(crate) const PATH_MAX: usize = 32 << 10;
 pub(crate) const AUTHORITY_MAX: usize = 1 << 10;
 pub(crate) const TOKEN_MAX: usize = 256;
 
-/// How long to wait, unless the guest says otherwise: for a connection, for the response after the last progress of
-/// the request, and for more of it.
+/// How long to wait, unless the guest says otherwise: for a connection, for the response after the last
+/// progress of the request, and for more of it.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(600);
 pub(crate) const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(600);

@@ -1,7 +1,7 @@
 //! `wasi:http` 0.2: what guests call, translated.
 //!
-//! Semantics are those of the comments in version 0.2.12 of the WIT. Where the text lets a guest trap that drops
-//! a parent before its children, nothing happens here: what they share stays until the last is gone.
+//! Semantics are those of the comments in version 0.2.12 of the WIT. Where the text lets a guest trap that
+//! drops a parent before its children, nothing happens here: what they share stays until the last is gone.
 
 mod fields;
 mod handler;

@@ -1,4 +1,4 @@
-//! A body that a guest reads: it polls the connection itself, so that nothing is taken that it does not ask for.
+//! A body that a guest reads: it polls the connection itself, and nothing is taken that it does not ask for.
 
 use std::fmt;
 use std::pin::Pin;

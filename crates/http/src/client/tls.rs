@@ -51,7 +51,8 @@ fn system_roots() -> Result<Arc<RootCertStore>, ErrorCode> {
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         return Err(ErrorCode::internal(
-            "the system has no certificates to know servers by: install them, or name a file in `SSL_CERT_FILE`",
+            "the system has no certificates to know servers by: \
+             install them, or name a file in `SSL_CERT_FILE`",
         ));
     }
     let roots = Arc::new(roots);

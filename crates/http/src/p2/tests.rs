@@ -270,10 +270,14 @@ fn redirects_are_the_guests_to_follow() {
 }
 
 #[test]
-fn many_at_once_are_polled_with_a_clock() {
-    let server = Server::new(|mut stream, head| {
+fn many_at_once_are_polled() {
+    let turn = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let whose = turn.clone();
+    let server = Server::new(move |mut stream, head| {
         let n: u64 = head.split(['/', ' ']).nth(2).unwrap().parse().unwrap();
-        std::thread::sleep(Duration::from_millis(30 * n));
+        while whose.load(std::sync::atomic::Ordering::Relaxed) < n {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         server::send(&mut stream, &format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{n}"));
     });
     let mut ctx = world(&server.rule());
@@ -292,6 +296,7 @@ fn many_at_once_are_polled_with_a_clock() {
         ctx.table().remove(pollable).unwrap();
         let response = wait(&mut ctx, future).unwrap();
         order += answer(&mut ctx, response).text();
+        turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
     assert_eq!(order, "0123");
     assert_clean(&mut ctx);

@@ -127,9 +127,13 @@ fn a_name_that_leads_inside_leads_nowhere() {
     let builder = WasiCtx::builder().resolver(resolver.clone()).observer(heard.clone());
     let mut ctx = charged(builder, &format!("http://evil.example:{port}"), 64 << 20);
     let request = request(&mut ctx, &format!("evil.example:{port}"), "/", &[]);
-    assert_eq!(fetch(&mut ctx, request).err(), Some(ErrorCode::DestinationIpProhibited));
+    ctx.enter(None, "handle").unwrap();
+    let future = start(&mut ctx, request);
+    // By the time that the address is known, the guest is elsewhere.
+    ctx.enter(None, "block").unwrap();
+    assert_eq!(wait(&mut ctx, future).err(), Some(ErrorCode::DestinationIpProhibited));
     assert_eq!((server.connections(), resolver.0.load(Ordering::Relaxed)), (0, 1));
-    assert_eq!(*heard.0.lock().unwrap(), [" http yes", " connect no"]);
+    assert_eq!(*heard.0.lock().unwrap(), ["handle http yes", "handle connect no"]);
     assert_clean(&mut ctx);
 }
 

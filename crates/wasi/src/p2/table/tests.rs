@@ -86,3 +86,26 @@ fn everything_is_charged_and_given_back() {
     let held = (0..).map_while(|_| table.push(Other, 0).ok()).count();
     assert_eq!(held, 10_000 / 128);
 }
+
+#[test]
+fn what_is_taken_is_gone() {
+    let alive = Arc::default();
+    let mut ctx = charged(WasiCtx::builder(), 10_000);
+    let table = &mut ctx.p2.table;
+    let parent = table.push(Counted::new(&alive), 5000).unwrap();
+    let child = table.push_child(Other, parent).unwrap();
+    assert!(table.take(parent).is_err(), "something needs it");
+    assert!(table.take(Resource::<Other>::new_own(parent.rep())).is_err(), "it is of another type");
+    assert_eq!((table.len(), alive.load(Ordering::Relaxed)), (2, 1));
+    table.take(child).unwrap();
+    let taken = table.take(parent).unwrap();
+    assert_eq!((table.len(), alive.load(Ordering::Relaxed)), (0, 1));
+    assert!(table.take(parent).is_err(), "it is taken");
+    table.afford(9000).unwrap();
+    drop(taken);
+    let parent = table.push(Counted::new(&alive), 0).unwrap();
+    let child = table.push_child(Other, parent).unwrap();
+    table.remove(parent).unwrap();
+    table.take(child).unwrap();
+    assert_eq!((table.len(), alive.load(Ordering::Relaxed)), (0, 0), "nobody needs it any more");
+}
