@@ -14,6 +14,13 @@ c() { # NAME FLAGS…
     "$CLANG" --target=wasm32-wasi -O2 -Wall -Wextra -Wl,--strip-all "$@" -o "$name/$name.wasm" "$name/$name.c"
 }
 
+# A component of a freestanding module and its WIT.
+component() {
+    "$CLANG" --target=wasm32 -O2 -Wall -Wextra -nostdlib -Wl,--no-entry,--strip-all -o "$1/$1.wasm" "$1/$1.c"
+    "$DUNLIN" component embed --wit "$1/$1.wit" "$1/$1.wasm" -o "$1/$1.wasm"
+    "$DUNLIN" component new "$1/$1.wasm" -o "$1/$1.wasm"
+}
+
 wat() { "$DUNLIN" wat "$1/$1.wat" -o "$1/$1.wasm"; }
 
 # No prebuilt standard library is needed: it is compiled with the guest, and linked by clang with
@@ -32,6 +39,7 @@ build() {
     hello | wordcount | mandelbrot | echo) c "$1" ;;
     dot) c dot -msimd128 ;;
     calc | relay) wat "$1" ;;
+    shop) component shop ;;
     primes) $ASC primes/primes.ts -o primes/primes.wasm -O3 --runtime stub --use abort= --noAssert ;;
     json) rust json ;;
     *)
@@ -43,5 +51,5 @@ build() {
     echo "built $1/$1.wasm ($(wc -c <"$1/$1.wasm") bytes)"
 }
 
-[ $# -gt 0 ] || set -- hello wordcount mandelbrot echo dot calc relay primes json
+[ $# -gt 0 ] || set -- hello wordcount mandelbrot echo dot calc relay shop primes json
 for name; do build "$name"; done

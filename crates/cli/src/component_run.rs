@@ -13,6 +13,7 @@ use crate::Exit;
 use crate::ctrl_c::CtrlC;
 use crate::flags::ProgramFlags;
 use crate::outcome::Circumstances;
+use crate::oversight::Oversight;
 use crate::plan::{self, Stop};
 use crate::report::{Failure, write_stdout};
 use crate::tier_report::TierTable;
@@ -31,6 +32,7 @@ pub(crate) struct ComponentRun<'a> {
     /// The file, as messages show it.
     pub(crate) name: String,
     pub(crate) flags: &'a ProgramFlags,
+    pub(crate) oversight: &'a Oversight,
 }
 
 impl ComponentRun<'_> {
@@ -90,6 +92,7 @@ impl ComponentRun<'_> {
             flags: self.flags,
             limits: &self.config.limits,
             denials,
+            grants_apart: self.oversight.grants_apart(),
             ctrl_c: false,
         };
         let mut ctrl_c = CtrlC::default();
@@ -130,8 +133,13 @@ impl ComponentRun<'_> {
         let stop_waits =
             |store: &mut Store<WasiCtx>, stop: Stop| store.data_mut().set_interrupt(stop);
         *ctrl_c = plan::limit(&mut store, &self.flags.limits, stop_waits)?;
+        self.oversight.stop_asking(plan::stop(ctrl_c, &self.flags.limits));
         let mut linker = Linker::new(self.engine);
         p2::add_to_linker(&mut linker, |world: &mut WasiCtx| world)?;
+        #[cfg(feature = "http")]
+        if self.component.description().imports.iter().any(|i| i.name.starts_with("wasi:http/")) {
+            dunlin::http::add_to_linker(&mut linker, |world| world)?;
+        }
         if self.flags.stub_unknown_imports {
             linker.define_unknown_imports_as_traps(self.component)?;
         }

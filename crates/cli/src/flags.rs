@@ -412,11 +412,11 @@ pub(crate) enum CacheAction {
 
 #[derive(Args, Debug)]
 pub(crate) struct ValidateFlags {
-    /// Modules, binary or text; `-` reads one from stdin.
+    /// Modules and components, binary or text; `-` reads one from stdin.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Say nothing about valid modules.
+    /// Say nothing about what is valid.
     #[arg(short, long)]
     pub(crate) quiet: bool,
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod ask;
 mod commands;
 mod component_run;
 mod component_survey;

@@ -8,7 +8,7 @@ use crate::Exit;
 use crate::flags::ProgramFlags;
 use crate::plan;
 use crate::quantity::Size;
-use crate::report::Failure;
+use crate::report::{Failure, quoted};
 
 const BUG: &str = "this is a fault of Dunlin: please report it";
 
@@ -24,6 +24,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) flags: &'a ProgramFlags,
     pub(crate) limits: &'a Limits,
     pub(crate) denials: Denials,
+    /// Whether each component has grants of its own.
+    pub(crate) grants_apart: bool,
     /// Whether the user asked it to stop.
     pub(crate) ctrl_c: bool,
 }
@@ -128,7 +130,7 @@ impl Circumstances<'_> {
         if failure.exit() == Exit::DONE {
             return failure;
         }
-        let denials = self.denials.list();
+        let denials = self.denials.by_component();
         let grants = &self.flags.grants;
         let has_directories = !grants.dirs.is_empty() || grants.rules.policy.is_some();
         if denials.is_empty() && gave_up && self.opens_files && !has_directories {
@@ -137,8 +139,18 @@ impl Circumstances<'_> {
                  `--dir HOST[::GUEST][:ro]`",
             );
         }
-        for denial in denials {
-            failure = failure.help(denial.to_string());
+        let in_part = denials.iter().any(|(component, _)| !component.is_empty());
+        for (component, denial) in denials {
+            failure = failure.help(match component.is_empty() {
+                true => denial.to_string(),
+                false => format!("in component {}, {denial}", quoted(&component)),
+            });
+        }
+        if in_part && self.grants_apart {
+            failure = failure.help(
+                "flags grant to the outermost component; what is granted to another one stands in its \
+                 table of the policy, `[component.\"NAME\"]`",
+            );
         }
         match self.denials.more() {
             0 => failure,

@@ -191,14 +191,19 @@ pub(crate) fn limit<T>(
     let ctrl_c = CtrlC::watch(store.interrupt_handle()?);
     if let Some(timeout) = limits.timeout {
         store.set_deadline(timeout.0)?;
-        let (deadline, ctrl_c) = (Instant::now().checked_add(timeout.0), ctrl_c.clone());
         // While it waits in the host: only asked for with a time limit, as asking costs.
-        let stop = move || {
-            ctrl_c.is_pressed() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
-        };
-        stop_waits(store, Arc::new(stop));
+        stop_waits(store, stop(&ctrl_c, limits));
     }
     Ok(ctrl_c)
+}
+
+/// Whether what begins now shall stop: after Ctrl-C, and when its time is over.
+pub(crate) fn stop(ctrl_c: &CtrlC, limits: &LimitFlags) -> Stop {
+    let deadline = limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout.0));
+    let ctrl_c = ctrl_c.clone();
+    Arc::new(move || {
+        ctrl_c.is_pressed() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    })
 }
 
 /// Whether every program is provided with this import.

@@ -11,6 +11,7 @@
 mod copy;
 mod lift;
 mod lower;
+mod piece;
 mod text;
 
 use dunlin_engine::raw::RawStore;
@@ -19,6 +20,7 @@ use dunlin_module::component::StringEncoding;
 
 pub(crate) use copy::Copy;
 pub use lift::LiftContext;
+pub(crate) use lift::check_list;
 pub use lower::LowerContext;
 pub(crate) use lower::{Says, add_handle};
 pub(crate) use text::Text;
@@ -191,12 +193,12 @@ fn check_interrupt(store: &RawStore<'_>, element: u32) -> Result<()> {
 }
 
 #[cold]
-fn out_of_bounds() -> Error {
+pub(crate) fn out_of_bounds() -> Error {
     trap("pointer out of bounds of memory")
 }
 
 #[cold]
-fn unaligned() -> Error {
+pub(crate) fn unaligned() -> Error {
     trap("unaligned pointer")
 }
 

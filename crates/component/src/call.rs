@@ -7,7 +7,7 @@ use dunlin_engine::raw::{RawStore, Resource, SlotFunc};
 use dunlin_engine::{Error, ErrorKind, Result};
 use dunlin_module::component::{FuncTypeIndex, ResourceIndex};
 
-use crate::abi::{Copy, LiftContext, LowerContext, Place, Says, Side};
+use crate::abi::{Copy, LiftContext, LowerContext, Place, Says, Side, work};
 use crate::flags::{Flags, exit};
 use crate::handles::Handle;
 use crate::plan::{FuncPlan, MAX_FLAT_PARAMS, Plan, PlanId};
@@ -29,8 +29,6 @@ pub(crate) struct Lifted {
     pub(crate) name: Arc<str>,
     /// Whether its values travel as the asynchronous ABI says.
     pub(crate) async_: bool,
-    /// Whether its instance can call out of itself.
-    pub(crate) calls_out: bool,
     /// Whether tasks of its component keep something for themselves.
     pub(crate) has_context: bool,
 }
@@ -107,16 +105,17 @@ fn scoped<R>(
     let scopes = &mut store.companion::<State>().scopes;
     let depth = scopes.len();
     scopes.push(Scope::default());
-    match f(store) {
-        Ok(result) => {
-            store.companion::<State>().end_scope()?;
-            Ok(result)
-        }
-        Err(error) => {
-            store.companion::<State>().scopes.truncate(depth);
-            Err(error)
-        }
+    let result = f(store);
+    let state = store.companion::<State>();
+    let charged = state.scopes.get(depth).map_or(0, |scope| scope.charged);
+    let result = result.and_then(|result| state.end_scope().map(|()| result));
+    if result.is_err() {
+        state.scopes.truncate(depth);
     }
+    if charged > 0 {
+        store.budget().release(Resource::Bytes, charged);
+    }
+    result
 }
 
 /// Calls a function of a guest for the host. `lower` writes parameters to where it is told, `lift` reads the
@@ -147,6 +146,11 @@ pub(crate) fn call_guest<R>(
             if error.kind() == ErrorKind::Misuse {
                 // The guest has not run, and is not to blame.
                 exit(store, &lifted.enter)?;
+                if plan.borrows {
+                    let state = store.companion::<State>();
+                    let scope = state.scopes.len().saturating_sub(1) as u32;
+                    state.handles(side.instance)?.end_borrows(scope);
+                }
             }
             return Err(error);
         }
@@ -163,8 +167,10 @@ pub(crate) fn call_guest<R>(
         store.spend_fuel(work)?;
         post_return(store, lifted, &mut slots)?;
         Ok(result)
-    })?;
-    end(&mut store, lifted, &lifted.enter, context)?;
+    });
+    end(&mut store, lifted, context);
+    let result = result?;
+    exit(&mut store, &lifted.enter)?;
     Ok(result)
 }
 
@@ -179,18 +185,21 @@ fn begin(store: &mut RawStore<'_>, lifted: &Lifted, enter: &[Flags]) -> Result<[
     })
 }
 
-/// Ends what [`begin`] began, with what it gave.
+/// Ends what [`begin`] began, with what it gave: also after a trap, since the host may carry on, and whoever has
+/// called it.
 #[inline]
-fn end(
-    store: &mut RawStore<'_>,
-    lifted: &Lifted,
-    entered: &[Flags],
-    context: [u64; 2],
-) -> Result<()> {
+fn end(store: &mut RawStore<'_>, lifted: &Lifted, context: [u64; 2]) {
     if lifted.has_context {
         store.companion::<State>().context = context;
     }
-    exit(store, entered)
+}
+
+/// Changes tasks, while a call of `lifted` goes on.
+#[inline]
+fn swap_context(store: &mut RawStore<'_>, lifted: &Lifted, context: &mut [u64; 2]) {
+    if lifted.has_context {
+        mem::swap(&mut store.companion::<State>().context, context);
+    }
 }
 
 /// Where a guest that was called has left its result.
@@ -262,7 +271,7 @@ pub(crate) fn call_between(
     caller.side.flags.check_may_leave(&store)?;
     let context = begin(&mut store, callee, enter)?;
     let plan = caller.plan();
-    scoped(&mut store, plan, |store| {
+    let result = scoped(&mut store, plan, |store| {
         let mut callee_slots = [0; SLOTS];
         let mut copy = Copy {
             store: store.reborrow(),
@@ -298,23 +307,30 @@ pub(crate) fn call_between(
                 to_slots: &mut *slots,
             };
             let value = caller.side.plan(id);
+            // The caller's `realloc` is a part of the caller's task.
+            let mut context = context;
+            swap_context(&mut copy.store, callee, &mut context);
             let from = match plan.spills_result() {
                 true => Place::Memory(callee_slots[0] as u32),
                 false => Place::Slots(0),
             };
             if let Place::Memory(at) = from {
                 copy.check_source(at, value)?;
+                copy.store.spend_fuel(work(value.size.into()))?;
             }
             let to = to.map_or(Place::Slots(0), Place::Memory);
             if let Place::Memory(at) = to {
                 copy.check_target(at, value)?;
             }
             copy.planned(value, from, to)?;
+            swap_context(&mut copy.store, callee, &mut context);
         }
         caller.finish(slots)?;
         post_return(store, callee, &mut callee_slots)
-    })?;
-    end(&mut store, callee, enter, context)
+    });
+    end(&mut store, callee, context);
+    result?;
+    exit(&mut store, enter)
 }
 
 /// On whose behalf a builtin is called.
@@ -385,13 +401,18 @@ pub(crate) fn drop_resource(
             let mut slots = [0; SLOTS];
             slots[0] = rep.into();
             // A destructor is called like an exported function, unless its own instance drops.
-            let enter = match definer.filter(|definer| caller != Some(*definer)) {
-                Some(definer) => Some(state.flags(definer)?),
-                None => None,
-            };
-            crate::flags::enter(store, enter.as_slice())?;
-            store.call_slots(&func, &mut slots)?;
-            exit(store, enter.as_slice())
+            let enter =
+                definer.map_or(Vec::new(), |definer| state.entered_by_drop(caller, definer));
+            crate::flags::enter(store, &enter)?;
+            let own = enter.is_empty();
+            let state = store.companion::<State>();
+            let context = if own { state.context } else { mem::take(&mut state.context) };
+            let result = store.call_slots(&func, &mut slots);
+            if !own {
+                store.companion::<State>().context = context;
+            }
+            result?;
+            exit(store, &enter)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Components, ready to be instantiated: what decoding found, the core modules, and the copy plans.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use dunlin_engine::{Engine, Error, ErrorKind, Module, Result};
@@ -9,9 +10,13 @@ use dunlin_module::component::{
     FuncTypeIndex, LeafKind, ResourceIndex, StaticModuleIndex, TrampolineIndex, ValueType,
 };
 
+use crate::adapter::Adapters;
 use crate::plan::Plans;
 use crate::traits::Traits;
 use crate::types::{FuncType, Type};
+
+/// Bytes of code that the adapters of a component take at most.
+const ADAPTER_BYTES_MAX: usize = 4 << 20;
 
 /// A validated component for one engine. Cheap to clone, and good for any number of stores.
 #[derive(Clone)]
@@ -23,8 +28,10 @@ struct Inner {
     modules: Box<[Module]>,
     plans: Plans,
     traits: Traits,
-    /// Modules of adapters, each at the first trampoline that one of them is.
-    adapters: Box<[OnceLock<Module>]>,
+    /// Adapters, those of a step at the first function it asks for.
+    adapters: Box<[OnceLock<Adapters>]>,
+    /// Bytes of code that adapters may still take.
+    adapter_bytes: AtomicUsize,
 }
 
 impl Component {
@@ -50,8 +57,17 @@ impl Component {
         let modules: Box<[Module]> = modules.collect::<Result<_>>()?;
         let traits = Traits::new(&description, &modules);
         let adapters = description.trampolines.iter().map(|_| OnceLock::new()).collect();
+        let adapter_bytes = AtomicUsize::new(ADAPTER_BYTES_MAX);
         let engine = engine.clone();
-        Ok(Component(Arc::new(Inner { engine, description, modules, plans, traits, adapters })))
+        Ok(Component(Arc::new(Inner {
+            engine,
+            description,
+            modules,
+            plans,
+            traits,
+            adapters,
+            adapter_bytes,
+        })))
     }
 
     /// Whether bytes are those of a component, and not of a core module.
@@ -84,9 +100,15 @@ impl Component {
         &self.0.traits
     }
 
-    /// The place of the module of adapters of which this trampoline is the first.
-    pub(crate) fn adapters(&self, first: TrampolineIndex) -> Option<&OnceLock<Module>> {
+    /// The place of the adapters of a step that asks for this function first.
+    pub(crate) fn adapters(&self, first: TrampolineIndex) -> Option<&OnceLock<Adapters>> {
         self.0.adapters.get(first.index())
+    }
+
+    /// Whether adapters may take so many bytes more of code, which are taken then.
+    pub(crate) fn take_adapter_bytes(&self, bytes: usize) -> bool {
+        let take = |left: usize| left.checked_sub(bytes);
+        self.0.adapter_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
     pub(crate) fn module(&self, index: StaticModuleIndex) -> Option<&Module> {

@@ -19,7 +19,11 @@ pub(crate) const IDLE: u32 = MAY_LEAVE;
 impl Flags {
     /// Those of one more instance.
     pub(crate) fn new(store: &mut RawStore<'_>) -> Result<Flags> {
-        Ok(Flags(Global::new(store.context::<()>(), GlobalType::new(ValType::I32, true), IDLE as i32)?))
+        Ok(Flags(Global::new(
+            store.context::<()>(),
+            GlobalType::new(ValType::I32, true),
+            IDLE as i32,
+        )?))
     }
 
     /// The global they are in.

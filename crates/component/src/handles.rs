@@ -154,6 +154,16 @@ impl HandleTable {
         Ok(handle)
     }
 
+    /// Removes what was lent for a call that did not begin.
+    pub(crate) fn end_borrows(&mut self, of: u32) {
+        for index in 0..self.slots.len() as u32 {
+            if matches!(self.slots.get(index as usize), Some(Slot::Borrow { scope, .. }) if *scope == of)
+            {
+                self.release(index);
+            }
+        }
+    }
+
     fn release(&mut self, index: u32) {
         if let Some(slot) = self.slots.get_mut(index as usize) {
             *slot = Slot::Free(self.free);

@@ -1,6 +1,8 @@
 //! Functions of the host that components import.
 
+use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use dunlin_engine::raw::{RawStore, raw};
 use dunlin_engine::{
@@ -57,6 +59,27 @@ impl<T: 'static> AsContext for Caller<'_, T> {
 impl<T: 'static> AsContextMut for Caller<'_, T> {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
         self.store.as_context_mut()
+    }
+}
+
+/// A function of the host that a component imports and exports as its own: there is nothing to call in the component,
+/// but others can be [given](crate::LinkerInstance::define) it.
+#[derive(Clone)]
+pub struct HostFunc {
+    pub(crate) function: Arc<dyn HostFunction>,
+    pub(crate) ty: FuncType,
+}
+
+impl HostFunc {
+    /// Its type, as the component declares it.
+    pub fn ty(&self) -> &FuncType {
+        &self.ty
+    }
+}
+
+impl fmt::Debug for HostFunc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostFunc").field("ty", &self.ty).finish_non_exhaustive()
     }
 }
 
@@ -176,8 +199,8 @@ where
 }
 
 /// How a name is written in messages: the interface, if there is one, and the function.
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.interface {
             Some(interface) => write!(f, "`{interface}#{}`", self.function),
             None => write!(f, "`{}`", self.function),

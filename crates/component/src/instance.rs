@@ -8,6 +8,7 @@ use dunlin_engine::{Error, Module, Result};
 
 use crate::component::Component;
 use crate::func::{Func, TypedFunc};
+use crate::host::HostFunc;
 use crate::link::compatible;
 use crate::state::ResourceTypeId;
 use crate::types::Type;
@@ -31,6 +32,8 @@ pub type Exports = Vec<(Arc<str>, Export)>;
 pub enum Export {
     /// A function.
     Func(Func),
+    /// A function of the host that it imports, and hands on.
+    HostFunc(HostFunc),
     /// An interface.
     Instance(Exports),
     /// A resource type.

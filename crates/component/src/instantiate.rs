@@ -14,6 +14,7 @@ use crate::call::{Lifted, Who, charge_instance};
 use crate::component::Component;
 use crate::flags::Flags;
 use crate::func::Func;
+use crate::host::HostFunc;
 use crate::instance::{Export, Exports, Inner, Instance, ResourceType};
 use crate::link::{Target, resolve};
 use crate::linker::Names;
@@ -233,7 +234,6 @@ impl Making<'_> {
             enter: self.chain(options.instance)?.into(),
             name: name.clone(),
             async_: options.async_,
-            calls_out: component.traits().of(options.instance).calls_out,
             has_context: component.traits().has_context,
         });
         if let Some(place) = self.lifts.get_mut(index.index()) {
@@ -258,17 +258,16 @@ impl Making<'_> {
 
     fn export(&mut self, name: &Arc<str>, item: &ComponentItem) -> Result<Export> {
         Ok(match item {
-            ComponentItem::Func(func, _) => {
+            ComponentItem::Func(func, ty) => {
                 let lifted = match *func {
                     FuncRef::Lifted(index) => self.lifted(index, name)?,
                     FuncRef::Imported(leaf) => match self.target(leaf)? {
                         Target::Guest(lifted) => lifted,
-                        _ => {
-                            return Err(unsupported(format!(
-                                "export `{name}` hands on an import that the host defines, which is \
-                                 not supported"
-                            )));
+                        Target::Host(function) => {
+                            let ty = self.component.func_type(*ty);
+                            return Ok(Export::HostFunc(HostFunc { function, ty }));
                         }
+                        Target::Module(_) | Target::Resource => return Err(bug()),
                     },
                 };
                 Export::Func(Func::new(lifted, self.store.id()))

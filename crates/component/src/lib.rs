@@ -11,8 +11,9 @@
 //!  Linker ─────────────┘
 //! ```
 //!
-//! Values travel as copy plans say, which are made once for each type: see `plan` and `abi`. What is
-//! kept of instances in a store, handles above all, is in `state`.
+//! Values travel as copy plans say, which are made once for each type: see `plan` and `abi`. Between two
+//! instances of one component, short plans become core functions: see `adapter`. What is kept of instances in
+//! a store, handles above all, is in `state`; what is going on in them in `flags`.
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -48,7 +49,7 @@ pub use call::Source;
 pub use component::Component;
 pub use dunlin_derive::ComponentType;
 pub use func::{Func, TypedFunc};
-pub use host::Caller;
+pub use host::{Caller, HostFunc};
 pub use instance::{Export, Exports, Instance, ResourceType};
 pub use linker::{Linker, LinkerInstance};
 pub use plan::PlanId;

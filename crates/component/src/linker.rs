@@ -365,6 +365,7 @@ impl<'a, T: 'static> LinkerInstance<'a, T> {
 fn definition(export: &Export) -> Option<Definition> {
     Some(match export {
         Export::Func(func) => Definition::Guest(func.clone()),
+        Export::HostFunc(func) => Definition::Host(func.function.clone()),
         Export::Resource(ty) => Definition::GuestResource(ty.store, ty.ty),
         Export::Module(module) => Definition::Module(module.clone()),
         Export::Type(_) | Export::Component => return None,

@@ -60,6 +60,8 @@ pub(crate) enum HostType {
 struct InstanceState {
     handles: HandleTable,
     flags: Flags,
+    /// What it is nested in.
+    parent: Option<InstanceId>,
     /// How often it asked that no asynchronous call begins, without taking it back.
     backpressure: u16,
 }
@@ -96,6 +98,13 @@ pub(crate) struct Scope {
     pub(crate) borrowed: u32,
     /// What the caller has lent, as often as it has.
     pub(crate) lent: Vec<(InstanceId, u32)>,
+    /// Bytes that the store was charged for that.
+    pub(crate) charged: u64,
+}
+
+impl Scope {
+    /// Bytes that are charged for something lent.
+    pub(crate) const LENT_BYTES: u64 = 16;
 }
 
 impl fmt::Debug for ResourceType {
@@ -121,9 +130,11 @@ impl State {
     /// Makes room for a component and all its instances, which are usable from now on.
     pub(crate) fn add_root(&mut self, component: &Component, flags: Vec<Flags>) -> RootId {
         let first = InstanceId(self.instances.len() as u32);
-        self.instances.extend(flags.into_iter().map(|flags| InstanceState {
+        let instances = &component.description().instances;
+        self.instances.extend(instances.iter().zip(flags).map(|(instance, flags)| InstanceState {
             handles: HandleTable::default(),
             flags,
+            parent: instance.parent.map(|parent| InstanceId(first.0 + parent.0)),
             backpressure: 0,
         }));
         let resources = vec![None; component.description().resources.len()];
@@ -236,6 +247,24 @@ impl State {
         let changed = if more { count.checked_add(1) } else { count.checked_sub(1) };
         instance.backpressure = changed.ok_or_else(|| trap("backpressure counter overflow"))?;
         Ok(())
+    }
+
+    /// What a destructor enters that `caller`, or the host, calls: the instance that defines the type, and
+    /// what it is nested in and the caller is not; nothing if an instance drops what is its own.
+    pub(crate) fn entered_by_drop(
+        &self,
+        caller: Option<InstanceId>,
+        definer: InstanceId,
+    ) -> Vec<Flags> {
+        if caller == Some(definer) {
+            return Vec::new();
+        }
+        let instance = |id: InstanceId| self.instances.get(id.0 as usize);
+        let around = |id: Option<InstanceId>| std::iter::successors(id, |id| instance(*id)?.parent);
+        let outer = instance(definer).and_then(|definer| definer.parent);
+        let entered = around(outer).filter(|id| around(caller).all(|other| other != *id));
+        let entered = std::iter::once(definer).chain(entered);
+        entered.filter_map(|id| Some(instance(id)?.flags)).collect()
     }
 
     /// Ends the innermost scope: what was lent is back, and nothing may be borrowed any more.

@@ -11,10 +11,10 @@ use dunlin_module::component::{
 use crate::call::{
     Lifted, Lowered, Source, call_between, contained, resource_drop, resource_new, resource_rep,
 };
+use crate::flags::{Flags, cannot_enter};
 use crate::host::HostFunction;
 use crate::instantiate::Making;
 use crate::link::Target;
-use crate::flags::cannot_enter;
 use crate::state::{State, bug, trap};
 
 impl Making<'_> {
@@ -118,8 +118,10 @@ impl Making<'_> {
     /// Who calls what, for whoever wants to know.
     fn source(&self, instance: ComponentInstanceIndex, func: FuncRef) -> Source {
         let description = self.component.description();
-        let component =
-            description.instances.get(instance.index()).and_then(|instance| instance.name.clone());
+        // What the outermost calls itself is no name that a policy knows it by.
+        let nested = description.instances.get(instance.index());
+        let component = nested.filter(|nested| nested.parent.is_some());
+        let component = component.and_then(|nested| nested.name.clone());
         let nobody = || Arc::<str>::from("function");
         let (interface, function) = match func {
             FuncRef::Lifted(_) => (None, nobody()),
@@ -156,9 +158,15 @@ impl Making<'_> {
         callee: Arc<Lifted>,
         lowered: Arc<Lowered>,
     ) -> Result<engine::Func> {
-        let Some(enter) = self.crossing(caller, &callee)?.enter else {
+        let around_caller = self.chain(caller)?;
+        let related = around_caller.contains(&callee.side.flags)
+            || callee.enter.contains(&lowered.side.flags);
+        if related {
+            // What is around a component may be entered only from further out.
             return self.store.host_func(core_ty, |_, _| Err(cannot_enter()));
-        };
+        }
+        let entered = callee.enter.iter().filter(|flags| !around_caller.contains(flags));
+        let enter: Box<[Flags]> = entered.copied().collect();
         self.store.host_number_func(core_ty, move |store, slots| {
             call_between(store, &lowered, &callee, &enter, slots).map_err(contained)
         })

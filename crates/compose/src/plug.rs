@@ -1,6 +1,7 @@
 //! Composition without a plan: what one component imports, others export under the same name.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use dunlin_module::escape;
 use wac_graph::types::{ItemKind, Package, are_semver_compatible};
@@ -177,6 +178,10 @@ impl<'a> Parts<'a> {
     fn instantiate(&mut self, order: &[usize]) -> Result<(), Error> {
         for &part in order {
             let instance = self.graph.instantiate(self.packages[part]);
+            if let Some(name) = Path::new(self.names[part]).file_stem() {
+                // By this name policies know it.
+                self.graph.set_node_name(instance, name.to_string_lossy());
+            }
             self.instances[part] = Some(instance);
             for (import, (provider, export)) in self.wires[part].clone() {
                 let Some(from) = self.instances[provider] else { continue };

@@ -86,6 +86,12 @@ pub use dunlin_engine::*;
 #[cfg(feature = "bindgen")]
 pub use dunlin_bindgen_macro::bindgen;
 
+/// Requests of guests over HTTP, as far as they are granted.
+#[cfg(feature = "http")]
+pub mod http {
+    pub use dunlin_http::*;
+}
+
 /// Components: values of any type across every boundary, linked by interface.
 ///
 /// Host functions are closures, and functions of components are called with Rust values. Structs and enums

@@ -23,6 +23,7 @@ mod elaborate;
 mod flatten;
 mod intern;
 mod link;
+mod names;
 mod outline;
 mod read;
 mod scope;
@@ -140,7 +141,9 @@ impl Component {
 pub struct ComponentInstance {
     /// The instance whose component instantiates it; `None` for the component itself.
     pub parent: Option<ComponentInstanceIndex>,
-    /// What messages and policies call it: its component's name, or that of the instance.
+    /// What messages and policies call it, which is no other instance's name: what the component that
+    /// instantiates it calls it or its component, or else what it is exported as, or else a number; after the name of that component and `>`, unless it is the outermost. The
+    /// outermost has the name it gives itself, if any.
     pub name: Option<Arc<str>>,
     /// Whether something it holds can call out of it: it lowers functions, or defines builtins that
     /// can block. What cannot call out cannot be entered a second time.

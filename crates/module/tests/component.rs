@@ -124,6 +124,34 @@ fn imported_resources_are_those_that_are_given() {
 }
 
 #[test]
+fn instances_have_names_of_their_own_that_they_cannot_choose() {
+    let component = decode(
+        r#"(component $whole
+             ;; Calls itself as another is called.
+             (component $evil (@name "db")
+               (component $part)
+               (instance $db (instantiate $part))
+               (instance (instantiate $part)))
+             (component $db)
+             (instance (instantiate $evil))
+             (instance $log (@name "") (instantiate $db))
+             (instance (instantiate $db))
+             (instance (instantiate $db))
+             (instance $a (@name "db#2") (instantiate $db))
+             (instance $b (@name "a>b") (instantiate $evil)))"#,
+    );
+    let name = |instance: &ComponentInstance| instance.name.clone().unwrap_or_default();
+    let found: Vec<_> = component.instances.iter().map(name).collect();
+    assert_eq!(
+        found.iter().map(|name| &**name).collect::<Vec<_>>(),
+        [
+            "whole", "db", "db>db", "db>part", "#2", "db#2", "db#3", "db#2#2", "a_b", "a_b>db",
+            "a_b>part"
+        ]
+    );
+}
+
+#[test]
 fn what_is_imported_has_leaves() {
     let component = decode(
         r#"(component

@@ -39,6 +39,9 @@ pub(crate) fn instantiate(
 pub(crate) fn arguments(arguments: &[Argument]) -> Option<Vec<Val>> {
     let value = |argument: &Argument| match argument {
         Argument::Component(value) => value.to_val(),
+        // Floats are spelled as those of core functions are.
+        Argument::F32(bits) => Some(Val::F32(f32::from_bits(*bits))),
+        Argument::F64(bits) => Some(Val::F64(f64::from_bits(*bits))),
         _ => None,
     };
     arguments.iter().map(value).collect()
@@ -51,6 +54,8 @@ pub(crate) fn matches(expected: &[Expected], found: Option<&Val>) -> bool {
         ([Expected::Component(expected)], Some(found)) => {
             expected.matches(&ComponentValue::of(found))
         }
+        ([Expected::F32(expected)], Some(Val::F32(found))) => expected.matches(found.to_bits()),
+        ([Expected::F64(expected)], Some(Val::F64(found))) => expected.matches(found.to_bits()),
         _ => false,
     }
 }

@@ -74,7 +74,7 @@ const F32_QUIET: u32 = 0x7fc0_0000;
 const F64_QUIET: u64 = 0x7ff8_0000_0000_0000;
 
 impl FloatPattern<u32> {
-    fn matches(self, found: u32) -> bool {
+    pub(crate) fn matches(self, found: u32) -> bool {
         match self {
             FloatPattern::Bits(bits) => found == bits,
             FloatPattern::CanonicalNan => found & 0x7fff_ffff == F32_QUIET,
@@ -84,7 +84,7 @@ impl FloatPattern<u32> {
 }
 
 impl FloatPattern<u64> {
-    fn matches(self, found: u64) -> bool {
+    pub(crate) fn matches(self, found: u64) -> bool {
         match self {
             FloatPattern::Bits(bits) => found == bits,
             FloatPattern::CanonicalNan => found & (u64::MAX >> 1) == F64_QUIET,

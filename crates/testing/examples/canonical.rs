@@ -11,7 +11,7 @@ use dunlin_testing::canonical::differential::{Comparison, Tally};
 use dunlin_testing::canonical::generate::Allowed;
 use dunlin_testing::canonical::ours::Ours;
 use dunlin_testing::canonical::value::Nans;
-use dunlin_testing::matrix::configurations;
+use dunlin_testing::matrix::{configurations, native};
 
 /// How many types one engine is given before another configuration has its turn.
 const TURN: u64 = 500;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 
 /// Every `workers`th turn, the configurations one after the other.
 fn run(worker: u64, workers: u64, types: u64, values: u64, seed: u64) -> Vec<Tally> {
-    let all = configurations();
+    let all: Vec<_> = configurations().into_iter().chain(native()).collect();
     let turns = (worker..types.div_ceil(TURN)).step_by(workers as usize);
     let one = |turn: u64| {
         let configuration = &all[turn as usize % all.len()];

@@ -8,7 +8,7 @@ use dunlin_testing::canonical::differential::{Comparison, Tally};
 use dunlin_testing::canonical::generate::Allowed;
 use dunlin_testing::canonical::ours::Ours;
 use dunlin_testing::canonical::value::Nans;
-use dunlin_testing::matrix::{Configuration, configurations};
+use dunlin_testing::matrix::{Configuration, configurations, native};
 
 /// How many types, if `DUNLIN_ABI_TYPES` does not say.
 const TYPES: u64 = 400;
@@ -26,7 +26,7 @@ fn run(configuration: &Configuration, seed: u64, types: u64) -> Tally {
 fn engine_and_model_agree() {
     let asked = std::env::var("DUNLIN_ABI_TYPES").ok().and_then(|text| text.parse().ok());
     let types = asked.unwrap_or(TYPES);
-    let all = configurations();
+    let all: Vec<Configuration> = configurations().into_iter().chain(native()).collect();
     let each = types.div_ceil(all.len() as u64);
     thread::scope(|scope| {
         let tasks: Vec<_> = all

@@ -313,8 +313,7 @@ impl fmt::Debug for HostFunc {
 pub(crate) fn only_numbers(ty: &FuncType) -> bool {
     let is_number =
         |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);
-    ty.results.len() <= 1
-        && ty.params.iter().chain(&ty.results[..]).all(is_number)
+    ty.results.len() <= 1 && ty.params.iter().chain(&ty.results[..]).all(is_number)
 }
 
 /// Function records, each at a fixed address until the store is dropped.

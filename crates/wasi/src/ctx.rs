@@ -1,21 +1,25 @@
 //! What a guest is given: arguments, environment, streams, directories, sockets.
 
-use std::collections::BTreeMap;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use dunlin_engine::Result as EngineResult;
 use rustix::io::Errno;
 
 use crate::host::keyvalue::{Store, Stores};
+use crate::host::net::Resolver;
 use crate::host::{
-    Access, Config, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener, Need,
+    Access, Approver, Config, Denials, Dir, Error, FileId, Grant, Input, Interrupt, Listener,
     NetGrants, Network, Observer, Output, Protected, Random, Stream, SystemResolver, Table, Time,
-    Verdict, VirtualTime, Witness, join, open_granted, probe,
+    VirtualTime, Witness, join, open_granted, probe,
 };
 use crate::p1::{Descriptor, Descriptors, Object};
 use crate::p2;
+use crate::realm::{Preopen, Realm, Realms};
 
 /// How many descriptors a guest may hold, unless the builder says otherwise.
 pub const DESCRIPTORS_MAX: usize = 1024;
@@ -23,31 +27,21 @@ pub const DESCRIPTORS_MAX: usize = 1024;
 /// How many bytes of arguments, and of environment, a guest is given at most.
 pub const STRINGS_MAX: usize = 16 << 20;
 
-/// A granted directory, and the name the guest has for it.
-#[derive(Clone, Debug)]
-pub(crate) struct Preopen {
-    pub(crate) dir: Arc<Dir>,
-    pub(crate) name: String,
-}
-
 /// The world of one guest. Whatever was not granted when it was built is denied.
 #[derive(Debug)]
 pub struct WasiCtx {
     pub(crate) args: Vec<String>,
-    /// `NAME=VALUE` each.
-    pub(crate) env: Vec<String>,
     pub(crate) stdin: Input,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
-    pub(crate) dirs: Vec<Preopen>,
+    /// What the component that called last is granted.
+    pub(crate) realm: Realm,
+    realms: Realms,
     /// What a guest of WASI 0.1 holds.
     pub(crate) fds: Descriptors,
     /// What a guest of WASI 0.2 holds.
     pub(crate) p2: p2::State,
-    pub(crate) witness: Witness,
-    pub(crate) network: Network,
-    pub(crate) config: Config,
-    pub(crate) stores: Stores,
+    extensions: Vec<Box<dyn Any + Send>>,
     pub(crate) interrupt: Interrupt,
     pub(crate) time: Time,
     pub(crate) random: Random,
@@ -62,33 +56,61 @@ impl WasiCtx {
 
     /// What the guest was refused so far. The list stays readable after the guest is gone.
     pub fn denials(&self) -> Denials {
-        self.witness.denials.clone()
+        self.realm.witness.denials.clone()
     }
 
-    /// The network, as far as it was granted.
+    /// The network, as far as it was granted to the component that called last.
     pub fn network(&self) -> &Network {
-        &self.network
+        &self.realm.network
     }
 
-    /// The values of the configuration.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// What a guest of WASI 0.2 holds.
+    pub fn table(&mut self) -> &mut p2::ResourceTable {
+        &mut self.p2.table
     }
 
-    /// The stores of keys and values.
-    pub fn stores(&self) -> &Stores {
-        &self.stores
-    }
-
-    /// The environment, which the guest reads as a whole.
-    pub(crate) fn read_env(&self) -> &[String] {
-        for text in &self.env {
-            let name = text.split('=').next().unwrap_or_default();
-            let rule = format_args!("--env {name}");
-            let need = || Need::Env { name: name.to_owned() };
-            self.witness.tell("env", Verdict::Granted, Some(&rule), need);
+    /// What another crate keeps of the guest as an `E`; new at the first call.
+    ///
+    /// # Errors
+    ///
+    /// None, as long as this crate is not wrong.
+    pub fn extension<E: Any + Default + Send>(&mut self) -> dunlin_engine::Result<&mut E> {
+        if !self.extensions.iter().any(|known| known.is::<E>()) {
+            self.extensions.push(Box::<E>::default());
         }
-        &self.env
+        let mut found = self.extensions.iter_mut().filter_map(|known| known.downcast_mut());
+        found.next().ok_or_else(|| dunlin_engine::Error::misuse("what was kept is gone"))
+    }
+
+    /// The configuration of the component that called last.
+    pub fn config(&self) -> &Config {
+        &self.realm.config
+    }
+
+    /// The stores of keys and values of the component that called last.
+    pub fn stores(&self) -> &Stores {
+        &self.realm.stores
+    }
+
+    /// A component of the guest calls this function of the host; the outermost without a name. What is done from
+    /// now on takes its grants. Functions of WASI do this themselves; an embedder's own do it where they use
+    /// what is granted.
+    ///
+    /// # Errors
+    ///
+    /// If the guest has not enough budget left for one more component to be told apart.
+    #[inline]
+    pub fn enter(
+        &mut self,
+        component: Option<&Arc<str>>,
+        function: &'static str,
+    ) -> EngineResult<()> {
+        if self.realms.is_elsewhere(component) {
+            let charge = |bytes| self.p2.table.keep(bytes);
+            self.realms.go(&mut self.realm, component, charge)?;
+        }
+        self.realm.witness.enter(function);
+        Ok(())
     }
 
     /// Replaces the question that stops the guest while it waits in the host.
@@ -105,17 +127,30 @@ struct DirGrant {
     access: Access,
 }
 
+/// What one component is to be granted.
+#[derive(Debug, Default)]
+struct Granted {
+    env: Vec<(String, String)>,
+    dirs: Vec<DirGrant>,
+    net: NetGrants,
+    config: BTreeMap<String, String>,
+    stores: BTreeMap<String, Store>,
+}
+
 /// Collects what a guest is to be given. Nothing is opened or checked before [`build`].
 ///
 /// [`build`]: WasiCtxBuilder::build
 #[derive(Debug)]
 pub struct WasiCtxBuilder {
     args: Vec<String>,
-    env: Vec<(String, String)>,
     stdin: Input,
     stdout: Output,
     stderr: Output,
-    dirs: Vec<DirGrant>,
+    /// By component; the outermost has the empty name.
+    granted: BTreeMap<String, Granted>,
+    /// Whose grants are being collected.
+    grantee: String,
+    apart: bool,
     sockets: Vec<Object>,
     protected: Vec<PathBuf>,
     interrupt: Interrupt,
@@ -124,20 +159,20 @@ pub struct WasiCtxBuilder {
     descriptors_max: usize,
     component: String,
     observers: Vec<Arc<dyn Observer>>,
-    net: NetGrants,
-    config: BTreeMap<String, String>,
-    stores: BTreeMap<String, Store>,
+    approver: Option<Arc<dyn Approver>>,
+    resolver: Arc<dyn Resolver>,
 }
 
 impl Default for WasiCtxBuilder {
     fn default() -> WasiCtxBuilder {
         WasiCtxBuilder {
             args: Vec::new(),
-            env: Vec::new(),
             stdin: Input::null(),
             stdout: Output::null(),
             stderr: Output::null(),
-            dirs: Vec::new(),
+            granted: BTreeMap::new(),
+            grantee: String::new(),
+            apart: false,
             sockets: Vec::new(),
             protected: Vec::new(),
             interrupt: Interrupt::default(),
@@ -146,9 +181,8 @@ impl Default for WasiCtxBuilder {
             descriptors_max: DESCRIPTORS_MAX,
             component: String::new(),
             observers: Vec::new(),
-            net: NetGrants::default(),
-            config: BTreeMap::new(),
-            stores: BTreeMap::new(),
+            approver: None,
+            resolver: Arc::new(SystemResolver),
         }
     }
 }
@@ -169,9 +203,10 @@ impl WasiCtxBuilder {
     /// Sets a variable of the environment; the last value of a name counts.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let (name, value) = (name.into(), value.into());
-        match self.env.iter_mut().find(|(known, _)| *known == name) {
+        let env = &mut self.granted().env;
+        match env.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
-            None => self.env.push((name, value)),
+            None => env.push((name, value)),
         }
         self
     }
@@ -206,7 +241,7 @@ impl WasiCtxBuilder {
     /// Directories get the lowest descriptors after the three streams, in the order of grants.
     pub fn dir(mut self, host: impl AsRef<Path>, guest: impl Into<String>, access: Access) -> Self {
         let host = host.as_ref().to_owned();
-        self.dirs.push(DirGrant { host, guest: guest.into(), access });
+        self.granted().dirs.push(DirGrant { host, guest: guest.into(), access });
         self
     }
 
@@ -255,23 +290,52 @@ impl WasiCtxBuilder {
 
     /// Grants what of the network these rules cover, in place of what was granted before.
     pub fn net(mut self, grants: NetGrants) -> Self {
-        self.net = grants;
+        self.granted().net = grants;
+        self
+    }
+
+    /// Looks names up by this resolver rather than by that of the system.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
         self
     }
 
     /// Sets a value of the configuration; the last value of a key counts.
     pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.config.insert(key.into(), value.into());
+        self.granted().config.insert(key.into(), value.into());
         self
     }
 
     /// Grants a store of keys and values by a name. Guests may share one.
     pub fn store(mut self, name: impl Into<String>, store: Store) -> Self {
-        self.stores.insert(name.into(), store);
+        self.granted().stores.insert(name.into(), store);
         self
     }
 
-    /// Names the guest for observers: the component, inside a composition.
+    /// What is granted from here on is granted to a component inside the guest, by its name in the composition
+    /// ([`Source::component`](dunlin_component::Source)); to the outermost with an empty name, as at first.
+    ///
+    /// From the first named component on, each has what is granted to it and nothing else, as
+    /// [`apart`](WasiCtxBuilder::apart) says. As long as none is named, all have what the outermost has. Arguments,
+    /// standard streams, clocks and random numbers are everybody's.
+    pub fn of(mut self, component: impl Into<String>) -> Self {
+        self.grantee = component.into();
+        self.apart |= !self.grantee.is_empty();
+        self.granted();
+        self
+    }
+
+    /// Grants to each component what is granted to it by name and nothing else, even if none is named.
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
+    fn granted(&mut self) -> &mut Granted {
+        self.granted.entry(self.grantee.clone()).or_default()
+    }
+
+    /// Names the guest itself for observers.
     pub fn component(mut self, name: impl Into<String>) -> Self {
         self.component = name.into();
         self
@@ -283,14 +347,72 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Asks somebody where no grant covers what the guest needs.
+    pub fn approver(mut self, approver: Arc<dyn Approver>) -> Self {
+        self.approver = Some(approver);
+        self
+    }
+
     /// Opens and checks everything.
-    pub fn build(self) -> Result<WasiCtx, BuildError> {
+    pub fn build(mut self) -> Result<WasiCtx, BuildError> {
         let mut size = 0usize;
         for arg in &self.args {
             check_text("argument", arg, &mut size)?;
         }
+        let witness = Witness::new(&self.component, self.observers, self.approver);
+        // Nothing has to be kept out of no grant.
+        let no_dirs = self.granted.values().all(|granted| granted.dirs.is_empty());
+        let paths = if no_dirs { &[][..] } else { &self.protected[..] };
+        let protected = Arc::new(Protected::find(paths));
+        let outermost = self.granted.remove("").unwrap_or_default();
+        let realm = outermost.realm(&protected, &witness, &self.resolver)?;
+        let mut others = HashMap::with_capacity(self.granted.len());
+        for (name, granted) in self.granted {
+            let name: Arc<str> = name.into();
+            let realm = granted.realm(&protected, &witness.of(&name), &self.resolver)?;
+            others.insert(name, realm);
+        }
+
+        let mut fds: Descriptors = Table::new(self.descriptors_max);
+        let mut insert = |descriptor| fds.insert(descriptor).map_err(BuildError::Descriptors);
+        insert(Descriptor::new(Object::Input(self.stdin.clone())))?;
+        insert(Descriptor::new(Object::Output(self.stdout.clone())))?;
+        insert(Descriptor::new(Object::Output(self.stderr.clone())))?;
+        for Preopen { dir, name } in &realm.dirs {
+            let mut descriptor = Descriptor::new(Object::Dir(Arc::clone(dir)));
+            descriptor.preopen = Some(name.clone());
+            insert(descriptor)?;
+        }
+        for socket in self.sockets {
+            insert(Descriptor::new(socket))?;
+        }
+        Ok(WasiCtx {
+            args: self.args,
+            stdin: self.stdin,
+            stdout: self.stdout,
+            stderr: self.stderr,
+            realms: Realms::new(others, &realm, self.apart),
+            realm,
+            fds,
+            p2: p2::State::new(self.descriptors_max),
+            extensions: Vec::new(),
+            interrupt: self.interrupt,
+            time: self.time,
+            random: self.random,
+        })
+    }
+}
+
+impl Granted {
+    /// Opens and checks everything of one component.
+    fn realm(
+        self,
+        protected: &Arc<Protected>,
+        witness: &Witness,
+        resolver: &Arc<dyn Resolver>,
+    ) -> Result<Realm, BuildError> {
         let mut env = Vec::with_capacity(self.env.len());
-        size = 0;
+        let mut size = 0;
         for (name, value) in &self.env {
             if name.is_empty() || name.contains('=') {
                 return Err(BuildError::Name { what: "environment variable", name: name.clone() });
@@ -299,47 +421,22 @@ impl WasiCtxBuilder {
             check_text("environment variable", &text, &mut size)?;
             env.push(text);
         }
-
-        let witness = Witness::new(&self.component, self.observers);
-        // Nothing has to be kept out of no grant.
-        let paths = if self.dirs.is_empty() { &[][..] } else { &self.protected[..] };
-        let protected = Arc::new(Protected::find(paths));
-        let mut fds: Descriptors = Table::new(self.descriptors_max);
-        let mut insert = |descriptor| fds.insert(descriptor).map_err(BuildError::Descriptors);
-        insert(Descriptor::new(Object::Input(self.stdin.clone())))?;
-        insert(Descriptor::new(Object::Output(self.stdout.clone())))?;
-        insert(Descriptor::new(Object::Output(self.stderr.clone())))?;
         let mut dirs = Vec::with_capacity(self.dirs.len());
         for grant in self.dirs {
             let name = grant.guest.clone();
-            let dir = Arc::new(open_dir(grant, &protected, &witness)?);
-            let mut descriptor = Descriptor::new(Object::Dir(Arc::clone(&dir)));
-            descriptor.preopen = Some(name.clone());
-            insert(descriptor)?;
-            dirs.push(Preopen { dir, name });
+            dirs.push(Preopen { dir: Arc::new(open_dir(grant, protected, witness)?), name });
         }
-        for socket in self.sockets {
-            insert(Descriptor::new(socket))?;
-        }
-        let network = Network::build(self.net, Arc::new(SystemResolver), witness.clone());
-        let config = Config { values: self.config, witness: witness.clone() };
-        let stores = Stores { granted: self.stores, witness: witness.clone() };
-        Ok(WasiCtx {
-            network,
-            config,
-            stores,
-            args: self.args,
-            env,
-            stdin: self.stdin,
-            stdout: self.stdout,
-            stderr: self.stderr,
+        Ok(Realm {
+            env: env.into(),
             dirs,
-            fds,
-            p2: p2::State::new(self.descriptors_max),
-            witness,
-            interrupt: self.interrupt,
-            time: self.time,
-            random: self.random,
+            network: Network::build(self.net, Arc::clone(resolver), witness.clone()),
+            config: Config { values: Arc::new(self.config), witness: witness.clone() },
+            stores: Stores {
+                granted: Arc::new(self.stores),
+                witness: witness.clone(),
+                ..Stores::default()
+            },
+            witness: witness.clone(),
         })
     }
 }

@@ -34,6 +34,7 @@ pub mod host;
 pub mod p1;
 pub mod p2;
 pub mod policy;
+mod realm;
 pub mod threads;
 
 pub use ctx::{BuildError, DESCRIPTORS_MAX, STRINGS_MAX, WasiCtx, WasiCtxBuilder};

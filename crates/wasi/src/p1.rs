@@ -138,7 +138,7 @@ macro_rules! calls {
             mem: &mut M,
             $($arg: $ty,)*
         ) -> Result<crate::p1::Errno, crate::p1::Stop> {
-            ctx.witness.enter(stringify!($name));
+            ctx.realm.witness.enter(stringify!($name));
             crate::p1::outcome::errno(crate::p1::$home::$name(ctx, mem, $($arg),*))
         }
     };

@@ -43,6 +43,12 @@ pub use table::ResourceTable;
 
 use crate::WasiCtx;
 
+/// Functions of `wasi:io`, for whoever stands in for a guest.
+pub mod call {
+    pub use super::poll::{block, poll, ready};
+    pub use super::streams::{StreamError, blocking_write_and_flush, check_write, read, write};
+}
+
 /// Defines the interfaces of WASI 0.2 in a linker.
 ///
 /// `get` finds the guest's [`WasiCtx`] in the store's data. What ends a guest comes out of the call as an
@@ -56,7 +62,7 @@ where
     T: 'static,
     G: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
 {
-    let linker = &mut Wasi { linker, get };
+    let linker = &mut Wasi::new(linker, get);
     error::add(linker)?;
     poll::add(linker)?;
     streams::add(linker)?;
@@ -69,26 +75,41 @@ where
     keyvalue::add(linker)
 }
 
-/// A linker that is given interfaces of WASI.
-struct Wasi<'a, T: 'static, G> {
+/// A linker that is given interfaces of WASI: those of this crate, and those of others over the same world.
+pub struct Wasi<'a, T: 'static, G> {
     linker: &'a mut Linker<T>,
     get: G,
 }
 
+impl<T: 'static, G> std::fmt::Debug for Wasi<'_, T, G> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wasi").field("linker", self.linker).finish_non_exhaustive()
+    }
+}
+
 /// One interface of WASI in a linker.
-struct Interface<'a, T: 'static, G> {
+pub struct Interface<'a, T: 'static, G> {
     names: LinkerInstance<'a, T>,
     get: G,
 }
 
 /// How the world of a guest is found in the data of its store.
-trait Get<T>: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static {}
+pub trait Get<T>: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static {}
 
 impl<T, G: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static> Get<T> for G {}
 
-impl<T: 'static, G: Get<T>> Wasi<'_, T, G> {
+impl<'a, T: 'static, G: Get<T>> Wasi<'a, T, G> {
+    /// A linker, and how its functions find the world of the guest that calls.
+    pub fn new(linker: &'a mut Linker<T>, get: G) -> Wasi<'a, T, G> {
+        Wasi { linker, get }
+    }
+
     /// An interface of the release.
-    fn interface(&mut self, package: &str, name: &str) -> Result<Interface<'_, T, G>> {
+    ///
+    /// # Errors
+    ///
+    /// If it is defined as something else.
+    pub fn interface(&mut self, package: &str, name: &str) -> Result<Interface<'_, T, G>> {
         self.version(package, name, "0.2.12")
     }
 
@@ -99,9 +120,19 @@ impl<T: 'static, G: Get<T>> Wasi<'_, T, G> {
     }
 }
 
+impl<T: 'static, G> std::fmt::Debug for Interface<'_, T, G> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interface").finish_non_exhaustive()
+    }
+}
+
 impl<T: 'static, G: Get<T>> Interface<'_, T, G> {
     /// Defines a function.
-    fn func<P, R>(
+    ///
+    /// # Errors
+    ///
+    /// If the name is defined already.
+    pub fn func<P, R>(
         &mut self,
         name: &'static str,
         f: impl Fn(&mut WasiCtx, P) -> Result<R> + Send + Sync + 'static,
@@ -112,19 +143,24 @@ impl<T: 'static, G: Get<T>> Interface<'_, T, G> {
     {
         let get = self.get;
         self.names.func_wrap(name, move |mut caller: Caller<'_, T>, params: P| {
+            let source = caller.source();
             if !get(caller.data_mut()).p2.table.is_charged() {
                 let budget = raw(caller.as_context_mut()).budget().share();
                 get(caller.data_mut()).p2.table.charge_to(budget);
             }
             let ctx = get(caller.data_mut());
-            ctx.witness.enter(name);
+            ctx.enter(source.component.as_ref(), name)?;
             f(ctx, params)
         })?;
         Ok(self)
     }
 
     /// Defines a resource type, whose resources are objects of type `R` in the guest's table.
-    fn resource<R: Any>(&mut self, name: &str) -> Result<&mut Self> {
+    ///
+    /// # Errors
+    ///
+    /// If the name is defined already.
+    pub fn resource<R: Any>(&mut self, name: &str) -> Result<&mut Self> {
         let get = self.get;
         self.names.resource::<R>(name, move |mut store, rep| {
             get(store.data_mut()).p2.table.remove(Resource::<R>::new_own(rep))

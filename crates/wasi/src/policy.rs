@@ -27,6 +27,10 @@
 //! env = ["LANG"]
 //! ```
 //!
+//! As soon as there is one table for a component, even an empty one, each component of a composition has what
+//! stands in its own, the outermost what stands outside of all, and one without a table has nothing. Without
+//! any, everything that stands in the file is granted to the composition as a whole.
+//!
 //! Keys that mean nothing are mistakes, and so are files of a later version.
 
 mod grants;
@@ -35,11 +39,15 @@ mod text;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 pub use grants::{DirGrant, EnvGrant, Grants};
 pub use learn::Recorder;
 pub use text::PolicyError;
 pub use tree::SIBLINGS;
+
+use crate::WasiCtxBuilder;
+use crate::host::keyvalue::{Store, StorePlace};
 
 /// The version of the format that is read and written.
 pub const VERSION: u32 = 1;
@@ -54,10 +62,31 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// What is granted to a component; to the guest itself, if the name is empty. A component that is not
-    /// named has nothing.
+    /// What is granted to a component; to the outermost, if the name is empty. If no component is named, all have
+    /// the same; if another one is, those that are not named have nothing.
     pub fn of(&self, component: &str) -> Option<&Grants> {
-        if component.is_empty() { Some(&self.root) } else { self.components.get(component) }
+        match component.is_empty() || self.components.is_empty() {
+            true => Some(&self.root),
+            false => self.components.get(component),
+        }
+    }
+
+    /// Gives worlds to a guest and to the components inside it, as [`Grants::enforce`] does for one.
+    pub fn enforce(
+        &self,
+        mut builder: WasiCtxBuilder,
+        base: &Path,
+        env: impl Fn(&str) -> Option<String>,
+        mut open: impl FnMut(&str, &StorePlace) -> Store,
+    ) -> WasiCtxBuilder {
+        if !self.components.is_empty() {
+            builder = builder.apart();
+        }
+        // Without a name it is the outermost, which has no table.
+        for (name, grants) in self.components.iter().filter(|(name, _)| !name.is_empty()) {
+            builder = grants.enforce(builder.of(name), base, &env, &mut open);
+        }
+        self.root.enforce(builder.of(""), base, env, open)
     }
 
     /// Everything granted: the component, and the flag that would grant it.

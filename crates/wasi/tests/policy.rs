@@ -111,6 +111,11 @@ fn mistakes_have_a_place() {
             "line 3, column 1: unknown field `version`, expected one of `env`, `dir`, `network`, \
              `config`, `store`",
         ),
+        (
+            "version = 1\n[component.\"\"]\nenv = [\"A\"]",
+            "line 2, column 2: a component without a name: what the outermost is granted stands outside \
+             of all tables",
+        ),
         ("version = 1\nenv = [", "line 2, column 8: unclosed array, expected `]`"),
         ("version = 1\nversion = 1", "line 2, column 1: duplicate key"),
     ];
@@ -145,7 +150,7 @@ fn under(
     observer: Arc<dyn dunlin_wasi::host::Observer>,
 ) -> (Guest, Vec<String>) {
     let builder = WasiCtx::builder().observer(observer);
-    let open = |place: &StorePlace| place.store(base);
+    let open = |_: &str, place: &StorePlace| place.store(base);
     let env = |name: &str| (name != "UNSET").then(|| format!("host's {name}"));
     let builder = policy.root.enforce(builder, base, env, open);
     let names = policy.root.dirs.iter().map(|dir| dir.guest.clone()).collect();

@@ -16,7 +16,7 @@ use crate::report::Failure;
 pub(crate) fn run(flags: &CallFlags) -> Result<Exit, Failure> {
     let call = WaveCall::parse(&flags.call)
         .map_err(|error| Failure::new(Exit::Usage, "cannot read the call").caused_by(error))?;
-    let oversight = Oversight::new(&flags.program.grants)?;
+    let oversight = Oversight::new(&flags.program)?;
     let ended = enter(flags, &call, &oversight);
     oversight.finish(ended)
 }
@@ -30,11 +30,13 @@ fn enter(flags: &CallFlags, call: &WaveCall, oversight: &Oversight) -> Result<Ex
     let world = plan::world(program, &[], &flags.program, oversight)?;
     if Component::is_component(&input.bytes) {
         let component = run::component(&engine, input, &flags.program)?;
+        oversight.meet(Some(&component));
+        let (engine, config, component) = (&engine, &config, &component);
         let flags = &flags.program;
-        let run =
-            ComponentRun { engine: &engine, config: &config, component: &component, name, flags };
+        let run = ComponentRun { engine, config, component, name, flags, oversight };
         return run.call(world, call);
     }
+    oversight.meet(None);
     let module = Module::from_shared(&engine, input.bytes)
         .map_err(|error| run::failed(error, &name, &flags.program))?;
     let (_, export) = call.name();

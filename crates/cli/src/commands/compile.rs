@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use dunlin::component::Component;
 use dunlin::{Compilation, Module, SigningKey};
 use dunlin_module::escape;
 
@@ -28,6 +29,13 @@ pub(crate) fn run(flags: &CompileFlags) -> Result<Exit, Failure> {
     let engine = plan::engine(&plan::compile_config(flags)?)?;
     let input = input::load_binary(&flags.file)?;
     let name = input.name();
+    if Component::is_component(&input.bytes) {
+        return Err(Failure::new(
+            Exit::Unreached,
+            format!("cannot compile {name}: it is a component"),
+        )
+        .help("`dunlin run` keeps native code of its core modules in the cache"));
+    }
     let module = {
         let _progress = Progress::start("validating", Some(input.bytes.len() as u64));
         Module::from_shared(&engine, input.bytes).map_err(|error| {

@@ -27,7 +27,7 @@ use crate::report::{Failure, write_stdout};
 use crate::tier_report::TierTable;
 
 pub(crate) fn run(flags: &RunFlags) -> Result<Exit, Failure> {
-    let oversight = Oversight::new(&flags.program.grants)?;
+    let oversight = Oversight::new(&flags.program)?;
     let ended = start(flags, &oversight);
     oversight.finish(ended)
 }
@@ -37,8 +37,12 @@ fn start(flags: &RunFlags, oversight: &Oversight) -> Result<Exit, Failure> {
     let engine = plan::engine(&config)?;
     let name = input::name(flags.file());
     let program = match load(&engine, flags)? {
-        Loaded::Module(module) => module,
+        Loaded::Module(module) => {
+            oversight.meet(None);
+            module
+        }
         Loaded::Component(component) => {
+            oversight.meet(Some(&component));
             let world = || {
                 let args = if flags.invoke.is_none() { flags.args() } else { &[] };
                 plan::world(flags.program(), args, &flags.program, oversight)
@@ -49,6 +53,7 @@ fn start(flags: &RunFlags, oversight: &Oversight) -> Result<Exit, Failure> {
                 component: &component,
                 name,
                 flags: &flags.program,
+                oversight,
             };
             return match &flags.invoke {
                 None => run.program(world()?),
@@ -108,6 +113,7 @@ fn enter(
         flags,
         limits: &config.limits,
         denials,
+        grants_apart: false,
         ctrl_c: false,
     };
     let mut ctrl_c = CtrlC::default();

@@ -1,7 +1,8 @@
-//! `dunlin validate`: are these modules valid?
+//! `dunlin validate`: are these modules and components valid?
 
 use std::path::Path;
 
+use dunlin::component::Component;
 use dunlin::{Config, Engine, Module};
 
 use crate::Exit;
@@ -34,8 +35,12 @@ fn check(engine: &Engine, flags: &ValidateFlags, path: &Path) -> Result<String, 
     let input = input::load_binary(path)?;
     let (name, title) = (input.name(), input.title());
     let _progress = Progress::start("validating", Some(input.bytes.len() as u64));
-    match Module::from_shared(engine, input.bytes) {
-        Ok(_) => Ok(title),
+    let checked = match Component::is_component(&input.bytes) {
+        true => Component::from_shared(engine, input.bytes).map(|_| ()),
+        false => Module::from_shared(engine, input.bytes).map(|_| ()),
+    };
+    match checked {
+        Ok(()) => Ok(title),
         Err(error) => {
             let error = plan::in_flags(error, &flags.features);
             Err(Failure::engine(Exit::Unreached, format!("{name} is not valid"), &error))

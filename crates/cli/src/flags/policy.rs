@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::grant::{ConfigGrant, StoreGrant};
 
@@ -50,6 +50,13 @@ pub(crate) struct RuleFlags {
     #[arg(long, value_name = "NAME=memory|NAME=file:PATH")]
     pub(crate) kv: Vec<StoreGrant>,
 
+    /// Whether to ask at the terminal where no grant covers what the program needs.
+    ///
+    /// The answer is `once`, `always`, which is also added to the file of `--policy` or `--learn`, or `never`.
+    /// Asked for connections, listeners, look-ups, requests and stores.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) ask: AskFlag,
+
     /// Grant what stands in this file, beside what flags grant.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
@@ -61,6 +68,16 @@ pub(crate) struct RuleFlags {
     /// Add a line of JSON to this file for all that the program does that takes a grant; `-` is stderr.
     #[arg(long, value_name = "FILE")]
     pub(crate) audit: Option<PathBuf>,
+}
+
+/// When somebody is asked.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AskFlag {
+    /// If standard input and standard error are terminals.
+    #[default]
+    Auto,
+    /// Not at all: what no grant covers is refused.
+    Never,
 }
 
 #[derive(Args, Debug)]

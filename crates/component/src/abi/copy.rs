@@ -10,7 +10,7 @@ use super::{
     read, to_char, unaligned,
 };
 use crate::plan::{Op, Plan, PlanId};
-use crate::state::State;
+use crate::state::{Scope, State, bug};
 
 /// Copies values from one guest to another. Plans and types are those of the guest that calls: both agree
 /// in all that matters here.
@@ -97,6 +97,7 @@ impl<'a> Copy<'a> {
             Op::FixedList(element, count) => {
                 let (id, element) = (*element, self.plan(*element));
                 (0..*count).try_for_each(|i| {
+                    check_interrupt(&self.store, i)?;
                     self.value(id, from.element(i, element), to.element(i, element))
                 })
             }
@@ -126,7 +127,9 @@ impl<'a> Copy<'a> {
             Op::Borrow(resource) => {
                 let index = self.read(from, 4)? as u32;
                 let (root, instance) = (self.plans.root, self.from.instance);
+                self.store.budget().charge(Resource::Bytes, Scope::LENT_BYTES)?;
                 let state = self.store.companion::<State>();
+                state.scopes.last_mut().ok_or_else(bug)?.charged += Scope::LENT_BYTES;
                 let (ty, rep) = lend(state, root, instance, index, *resource)?;
                 let to_instance = self.to.instance;
                 let index = borrowed(&mut self.store, to_instance, ty, rep)?;
@@ -188,7 +191,8 @@ impl<'a> Copy<'a> {
         let at = self.read(from, 4)? as u32;
         let len = self.read(from.second(), 4)? as u32;
         let memory = self.from.bytes(&self.store)?;
-        check_list(memory, at, len, element, "list content out-of-bounds")?;
+        let layout = (element.size, element.align);
+        check_list(memory, at, len, layout, "list content out-of-bounds")?;
         let target = self.lower().room(element, len as usize)?;
         if element.plain {
             self.bytes(at, target, u64::from(len) * u64::from(element.size))?;

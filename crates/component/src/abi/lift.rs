@@ -9,7 +9,7 @@ use dunlin_module::component::{DefinedType, ResourceIndex, ValueType};
 use super::{Place, Side, Text, bad_tag, needs_async, range, read, to_char, unaligned, work};
 use crate::plan::{Cases, Field, MAX_BYTES, Op, Plan, PlanId};
 use crate::resource::ResourceAny;
-use crate::state::{HostType, InstanceId, ResourceTypeId, RootId, State, bug, trap};
+use crate::state::{HostType, InstanceId, ResourceTypeId, RootId, Scope, State, bug, trap};
 use crate::val::Val;
 
 /// Reads values of a guest: of its parameters when it calls the host, of its results when it was called.
@@ -102,7 +102,8 @@ impl<'a> LiftContext<'a> {
     pub(crate) fn list(&self, place: Place, element: &Plan) -> Result<(u32, u32)> {
         let at = self.bits(place, 4)? as u32;
         let len = self.bits(place.second(), 4)? as u32;
-        check_list(self.memory, at, len, element, "list pointer/length out of bounds of memory")?;
+        let outside = "list pointer/length out of bounds of memory";
+        check_list(self.memory, at, len, (element.size, element.align), outside)?;
         Ok((at, len))
     }
 
@@ -132,6 +133,7 @@ impl<'a> LiftContext<'a> {
         resource: ResourceIndex,
     ) -> Result<(ResourceTypeId, u32)> {
         let index = self.bits(place, 4)? as u32;
+        self.charge(Scope::LENT_BYTES)?;
         lend(self.state, self.side.root, self.side.instance, index, resource)
     }
 
@@ -156,7 +158,11 @@ impl<'a> LiftContext<'a> {
 
     /// Fails unless `ty` is the resource type of the host that `key` stands for.
     pub(crate) fn check_host_type(&self, ty: ResourceTypeId, key: HostType) -> Result<()> {
-        if self.state.find_host_resource(key) == Some(ty) { Ok(()) } else { Err(bug()) }
+        if self.state.find_host_resource(key) == Some(ty) {
+            return Ok(());
+        }
+        // Functions are linked by their types, in which all resources are alike.
+        Err(trap("the resource is of another type than the host expects"))
     }
 
     /// A resource as the host has it when it does not know its type.
@@ -296,20 +302,20 @@ pub(super) fn lend(
     Ok((ty, rep))
 }
 
-/// Fails unless a list's elements are all inside; `outside` is said if not.
+/// Fails unless a list's elements, of this size and alignment, are all inside; `outside` is said if not.
 #[inline]
-pub(super) fn check_list(
+pub(crate) fn check_list(
     memory: &[u8],
     at: u32,
     len: u32,
-    element: &Plan,
+    (size, align): (u32, u32),
     outside: &str,
 ) -> Result<()> {
-    let bytes = u64::from(len) * u64::from(element.size);
+    let bytes = u64::from(len) * u64::from(size);
     if bytes >= MAX_BYTES {
         return Err(trap(format!("list of {bytes} bytes, expected fewer than {MAX_BYTES}")));
     }
-    if !at.is_multiple_of(element.align) {
+    if !at.is_multiple_of(align) {
         return Err(unaligned());
     }
     match range(memory, at, bytes) {

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::char::DecodeUtf16Error;
 
-use dunlin_engine::Result;
+use dunlin_engine::{Error, Result, Trap};
 use dunlin_module::component::StringEncoding;
 
+use super::piece::Piece;
 use super::{LowerContext, Place, range, unaligned};
 use crate::plan::MAX_BYTES;
 use crate::state::trap;
@@ -60,7 +61,7 @@ impl<'a> Text<'a> {
             },
             (_, 1) => Ok(Text::Latin1(bytes)),
             (encoding, _) => {
-                if units_of(bytes).any(|unit| unit.is_err()) {
+                if !is_utf16(bytes) {
                     return Err(trap("unpaired surrogate in utf-16 string"));
                 }
                 match encoding {
@@ -151,6 +152,28 @@ fn units_of(bytes: &[u8]) -> impl Iterator<Item = Result<char, DecodeUtf16Error>
     char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)))
 }
 
+/// Whether every surrogate has its partner, found many units at a time where there are none.
+fn is_utf16(bytes: &[u8]) -> bool {
+    const AT_ONCE: usize = 64;
+    let (units, _) = bytes.as_chunks::<2>();
+    let is_high = |unit: &[u8; 2]| unit[1] & 0xfc == 0xd8;
+    let mut open = false;
+    for units in units.chunks(AT_ONCE) {
+        let surrogates = units.iter().fold(false, |any, unit| any | (unit[1] & 0xf8 == 0xd8));
+        if !surrogates && !open {
+            continue;
+        }
+        for unit in units {
+            let is_low = unit[1] & 0xfc == 0xdc;
+            if open != is_low {
+                return false;
+            }
+            open = is_high(unit);
+        }
+    }
+    !open
+}
+
 #[cold]
 fn too_long(bytes: u64) -> dunlin_engine::Error {
     trap(format!("string of {bytes} bytes, expected fewer than {MAX_BYTES}"))
@@ -174,8 +197,9 @@ impl LowerContext<'_> {
             (StringEncoding::Utf8, _) => self.text_to_utf8(text, 3)?,
             (StringEncoding::Utf16, Text::Utf8(_)) => self.text_from_utf8_to_utf16(text)?,
             (StringEncoding::Utf16, Text::Latin1(bytes)) => {
-                let wide: Vec<u8> = bytes.iter().flat_map(|&byte| [byte, 0]).collect();
-                self.text_as_it_is(&wide, 2, 2)?
+                let block = self.block(None, 2, 2 * bytes.len() as u64)?;
+                let used = self.encoded(block.at, text.chars(), Piece::utf16)?;
+                (block.at, used / 2)
             }
             (StringEncoding::Utf16, Text::Utf16(wide) | Text::MaybeLatin1(wide)) => {
                 self.text_as_it_is(wide, 2, 2)?
@@ -217,30 +241,51 @@ impl LowerContext<'_> {
         Ok((block.at, bytes.len() as u32 / width))
     }
 
+    /// Writes characters from an address on, a piece at a time; how many bytes that takes.
+    fn encoded(
+        &mut self,
+        at: u32,
+        chars: impl Iterator<Item = char>,
+        encode: impl Fn(char, &mut Piece),
+    ) -> Result<u32> {
+        let (mut piece, mut used) = (Piece::default(), 0);
+        for c in chars {
+            encode(c, &mut piece);
+            if piece.is_full() {
+                used += self.piece(at + used, &mut piece)?;
+            }
+        }
+        Ok(used + self.piece(at + used, &mut piece)?)
+    }
+
+    fn piece(&mut self, at: u32, piece: &mut Piece) -> Result<u32> {
+        if self.store.is_interrupted() {
+            return Err(Error::from(Trap::Interrupted));
+        }
+        let bytes = piece.take();
+        self.bytes(at, bytes)?;
+        Ok(bytes.len() as u32)
+    }
+
     /// Hopes for ASCII first.
     fn text_to_utf8(&mut self, text: &Text<'_>, worst: u64) -> Result<(u32, u32)> {
         let units = text.units();
-        let utf8 = text.to_str();
         let block = self.block(None, 1, units.into())?;
-        let ascii = utf8.bytes().take_while(u8::is_ascii).count();
-        if ascii == utf8.len() {
-            self.bytes(block.at, utf8.as_bytes())?;
+        let mut chars = text.chars().peekable();
+        let ascii = std::iter::from_fn(|| chars.next_if(char::is_ascii));
+        let ascii = self.encoded(block.at, ascii, Piece::utf8)?;
+        if chars.peek().is_none() {
             return Ok((block.at, units));
         }
         // What was written so far is the guest's to move.
-        self.bytes(block.at, utf8.as_bytes().get(..ascii).unwrap_or_default())?;
         let block = self.block(Some(block), 1, u64::from(units) * worst)?;
-        let rest = utf8.as_bytes().get(ascii..).unwrap_or_default();
-        self.bytes(block.at + ascii as u32, rest)?;
-        let used = utf8.len() as u32;
+        let used = ascii + self.encoded(block.at + ascii, chars, Piece::utf8)?;
         Ok((self.shrink(block, used)?, used))
     }
 
     fn text_from_utf8_to_utf16(&mut self, text: &Text<'_>) -> Result<(u32, u32)> {
         let block = self.block(None, 2, 2 * u64::from(text.units()))?;
-        let wide = utf16_of(text);
-        self.bytes(block.at, &wide)?;
-        let used = wide.len() as u32;
+        let used = self.encoded(block.at, text.chars(), Piece::utf16)?;
         Ok((self.shrink(block, used)?, used / 2))
     }
 
@@ -248,25 +293,36 @@ impl LowerContext<'_> {
     fn text_to_latin1_or_utf16(&mut self, text: &Text<'_>) -> Result<(u32, u32)> {
         let units = text.units();
         let block = self.block(None, 2, units.into())?;
-        let narrow: Vec<u8> = text.chars().map_while(|c| u8::try_from(c).ok()).collect();
-        self.bytes(block.at, &narrow)?;
-        let used = narrow.len() as u32;
-        if text.chars().nth(narrow.len()).is_none() {
+        let mut chars = text.chars().peekable();
+        let narrow = std::iter::from_fn(|| chars.next_if(|c| u8::try_from(*c).is_ok()));
+        let used = self.encoded(block.at, narrow, Piece::latin1)?;
+        if chars.peek().is_none() {
             return Ok((self.shrink(block, used)?, used));
         }
         let block = self.block(Some(block), 2, 2 * u64::from(units))?;
         // The guest has moved what was written: it is widened there, but it may have moved anything.
-        let moved = self.memory()?;
-        let moved = range(moved, block.at, used.into()).unwrap_or_default();
-        let mut wide: Vec<u8> = moved.iter().flat_map(|&byte| [byte, 0]).collect();
-        let mut pair = [0; 2];
-        for c in text.chars().skip(narrow.len()) {
-            let units = c.encode_utf16(&mut pair);
-            wide.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
-        }
-        self.bytes(block.at, &wide)?;
-        let used = wide.len() as u32;
+        self.widen(block.at, used)?;
+        let used = 2 * used + self.encoded(block.at + 2 * used, chars, Piece::utf16)?;
         Ok((self.shrink(block, used)?, (used / 2) | UTF16_TAG))
+    }
+
+    /// Makes Latin-1 UTF-16 where it is, from its end on.
+    fn widen(&mut self, at: u32, units: u32) -> Result<()> {
+        let mut left = units as usize;
+        while left > 0 {
+            if self.store.is_interrupted() {
+                return Err(Error::from(Trap::Interrupted));
+            }
+            let room = self.memory()?.get_mut(at as usize..).unwrap_or_default();
+            let next = left.saturating_sub(WIDEN_AT_ONCE);
+            for i in (next..left).rev() {
+                let unit = room.get(i).copied().ok_or_else(super::out_of_bounds)?;
+                let wide = room.get_mut(2 * i..).and_then(<[u8]>::first_chunk_mut);
+                *wide.ok_or_else(super::out_of_bounds)? = [unit, 0];
+            }
+            left = next;
+        }
+        Ok(())
     }
 
     /// UTF-16 whose owner could have had it in Latin-1, so that this is not expected to be possible.
@@ -277,18 +333,32 @@ impl LowerContext<'_> {
         if units.iter().any(|unit| unit[1] != 0) {
             return Ok((block.at, units.len() as u32 | UTF16_TAG));
         }
-        let narrow: Vec<u8> = units.iter().map(|unit| unit[0]).collect();
-        self.bytes(block.at, &narrow)?;
-        let block = self.block(Some(block), 1, narrow.len() as u64)?;
-        Ok((block.at, narrow.len() as u32))
+        let narrow = units.iter().map(|unit| char::from(unit[0]));
+        let used = self.encoded(block.at, narrow, Piece::latin1)?;
+        let block = self.block(Some(block), 1, used.into())?;
+        Ok((block.at, used))
     }
 }
 
-fn utf16_of(text: &Text<'_>) -> Vec<u8> {
-    let mut wide = Vec::with_capacity(2 * text.units() as usize);
-    let mut pair = [0; 2];
-    for c in text.chars() {
-        wide.extend(c.encode_utf16(&mut pair).iter().flat_map(|unit| unit.to_le_bytes()));
+/// How many characters are widened between two looks at whether the guest shall stop.
+const WIDEN_AT_ONCE: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every way in which surrogates can stand in a row, around the ends of what is looked at at once.
+    #[test]
+    fn surrogates_have_partners() {
+        const UNITS: [u16; 5] = [0x61, 0xd800, 0xdbff, 0xdc00, 0xdfff];
+        for before in [0, 1, 61, 62, 63, 64, 127] {
+            for number in 0..UNITS.len().pow(4) {
+                let mut wide = vec![0x61u16; before];
+                wide.extend((0..4).map(|i| UNITS[number / UNITS.len().pow(i) % UNITS.len()]));
+                let bytes: Vec<u8> = wide.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+                let expected = String::from_utf16(&wide).is_ok();
+                assert_eq!(is_utf16(&bytes), expected, "{before} {wide:x?}");
+            }
+        }
     }
-    wide
 }

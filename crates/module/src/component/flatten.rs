@@ -46,6 +46,7 @@ struct Frame<'a> {
 pub(super) fn flatten<'a>(source: &'a Source<'a>, bytes: &Arc<[u8]>) -> Result<Component, Error> {
     let mut linker = Linker::new(source);
     let exports = linker.run()?;
+    linker.name_instances()?;
     let exports = linker.exports(&exports)?;
     let mut component = Component {
         bytes: bytes.clone(),
@@ -247,14 +248,12 @@ impl<'a> Linker<'a> {
                 for arg in args {
                     let value = self.scope(scope).get(arg.kind, arg.index);
                     let value = value.ok_or_else(|| self.unexpected("kind of argument"))?;
-                    self.name_instance(&value, arg.name);
                     given.insert(arg.name, value);
                 }
                 let component = self.scope(scope).components[*component_index as usize];
                 let index = self.scope(scope).instances.len() as u32;
                 let outer = &self.source.components[frame.definition];
                 let name = outer.instance_names.get(&index).copied();
-                let name = name.or(self.source.components[component.definition].name);
                 let name = name.or(outer.component_names.get(component_index).copied());
                 let parent = Some((frame.instance, component));
                 self.frame(component.definition, parent, name, Some(given)).map(Some)

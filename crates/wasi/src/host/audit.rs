@@ -1,7 +1,8 @@
 //! The audit log: a line of JSON for everything a guest did that takes a grant.
 //!
 //! Each line is an object of strings: `time` (UTC), `component`, `function`, `operation`, `need`,
-//! `target`, `verdict` and, where one decided, `rule`. It is ASCII whatever the guest wrote, so that it
+//! `target`, `verdict` and, where one decided, `rule`. Where something is used that another component
+//! opened, `holder` is the one whose grants decide. It is ASCII whatever the guest wrote, so that it
 //! can be shown on a terminal.
 
 use std::fmt::{self, Write as _};
@@ -66,6 +67,9 @@ fn line(event: &Event<'_>, time: SystemTime) -> String {
     field("need", event.need.kind());
     field("target", &event.need.target());
     field("verdict", verdict);
+    if event.holder != &*event.source.component {
+        field("holder", event.holder);
+    }
     if let Some(rule) = event.rule {
         field("rule", &rule.to_string());
     }
@@ -141,6 +145,7 @@ mod tests {
         let rule = "--dir a::/a:ro";
         let event = Event {
             source: &source,
+            holder: &source.component,
             operation: "open",
             need: &need,
             verdict: Verdict::Denied,
@@ -195,6 +200,7 @@ mod tests {
         let verdict = Verdict::Granted;
         audit.observe(&Event {
             source: &source,
+            holder: &source.component,
             operation: "env",
             need: &need,
             verdict,

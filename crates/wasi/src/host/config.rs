@@ -1,6 +1,7 @@
 //! Values of a configuration, by key: what an embedder tells a guest that is no secret of the environment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Need;
 use super::witness::{Verdict, Witness};
@@ -8,7 +9,7 @@ use super::witness::{Verdict, Witness};
 /// The configuration of a guest.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    pub(crate) values: BTreeMap<String, String>,
+    pub(crate) values: Arc<BTreeMap<String, String>>,
     pub(crate) witness: Witness,
 }
 

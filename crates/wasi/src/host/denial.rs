@@ -147,7 +147,8 @@ impl fmt::Display for Denial {
 
 #[derive(Debug, Default)]
 struct Log {
-    kept: Vec<Denial>,
+    /// Whom it was denied, and what.
+    kept: Vec<(Arc<str>, Denial)>,
     more: u64,
     searched: bool,
 }
@@ -156,12 +157,22 @@ struct Log {
 ///
 /// A clone is another handle on the same list, so that it can be read when the guest is gone.
 #[derive(Clone, Debug, Default)]
-pub struct Denials(Arc<Mutex<Log>>);
+pub struct Denials {
+    log: Arc<Mutex<Log>>,
+    /// Whose denials are noted by this handle.
+    component: Arc<str>,
+}
 
 impl Denials {
+    /// The same list, to note what a component is denied.
+    pub(crate) fn of(&self, component: &Arc<str>) -> Denials {
+        Denials { log: Arc::clone(&self.log), component: Arc::clone(component) }
+    }
+
     /// Notes a denial.
     pub fn record(&self, denial: Denial) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let denial = (Arc::clone(&self.component), denial);
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.kept.contains(&denial) {
             return;
         }
@@ -174,12 +185,17 @@ impl Denials {
 
     /// The denials kept, oldest first.
     pub fn list(&self) -> Vec<Denial> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).kept.clone()
+        self.by_component().into_iter().map(|(_, denial)| denial).collect()
+    }
+
+    /// The denials kept, oldest first, each with the component that lacks the grant.
+    pub fn by_component(&self) -> Vec<(Arc<str>, Denial)> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).kept.clone()
     }
 
     /// Notes that the guest looked for its directories and was given none.
     pub(crate) fn record_search(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).searched = true;
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).searched = true;
     }
 
     /// Whether the guest looked for its directories and was given none.
@@ -188,12 +204,12 @@ impl Denials {
     /// that a path they would have needed never reaches the host. This is no denial: they may
     /// not have needed any.
     pub fn found_no_directory(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).searched
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).searched
     }
 
     /// How many denials came after the list was full.
     pub fn more(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).more
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).more
     }
 }
 

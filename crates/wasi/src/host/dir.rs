@@ -29,7 +29,7 @@ pub enum Access {
 }
 
 /// A granted directory; everything opened below it keeps hold of its terms.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) access: Access,
     /// The directory as the host names it, for messages.
@@ -180,7 +180,7 @@ pub enum Opened {
 /// An open directory below which a guest may name things.
 #[derive(Debug)]
 pub struct Dir {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     grant: Arc<Grant>,
     /// The directory as the guest would name it, for messages.
     guest: String,
@@ -231,7 +231,13 @@ impl Dir {
     pub(crate) fn new(fd: OwnedFd, grant: Arc<Grant>) -> Dir {
         let guest = grant.guest.clone();
         let guarded = grant.protected.leads_from(grant.root);
-        Dir { fd, grant, guest, guarded }
+        Dir { fd: Arc::new(fd), grant, guest, guarded }
+    }
+
+    /// The same directory, granted to somebody else.
+    pub(crate) fn seen_by(&self, witness: Witness) -> Dir {
+        let grant = Arc::new(Grant { witness, ..(*self.grant).clone() });
+        Dir { fd: Arc::clone(&self.fd), grant, guest: self.guest.clone(), guarded: self.guarded }
     }
 
     /// Whether changes below the directory are granted.
@@ -260,7 +266,8 @@ impl Dir {
                 FileKind::Directory => {
                     let guest = self.guest_path(path);
                     let guest = if guest.len() > PATH_MAX { self.guest.clone() } else { guest };
-                    Ok(Opened::Dir(Dir { fd, grant: Arc::clone(&self.grant), guest, guarded }))
+                    let (fd, grant) = (Arc::new(fd), Arc::clone(&self.grant));
+                    Ok(Opened::Dir(Dir { fd, grant, guest, guarded }))
                 }
                 FileKind::Regular => {
                     let grant = Arc::clone(&self.grant);

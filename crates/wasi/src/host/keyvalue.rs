@@ -9,7 +9,7 @@ mod memory;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use file::File;
 use memory::Memory;
@@ -394,21 +394,31 @@ impl From<StorePlace> for String {
 /// The stores granted to a guest, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Stores {
-    pub(crate) granted: BTreeMap<String, Store>,
+    pub(crate) granted: Arc<BTreeMap<String, Store>>,
+    /// Those that somebody who was asked let the guest have, in memory.
+    pub(crate) allowed: Arc<Mutex<BTreeMap<String, Store>>>,
     pub(crate) witness: Witness,
 }
 
 impl Stores {
     /// The store of this name.
     pub fn open(&self, name: &str) -> Result<Store> {
-        let store = self.granted.get(name);
-        let verdict = if store.is_some() { Verdict::Granted } else { Verdict::Denied };
-        let rule = format_args!("--kv {name}");
         let need = || Need::Store { name: name.to_owned() };
-        self.witness.tell("open-store", verdict, store.map(|_| &rule as _), need);
-        store.cloned().ok_or_else(|| {
-            self.witness.deny(Denial::Need { need: need(), note: None });
-            StoreError::AccessDenied
-        })
+        let tell = |verdict, rule: Option<&dyn fmt::Display>| {
+            self.witness.tell("open-store", verdict, rule, need);
+        };
+        if let Some(store) = self.granted.get(name) {
+            tell(Verdict::Granted, Some(&format_args!("--kv {name}")));
+            return Ok(store.clone());
+        }
+        if let Some(verdict) = self.witness.unmet(&need()).verdict() {
+            tell(verdict, Some(&"allowed when asked"));
+            let mut allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+            let store = allowed.entry(name.to_owned()).or_insert_with(|| Store::memory(STORE_MAX));
+            return Ok(store.clone());
+        }
+        tell(Verdict::Denied, None);
+        self.witness.deny(Denial::Need { need: need(), note: None });
+        Err(StoreError::AccessDenied)
     }
 }

@@ -1,5 +1,7 @@
 //! Bytes one after the other, from whatever gives them and to whatever takes them.
 
+use std::any::Any;
+use std::fmt::{Debug, Display};
 use std::io::IoSlice;
 use std::sync::Arc;
 
@@ -12,6 +14,40 @@ const SOCKET_ROOM: usize = 64 << 10;
 
 /// What is read at once to be thrown away.
 const SKIPPED: usize = 16 << 10;
+
+/// Where bytes come from that this crate knows nothing about.
+pub trait ByteSource: Debug + Send {
+    /// Reads what is there, or waits for something, or fails with [`Error::Again`]; nothing at the end.
+    fn read(&mut self, buffer: &mut [u8], wait: Wait<'_>) -> Result<usize, Error>;
+
+    /// What to wait for before there is something, or the end. That it has happened may turn out to be
+    /// wrong; it is asked again then.
+    fn awaits(&self) -> Awaits<'_>;
+
+    /// What is known of an error that it gave.
+    fn cause(&self) -> Option<Arc<dyn Cause>>;
+}
+
+/// Where bytes go that this crate knows nothing about.
+pub trait ByteSink: Debug + Send {
+    /// How much a write takes without waiting, or why none takes anything any more.
+    fn room(&self) -> Result<usize, Error>;
+
+    /// Writes what there is room for, or waits for room, or fails with [`Error::Again`]. It fails with
+    /// [`Error::Pipe`] when nobody takes anything any more.
+    fn write(&mut self, bytes: &[u8], wait: Wait<'_>) -> Result<usize, Error>;
+
+    /// What to wait for before there is room. That it has happened may turn out to be wrong.
+    fn awaits(&self) -> Awaits<'_>;
+
+    /// What is known of an error that it gave.
+    fn cause(&self) -> Option<Arc<dyn Cause>>;
+}
+
+/// What is known of an error beside what all errors have.
+pub trait Cause: Any + Debug + Display + Send + Sync {}
+
+impl<E: Any + Debug + Display + Send + Sync> Cause for E {}
 
 /// Where bytes come from.
 #[derive(Debug)]
@@ -27,6 +63,8 @@ pub enum Reader {
     },
     /// A connection.
     Socket(Arc<Stream>),
+    /// Anything else.
+    Other(Box<dyn ByteSource>),
 }
 
 impl Reader {
@@ -40,6 +78,7 @@ impl Reader {
                 Ok(got)
             }
             Reader::Socket(stream) => stream.receive(buffer, Receive::default(), wait),
+            Reader::Other(source) => source.read(buffer, wait),
         }
     }
 
@@ -59,7 +98,7 @@ impl Reader {
     pub fn remaining(&self) -> Option<u64> {
         match self {
             Reader::File { file, at } => Some(file.metadata().ok()?.size.saturating_sub(*at)),
-            Reader::Input(_) | Reader::Socket(_) => None,
+            Reader::Input(_) | Reader::Socket(_) | Reader::Other(_) => None,
         }
     }
 
@@ -72,7 +111,18 @@ impl Reader {
             },
             Reader::File { .. } => Awaits::Nothing,
             Reader::Socket(stream) => Awaits::Fd(stream.fd(), Interest::Read),
+            Reader::Other(source) => source.awaits(),
         }
+    }
+
+    /// What was waited for has happened: whether it is so.
+    pub(crate) fn is_ready(&self) -> bool {
+        !matches!(self, Reader::Other(source) if matches!(source.awaits(), Awaits::Fd(..)))
+    }
+
+    /// What is known of an error beside the error.
+    pub(crate) fn cause(&self) -> Option<Arc<dyn Cause>> {
+        if let Reader::Other(source) = self { source.cause() } else { None }
     }
 }
 
@@ -92,16 +142,19 @@ pub enum Writer {
     Append(Arc<File>),
     /// A connection.
     Socket(Arc<Stream>),
+    /// Anything else.
+    Other(Box<dyn ByteSink>),
 }
 
 impl Writer {
     /// How much a write takes without waiting, once it is ready for anything at all.
-    pub fn room(&self) -> usize {
-        match self {
+    pub fn room(&self) -> Result<usize, Error> {
+        Ok(match self {
             Writer::Output(output) => output.room(),
             Writer::File { .. } | Writer::Append(_) => CHUNK,
             Writer::Socket(_) => SOCKET_ROOM,
-        }
+            Writer::Other(sink) => sink.room()?,
+        })
     }
 
     /// Writes what there is room for, or waits for room, or fails with [`Error::Again`].
@@ -120,6 +173,7 @@ impl Writer {
                 file.append(&buffers)
             }
             Writer::Socket(stream) => stream.send(&buffers, wait),
+            Writer::Other(sink) => sink.write(bytes, wait),
         }
     }
 
@@ -132,7 +186,18 @@ impl Writer {
             },
             Writer::File { .. } | Writer::Append(_) => Awaits::Nothing,
             Writer::Socket(stream) => Awaits::Fd(stream.fd(), Interest::Write),
+            Writer::Other(sink) => sink.awaits(),
         }
+    }
+
+    /// What was waited for has happened: whether it is so.
+    pub(crate) fn is_ready(&self) -> bool {
+        !matches!(self, Writer::Other(sink) if matches!(sink.awaits(), Awaits::Fd(..)))
+    }
+
+    /// What is known of an error beside the error.
+    pub(crate) fn cause(&self) -> Option<Arc<dyn Cause>> {
+        if let Writer::Other(sink) = self { sink.cause() } else { None }
     }
 }
 

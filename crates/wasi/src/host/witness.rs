@@ -1,4 +1,4 @@
-//! Who hears of what a guest asks for: the list of denials, and observers with what they are told.
+//! Who hears of what a guest asks for: the list of denials, observers with what they are told, and who is asked.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,8 @@ use super::need::Need;
 /// Who asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The component, by its name inside the composition; empty for a guest that is not composed.
+    /// The component, by its name inside the composition; empty for the outermost, and so for a guest that
+    /// is not composed.
     pub component: Arc<str>,
     /// The function of the host that was called.
     pub function: &'static str,
@@ -20,10 +21,32 @@ pub struct Source {
 pub enum Verdict {
     /// A grant covers it.
     Granted,
-    /// No grant covers it, and [`Observer::unmet`] let it pass.
+    /// No grant covers it, and an [`Approver`] let it pass this once.
     Allowed,
     /// It was refused.
     Denied,
+}
+
+/// What is said to what no grant covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is refused.
+    No,
+    /// It passes this once.
+    Once,
+    /// It passes as if it was granted: the same need will be met with the same answer.
+    Granted,
+}
+
+impl Answer {
+    /// As what it is told to observers, unless it is a refusal.
+    pub(crate) fn verdict(self) -> Option<Verdict> {
+        match self {
+            Answer::No => None,
+            Answer::Once => Some(Verdict::Allowed),
+            Answer::Granted => Some(Verdict::Granted),
+        }
+    }
 }
 
 /// One question to the policy, and the answer.
@@ -31,6 +54,9 @@ pub enum Verdict {
 pub struct Event<'a> {
     /// Who asked.
     pub source: &'a Source,
+    /// The component whose grants decide. That is another one than asked where something is used that was
+    /// opened under its grants and passed on.
+    pub holder: &'a str,
     /// What was to be done, in one word, such as `bind` or `send`. Where a grant for one thing gives
     /// another with it, the word tells: `answer` is to send to who was heard by a socket that listens,
     /// `bind-to-send` to have any address to send from, `connect-for-http` to connect to the host of a
@@ -51,13 +77,13 @@ pub struct Event<'a> {
 pub trait Observer: fmt::Debug + Send + Sync {
     /// An operation was decided.
     fn observe(&self, event: &Event<'_>);
+}
 
-    /// No grant covers what is needed: whether to let it pass all the same, this once. Asked of network
-    /// operations, because directories have to be there from the start.
-    fn unmet(&self, source: &Source, need: &Need) -> bool {
-        let _ = (source, need);
-        false
-    }
+/// Is asked where no grant covers what is needed: somebody at a terminal, as a rule.
+pub trait Approver: fmt::Debug + Send + Sync {
+    /// Whether to let pass what `source` needs and no grant of the component `holder` covers. Asked for
+    /// operations of the network and for stores, because directories have to be there from the start.
+    fn approve(&self, source: &Source, holder: &str, need: &Need) -> Answer;
 }
 
 /// Where one guest's questions are noted.
@@ -66,34 +92,70 @@ pub trait Observer: fmt::Debug + Send + Sync {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Witness {
     pub(crate) denials: Denials,
+    /// Whose grants it witnesses the use of.
+    holder: Arc<str>,
     watching: Option<Arc<Watching>>,
 }
 
 #[derive(Debug)]
 struct Watching {
     observers: Vec<Arc<dyn Observer>>,
-    component: Arc<str>,
-    function: Mutex<&'static str>,
+    approver: Option<Arc<dyn Approver>>,
+    /// Who calls the host, whoever's grants are used.
+    caller: Mutex<Source>,
 }
 
 impl Witness {
     /// A witness for a guest of this name.
-    pub(crate) fn new(component: &str, observers: Vec<Arc<dyn Observer>>) -> Witness {
-        let watching = (!observers.is_empty()).then(|| {
-            Arc::new(Watching { observers, component: component.into(), function: Mutex::new("") })
-        });
-        Witness { denials: Denials::default(), watching }
+    pub(crate) fn new(
+        component: &str,
+        observers: Vec<Arc<dyn Observer>>,
+        approver: Option<Arc<dyn Approver>>,
+    ) -> Witness {
+        let holder: Arc<str> = component.into();
+        let caller = || Mutex::new(Source { component: Arc::clone(&holder), function: "" });
+        let watching = (!observers.is_empty() || approver.is_some())
+            .then(|| Arc::new(Watching { observers, approver, caller: caller() }));
+        Witness { denials: Denials::default(), holder, watching }
     }
 
-    /// Which function of the host the guest is in from now on.
+    /// A witness for another component of the same guest.
+    pub(crate) fn of(&self, component: &Arc<str>) -> Witness {
+        Witness {
+            denials: self.denials.of(component),
+            holder: Arc::clone(component),
+            watching: self.watching.clone(),
+        }
+    }
+
+    /// The same witness, for whom the guest stays in the function it is in.
+    pub(crate) fn for_later(&self) -> Witness {
+        let watching = self.watching.as_ref().map(|watching| {
+            let caller = Mutex::new(watching.source());
+            let (observers, approver) = (watching.observers.clone(), watching.approver.clone());
+            Arc::new(Watching { observers, approver, caller })
+        });
+        Witness { watching, ..self.clone() }
+    }
+
+    /// The holder is in this function of the host from now on.
     pub(crate) fn enter(&self, function: &'static str) {
         if let Some(watching) = &self.watching {
-            *watching.function.lock().unwrap_or_else(PoisonError::into_inner) = function;
+            let mut caller = watching.caller.lock().unwrap_or_else(PoisonError::into_inner);
+            caller.function = function;
+            if !Arc::ptr_eq(&caller.component, &self.holder) {
+                caller.component = Arc::clone(&self.holder);
+            }
         }
     }
 
     /// Whether anybody listens.
     pub(crate) fn is_watched(&self) -> bool {
+        self.watching.as_ref().is_some_and(|watching| !watching.observers.is_empty())
+    }
+
+    /// Whether anybody has to know who calls.
+    pub(crate) fn names_callers(&self) -> bool {
         self.watching.is_some()
     }
 
@@ -105,20 +167,21 @@ impl Witness {
         rule: Option<&dyn fmt::Display>,
         need: impl FnOnce() -> Need,
     ) {
-        let Some(watching) = &self.watching else { return };
+        let Some(watching) = self.watching.as_ref().filter(|_| self.is_watched()) else { return };
         let source = watching.source();
         let need = need();
-        let event = Event { source: &source, operation, need: &need, verdict, rule };
+        let holder = &self.holder;
+        let event = Event { source: &source, holder, operation, need: &need, verdict, rule };
         for observer in &watching.observers {
             observer.observe(&event);
         }
     }
 
-    /// Whether an observer lets pass what no grant covers.
-    pub(crate) fn unmet(&self, need: &Need) -> bool {
-        let Some(watching) = &self.watching else { return false };
-        let source = watching.source();
-        watching.observers.iter().any(|observer| observer.unmet(&source, need))
+    /// What somebody says to what no grant covers.
+    pub(crate) fn unmet(&self, need: &Need) -> Answer {
+        let Some(watching) = &self.watching else { return Answer::No };
+        let Some(approver) = &watching.approver else { return Answer::No };
+        approver.approve(&watching.source(), &self.holder, need)
     }
 
     /// Notes a denial.
@@ -129,7 +192,6 @@ impl Witness {
 
 impl Watching {
     fn source(&self) -> Source {
-        let function = *self.function.lock().unwrap_or_else(PoisonError::into_inner);
-        Source { component: Arc::clone(&self.component), function }
+        self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn environ_get<M: GuestMemory + ?Sized>(
     environ: u32,
     environ_buf: u32,
 ) -> Outcome {
-    get(ctx.read_env(), mem, environ, environ_buf)
+    get(ctx.realm.read_env(), mem, environ, environ_buf)
 }
 
 /// `environ_sizes_get`
@@ -42,7 +42,7 @@ pub(crate) fn environ_sizes_get<M: GuestMemory + ?Sized>(
     count: u32,
     size: u32,
 ) -> Outcome {
-    sizes_get(&ctx.env, mem, count, size)
+    sizes_get(&ctx.realm.env, mem, count, size)
 }
 
 fn get<M: GuestMemory + ?Sized>(list: &[String], mem: &mut M, ptrs: u32, buf: u32) -> Outcome {

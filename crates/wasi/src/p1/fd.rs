@@ -208,8 +208,8 @@ pub(crate) fn fd_prestat_get<M: GuestMemory + ?Sized>(
     fd: u32,
     prestat: u32,
 ) -> Outcome {
-    if ctx.dirs.is_empty() && fd > 2 {
-        ctx.witness.denials.record_search();
+    if ctx.realm.dirs.is_empty() && fd > 2 {
+        ctx.realm.witness.denials.record_search();
     }
     let name = preopen(ctx, fd)?;
     let len = u32::try_from(name.len()).map_err(|_| Errno::OVERFLOW)?;

@@ -23,7 +23,7 @@ pub(crate) fn sock_accept<M: GuestMemory + ?Sized>(
         return Err(Errno::INVAL.into());
     }
     let Ok(descriptor) = ctx.fds.get(fd) else {
-        ctx.witness.deny(Denial::Listener { descriptor: fd });
+        ctx.realm.witness.deny(Denial::Listener { descriptor: fd });
         return Err(Errno::BADF.into());
     };
     let listener = match &descriptor.object {

@@ -50,12 +50,12 @@ pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()
 }
 
 fn get_environment(ctx: &mut WasiCtx, (): ()) -> Result<Vec<(String, String)>> {
-    ctx.p2.table.afford(size_of_strings(&ctx.env))?;
+    ctx.p2.table.afford(size_of_strings(&ctx.realm.env))?;
     let split = |text: &String| {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         (name.to_owned(), value.to_owned())
     };
-    Ok(ctx.read_env().iter().map(split).collect())
+    Ok(ctx.realm.read_env().iter().map(split).collect())
 }
 
 fn get_arguments(ctx: &mut WasiCtx, (): ()) -> Result<Vec<String>> {

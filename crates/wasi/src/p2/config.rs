@@ -30,17 +30,17 @@ pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()
 }
 
 fn get(ctx: &mut WasiCtx, (key,): (String,)) -> Told<Option<String>> {
-    let value = ctx.config.get(&key).map(str::to_owned);
+    let value = ctx.realm.config.get(&key).map(str::to_owned);
     Ok(Ok(value))
 }
 
 fn get_all(ctx: &mut WasiCtx, (): ()) -> Told<Vec<(String, String)>> {
-    let bytes = ctx.config.values.iter().fold(0u64, |sum, (key, value)| {
+    let bytes = ctx.realm.config.values.iter().fold(0u64, |sum, (key, value)| {
         let strings = 2 * size_of::<String>();
         sum.saturating_add(key.len().saturating_add(value.len()).saturating_add(strings) as u64)
     });
     ctx.p2.table.afford(bytes)?;
-    let all = ctx.config.all().map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let all = ctx.realm.config.all().map(|(key, value)| (key.to_owned(), value.to_owned()));
     Ok(Ok(all.collect()))
 }
 

@@ -1,17 +1,29 @@
 //! `wasi:io/error`: what went wrong with a stream, and how calls end.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use dunlin_component::Resource;
 use dunlin_engine::Result;
 
 use super::{Get, Wasi};
-use crate::host::Error;
+use crate::host::{Cause, Error};
 use crate::{Interrupted, WasiCtx};
 
 /// What went wrong with a stream.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct IoError {
     pub(super) error: Error,
     pub(super) of: Origin,
+    pub(super) cause: Option<Arc<dyn Cause>>,
+}
+
+impl IoError {
+    /// What is known of it beside what all errors have, if that is a `C`.
+    pub fn cause<C: Cause>(&self) -> Option<&C> {
+        let cause: &dyn Any = self.cause.as_deref()?;
+        cause.downcast_ref()
+    }
 }
 
 /// Whose error it is.
@@ -21,6 +33,8 @@ pub(super) enum Origin {
     Files,
     /// A connection's.
     Network,
+    /// Of what this crate knows nothing about.
+    Other,
 }
 
 pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()> {
@@ -31,7 +45,8 @@ pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()
 }
 
 fn to_debug_string(ctx: &mut WasiCtx, (this,): (Resource<IoError>,)) -> Result<String> {
-    Ok(ctx.p2.table.get(this)?.error.to_string())
+    let IoError { error, cause, .. } = ctx.p2.table.get(this)?;
+    Ok(cause.as_ref().map_or_else(|| error.to_string(), ToString::to_string))
 }
 
 /// The end of a call that the host failed in a way no guest is told about.

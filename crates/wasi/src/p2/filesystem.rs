@@ -119,11 +119,11 @@ fn on<V>(
 }
 
 fn get_directories(ctx: &mut WasiCtx, (): ()) -> Result<Vec<(Resource<Descriptor>, String)>> {
-    if ctx.dirs.is_empty() {
-        ctx.witness.denials.record_search();
+    if ctx.realm.dirs.is_empty() {
+        ctx.realm.witness.denials.record_search();
     }
-    let mut found = Vec::with_capacity(ctx.dirs.len());
-    for preopen in &ctx.dirs {
+    let mut found = Vec::with_capacity(ctx.realm.dirs.len());
+    for preopen in &ctx.realm.dirs {
         let descriptor = Descriptor::Dir { dir: Arc::clone(&preopen.dir), place: None };
         found.push((ctx.p2.table.push(descriptor, 0)?, preopen.name.clone()));
     }

@@ -111,7 +111,7 @@ fn on<V>(
 }
 
 fn open(ctx: &mut WasiCtx, (name,): (String,)) -> Told<Bucket> {
-    match ctx.stores.open(&name) {
+    match ctx.realm.stores.open(&name) {
         Ok(store) => ctx.p2.table.push(store, 0).map(Ok),
         Err(error) => told(Err(error)),
     }

@@ -95,15 +95,18 @@ pub(super) fn add<T: 'static, G: Get<T>>(wasi: &mut Wasi<'_, T, G>) -> Result<()
     Ok(())
 }
 
-pub(super) fn ready(ctx: &mut WasiCtx, (this,): (Resource<Pollable>,)) -> Result<bool> {
+/// `pollable.ready`
+pub fn ready(ctx: &mut WasiCtx, (this,): (Resource<Pollable>,)) -> Result<bool> {
     Ok(wait(ctx, &[this], false)? == [0])
 }
 
-pub(super) fn block(ctx: &mut WasiCtx, (this,): (Resource<Pollable>,)) -> Result<()> {
+/// `pollable.block`
+pub fn block(ctx: &mut WasiCtx, (this,): (Resource<Pollable>,)) -> Result<()> {
     wait(ctx, &[this], true).map(drop)
 }
 
-fn poll(ctx: &mut WasiCtx, (list,): (Vec<Resource<Pollable>>,)) -> Result<Vec<u32>> {
+/// `poll`
+pub fn poll(ctx: &mut WasiCtx, (list,): (Vec<Resource<Pollable>>,)) -> Result<Vec<u32>> {
     if list.is_empty() {
         return Err(Error::trap_because(Trap::Component, "cannot poll an empty list of pollables"));
     }

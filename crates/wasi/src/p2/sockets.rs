@@ -39,4 +39,6 @@ fn error_code(ctx: &mut WasiCtx, (error,): (Resource<IoError>,)) -> Result<Optio
 }
 
 #[cfg(test)]
+mod resets;
+#[cfg(test)]
 mod tests;

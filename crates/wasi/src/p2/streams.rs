@@ -25,7 +25,7 @@ const BLOCKING_WRITE_MAX: u64 = 4096;
 
 /// Why a stream does not give or take anything.
 #[derive(ComponentType, Debug)]
-pub(super) enum StreamError {
+pub enum StreamError {
     /// The last operation failed, and the stream is closed.
     LastOperationFailed(Resource<IoError>),
     /// The stream is at its end.
@@ -33,7 +33,7 @@ pub(super) enum StreamError {
 }
 
 /// What a call of a stream gives: a value, what the guest is told, or the guest's end.
-type Told<V> = Result<result::Result<V, StreamError>>;
+pub(super) type Told<V> = Result<result::Result<V, StreamError>>;
 
 /// An `input-stream`.
 #[derive(Debug)]
@@ -86,7 +86,11 @@ impl InputStream {
     }
 
     fn origin(&self) -> Origin {
-        if matches!(self.reader, Reader::Socket(_)) { Origin::Network } else { Origin::Files }
+        match self.reader {
+            Reader::Socket(_) => Origin::Network,
+            Reader::Other(_) => Origin::Other,
+            _ => Origin::Files,
+        }
     }
 
     /// Reads up to so many bytes.
@@ -145,6 +149,10 @@ impl Waits for InputStream {
     fn awaits(&self) -> Awaits<'_> {
         if self.closed { Awaits::Nothing } else { self.reader.awaits() }
     }
+
+    fn advance(&mut self) -> bool {
+        self.closed || self.reader.is_ready()
+    }
 }
 
 impl OutputStream {
@@ -159,7 +167,11 @@ impl OutputStream {
     }
 
     fn origin(&self) -> Origin {
-        if matches!(self.writer, Writer::Socket(_)) { Origin::Network } else { Origin::Files }
+        match self.writer {
+            Writer::Socket(_) => Origin::Network,
+            Writer::Other(_) => Origin::Other,
+            _ => Origin::Files,
+        }
     }
 
     /// Passes on what is pending, as far as the writer takes it.
@@ -181,7 +193,7 @@ impl OutputStream {
     fn check_write(&mut self) -> result::Result<u64, Fail> {
         self.flush(Wait { blocking: false, interrupt: &Interrupt::default() })?;
         let ready = self.pending.is_empty() && self.writer.awaits().is_over()?;
-        self.permit = if ready { self.writer.room() as u64 } else { 0 };
+        self.permit = if ready { self.writer.room()? as u64 } else { 0 };
         Ok(self.permit)
     }
 
@@ -210,7 +222,7 @@ impl OutputStream {
         self.flush(wait)?;
         let mut rest = bytes;
         while !rest.is_empty() && self.pending.is_empty() {
-            let piece = rest.get(..rest.len().min(self.writer.room())).unwrap_or(rest);
+            let piece = rest.get(..rest.len().min(self.writer.room()?)).unwrap_or(rest);
             match self.writer.write(piece, wait) {
                 Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
                 Err(host::Error::Again) => break,
@@ -242,7 +254,7 @@ impl Waits for OutputStream {
     fn advance(&mut self) -> bool {
         let flushed = self.flush(Wait { blocking: false, interrupt: &Interrupt::default() });
         // An error is for the next call to tell.
-        flushed.is_err() || self.pending.is_empty()
+        flushed.is_err() || (self.pending.is_empty() && self.writer.is_ready())
     }
 }
 
@@ -293,8 +305,8 @@ fn on_input<V>(
         Err(Fail::Trap(error)) => Err(error),
         Err(Fail::Host(error)) => {
             stream.closed = true;
-            let of = stream.origin();
-            failed(ctx, error, of)
+            let error = IoError { error, of: stream.origin(), cause: stream.reader.cause() };
+            failed(ctx, error)
         }
     }
 }
@@ -315,14 +327,15 @@ fn on_output<V>(
         Err(Fail::Closed) => Ok(Err(StreamError::Closed)),
         Err(Fail::Trap(error)) => Err(error),
         // Either side has ended this direction of a connection.
-        Err(Fail::Host(host::Error::Pipe)) if of == Origin::Network => {
+        Err(Fail::Host(host::Error::Pipe)) if of != Origin::Files => {
             stream.closed = true;
             Ok(Err(StreamError::Closed))
         }
         Err(Fail::Host(error)) => {
             stream.closed = true;
             stream.pending = Vec::new();
-            failed(ctx, error, of)
+            let cause = stream.writer.cause();
+            failed(ctx, IoError { error, of, cause })
         }
     };
     if grown > 0 {
@@ -331,15 +344,16 @@ fn on_output<V>(
     result
 }
 
-fn failed<V>(ctx: &mut WasiCtx, error: host::Error, of: Origin) -> Told<V> {
-    if error == host::Error::Interrupted {
-        return Err(fatal(error));
+fn failed<V>(ctx: &mut WasiCtx, error: IoError) -> Told<V> {
+    if error.error == host::Error::Interrupted {
+        return Err(fatal(error.error));
     }
-    let error = ctx.p2.table.push(IoError { error, of }, 0)?;
+    let error = ctx.p2.table.push(error, 0)?;
     Ok(Err(StreamError::LastOperationFailed(error)))
 }
 
-pub(super) fn read(
+/// `input-stream.read`, or `blocking-read`
+pub fn read(
     ctx: &mut WasiCtx,
     (this, length): (Resource<InputStream>, u64),
     blocking: bool,
@@ -357,11 +371,13 @@ fn skip(
     on_input(ctx, this, |stream, interrupt| stream.skip(length, Wait { blocking, interrupt }))
 }
 
-fn check_write(ctx: &mut WasiCtx, (this,): (Resource<OutputStream>,)) -> Told<u64> {
+/// `output-stream.check-write`
+pub fn check_write(ctx: &mut WasiCtx, (this,): (Resource<OutputStream>,)) -> Told<u64> {
     on_output(ctx, this, |stream, _| stream.check_write())
 }
 
-fn write(ctx: &mut WasiCtx, (this, bytes): (Resource<OutputStream>, Vec<u8>)) -> Told<()> {
+/// `output-stream.write`
+pub fn write(ctx: &mut WasiCtx, (this, bytes): (Resource<OutputStream>, Vec<u8>)) -> Told<()> {
     on_output(ctx, this, |stream, interrupt| {
         stream.use_permit(bytes.len() as u64)?;
         stream.write(&bytes, Wait { blocking: false, interrupt })
@@ -383,7 +399,8 @@ fn check_blocking(length: u64) -> result::Result<(), Fail> {
     Err(trap(format!("cannot write {length} bytes at once: expected at most {BLOCKING_WRITE_MAX}")))
 }
 
-pub(super) fn blocking_write_and_flush(
+/// `output-stream.blocking-write-and-flush`
+pub fn blocking_write_and_flush(
     ctx: &mut WasiCtx,
     (this, bytes): (Resource<OutputStream>, Vec<u8>),
 ) -> Told<()> {

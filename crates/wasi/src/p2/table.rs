@@ -60,12 +60,23 @@ impl ResourceTable {
         self.open == 0
     }
 
+    /// Another owner of what objects are charged to, for what objects keep in the hands of others.
+    pub fn budget(&self) -> Option<Budget> {
+        self.budget.as_ref().map(Budget::share)
+    }
+
     /// Fails unless the guest may have so many bytes, which are not kept.
     pub fn afford(&mut self, bytes: u64) -> Result<()> {
         let Some(budget) = &mut self.budget else { return Ok(()) };
         budget.charge(Charge::Bytes, bytes)?;
         budget.release(Charge::Bytes, bytes);
         Ok(())
+    }
+
+    /// Charges bytes that are kept as long as the guest lives.
+    pub(crate) fn keep(&mut self, bytes: u64) -> Result<()> {
+        let Some(budget) = &mut self.budget else { return Ok(()) };
+        Ok(budget.charge(Charge::Bytes, bytes)?)
     }
 
     /// Adds an object; `extra` is how many bytes it keeps elsewhere.
@@ -145,10 +156,31 @@ impl ResourceTable {
         Ok(())
     }
 
+    /// Takes an object that nothing else needs.
+    pub fn take<R: Any>(&mut self, resource: Resource<R>) -> Result<R> {
+        let number = resource.rep();
+        self.get::<R>(resource)?;
+        if self.entry(number)?.children > 0 {
+            return Err(unknown());
+        }
+        let entry = self.entries.get_mut(number as usize).and_then(Option::take);
+        let Entry { object, charged, parent, .. } = entry.ok_or_else(unknown)?;
+        self.release(number, charged);
+        if let Some(parent) = parent {
+            self.lose_child(parent)?;
+            self.drop_unneeded(parent)?;
+        }
+        object.downcast().map(|object| *object).map_err(|_| unknown())
+    }
+
     /// Drops an object, at once or when the last that needs it is gone.
     pub fn remove<R: 'static>(&mut self, resource: Resource<R>) -> Result<()> {
-        let mut number = resource.rep();
-        self.entry_mut(number)?.dropped = true;
+        self.entry_mut(resource.rep())?.dropped = true;
+        self.drop_unneeded(resource.rep())
+    }
+
+    /// Drops an entry that the guest has dropped and nothing needs, and then whatever it alone needed.
+    fn drop_unneeded(&mut self, mut number: u32) -> Result<()> {
         loop {
             let entry = self.entry(number)?;
             if !entry.dropped || entry.children > 0 {
@@ -158,16 +190,26 @@ impl ResourceTable {
             if let Some(slot) = self.entries.get_mut(number as usize) {
                 *slot = None;
             }
-            self.free.push(number);
-            self.open = self.open.saturating_sub(1);
-            if let Some(budget) = &mut self.budget {
-                budget.release(Charge::Bytes, charged);
-            }
+            self.release(number, charged);
             let Some(parent) = parent else { return Ok(()) };
-            let entry = self.entry_mut(parent)?;
-            entry.children = entry.children.saturating_sub(1);
+            self.lose_child(parent)?;
             number = parent;
         }
+    }
+
+    /// Gives back what an entry has taken.
+    fn release(&mut self, number: u32, charged: u64) {
+        self.free.push(number);
+        self.open = self.open.saturating_sub(1);
+        if let Some(budget) = &mut self.budget {
+            budget.release(Charge::Bytes, charged);
+        }
+    }
+
+    fn lose_child(&mut self, parent: u32) -> Result<()> {
+        let entry = self.entry_mut(parent)?;
+        entry.children = entry.children.saturating_sub(1);
+        Ok(())
     }
 }
 

@@ -8,9 +8,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::WasiCtxBuilder;
-use crate::host::Access;
 use crate::host::keyvalue::{Store, StorePlace};
 use crate::host::net::{HttpRule, ListenRule, NetGrants, NetRule, ResolveRule};
+use crate::host::{Access, Need};
 
 /// A directory, and what may be done below it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +80,14 @@ impl From<EnvGrant> for String {
     }
 }
 
+fn insert<R: PartialEq, E>(rules: &mut Vec<R>, rule: Result<R, E>) -> bool {
+    let Ok(rule) = rule else { return false };
+    if !rules.contains(&rule) {
+        rules.push(rule);
+    }
+    true
+}
+
 /// Everything that one guest or component is granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -99,14 +107,14 @@ impl Grants {
     /// Gives a world what is granted.
     ///
     /// Directories of the host begin at `base` if they are relative. `env` has the host's variables: what it
-    /// does not have, the guest does not get. `open` opens stores, so that components can share one; use
-    /// [`StorePlace::store`] where they do not.
+    /// does not have, the guest does not get. `open` opens stores by name and place, so that components can
+    /// share one; use [`StorePlace::store`] where they do not.
     pub fn enforce(
         &self,
         mut builder: WasiCtxBuilder,
         base: &Path,
         env: impl Fn(&str) -> Option<String>,
-        mut open: impl FnMut(&StorePlace) -> Store,
+        mut open: impl FnMut(&str, &StorePlace) -> Store,
     ) -> WasiCtxBuilder {
         for dir in &self.dirs {
             builder = builder.dir(base.join(&dir.host), dir.guest.as_str(), dir.access);
@@ -120,7 +128,7 @@ impl Grants {
             builder = builder.config(key, value);
         }
         for (name, place) in &self.stores {
-            builder = builder.store(name, open(place));
+            builder = builder.store(name, open(name, place));
         }
         builder.net(self.net.clone())
     }
@@ -141,6 +149,23 @@ impl Grants {
             format!("--kv {name}={place}")
         }));
         flags
+    }
+
+    /// Grants what is needed, as narrowly as a rule can; gives whether there is a rule for it. Directories,
+    /// variables and values of the configuration take more than a need says.
+    pub fn add(&mut self, need: &Need) -> bool {
+        let rule = need.target();
+        match need {
+            Need::Connect { .. } => insert(&mut self.net.net, rule.parse()),
+            Need::Listen { .. } => insert(&mut self.net.listen, rule.parse()),
+            Need::Resolve { .. } => insert(&mut self.net.resolve, rule.parse()),
+            Need::Http { target } => insert(&mut self.net.http, target.origin().parse()),
+            Need::Store { name } => {
+                self.stores.entry(name.clone()).or_insert(StorePlace::Memory);
+                true
+            }
+            Need::Path { .. } | Need::Env { .. } | Need::Config { .. } => false,
+        }
     }
 
     /// Whether nothing is granted.

@@ -6,6 +6,9 @@
 //! address, each with the ports that were used. Looking up names that are connected to is granted with
 //! that. Requests are granted by origin. *Environment, configuration and stores* are granted by name,
 //! with the values that were given.
+//!
+//! *Components.* What one does with something that another one opened is needed by that other one: what is
+//! opened keeps hold of the grants it was opened under.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use super::Policy;
 use super::grants::{EnvGrant, Grants};
 use super::tree::{Use, directories};
+use crate::host::keyvalue::StorePlace;
 use crate::host::net::{Host, Hosts, HttpRule, ListenRule, NetRule, Ports, Protocol};
 use crate::host::{Event, Mount, Need, Observer, Verdict};
 
@@ -48,6 +52,7 @@ struct Needs {
     config: BTreeSet<String>,
     stores: BTreeSet<String>,
     denied: BTreeSet<String>,
+    allowed: BTreeSet<String>,
 }
 
 impl Observer for Recorder {
@@ -57,7 +62,7 @@ impl Observer for Recorder {
             heard.more = true;
             return;
         }
-        let component = &*event.source.component;
+        let component = event.holder;
         if !heard.components.contains_key(component) {
             heard.components.insert(component.to_owned(), Needs::default());
         }
@@ -82,8 +87,11 @@ impl Needs {
             }
             _ => {}
         }
-        if event.verdict == Verdict::Denied {
-            return self.denied.insert(need.flag());
+        match event.verdict {
+            Verdict::Granted => {}
+            // Once is not for the next run.
+            Verdict::Allowed => return self.allowed.insert(need.flag()),
+            Verdict::Denied => return self.denied.insert(need.flag()),
         }
         match need {
             Need::Path { mount: None, .. } => false,
@@ -117,6 +125,12 @@ impl Needs {
 }
 
 impl Recorder {
+    /// A component is part of the guest, and may need nothing: then it learns to be granted nothing.
+    pub fn meet(&self, component: &str) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.components.entry(component.to_owned()).or_default();
+    }
+
     /// The policy of what was needed until now. `given` is what was granted during the run: values of
     /// variables, of the configuration and places of stores are taken from there. Host directories that
     /// are relative begin at `base`.
@@ -137,11 +151,20 @@ impl Recorder {
 
     /// What was denied: the component, and the flag that would have granted it. It is not in the policy.
     pub fn denied(&self) -> BTreeSet<(String, String)> {
+        self.flags(|needs| &needs.denied)
+    }
+
+    /// What was let pass once, by somebody who was asked. It is not in the policy either.
+    pub fn allowed(&self) -> BTreeSet<(String, String)> {
+        self.flags(|needs| &needs.allowed)
+    }
+
+    fn flags(&self, of: impl Fn(&Needs) -> &BTreeSet<String>) -> BTreeSet<(String, String)> {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let denied = heard.components.iter().flat_map(|(name, needs)| {
-            needs.denied.iter().map(move |flag| (name.clone(), flag.clone()))
+        let flags = heard.components.iter().flat_map(|(name, needs)| {
+            of(needs).iter().map(move |flag| (name.clone(), flag.clone()))
         });
-        denied.collect()
+        flags.collect()
     }
 
     /// Whether there was more to learn than is kept.
@@ -185,9 +208,9 @@ impl Needs {
             }
         }
         for name in &self.stores {
-            if let Some(place) = given.stores.get(name) {
-                grants.stores.insert(name.clone(), place.clone());
-            }
+            // One that was not given was granted by whoever was asked.
+            let place = given.stores.get(name).cloned().unwrap_or(StorePlace::Memory);
+            grants.stores.insert(name.clone(), place);
         }
         grants
     }

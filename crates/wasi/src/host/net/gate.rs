@@ -15,7 +15,7 @@ use super::lookup::{Resolver, SystemResolver};
 use super::name::Name;
 use super::names::Names;
 use super::rule::{LOCALHOST, ListenRule, NetRule, Protocol, ResolveRule};
-use crate::host::witness::{Verdict, Witness};
+use crate::host::witness::{Answer, Verdict, Witness};
 use crate::host::{Denial, Error, Need};
 
 /// How many sockets a guest may hold, unless the grants say otherwise.
@@ -38,12 +38,14 @@ pub struct NetGrants {
 
 /// The network as one guest has it. A clone is another handle on the same.
 #[derive(Clone, Debug)]
-pub struct Network(Arc<Inner>);
+pub struct Network {
+    inner: Arc<Inner>,
+    witness: Witness,
+}
 
 #[derive(Debug)]
 struct Inner {
     grants: NetGrants,
-    witness: Witness,
     resolver: Arc<dyn Resolver>,
     names: Mutex<Names>,
     sockets: AtomicUsize,
@@ -112,7 +114,7 @@ pub(super) enum Ground<'a> {
     Listen(&'a ListenRule),
     Resolve(&'a ResolveRule),
     Http(&'a HttpRule),
-    /// An observer let it pass.
+    /// Somebody who was asked let it pass.
     Allowed,
 }
 
@@ -179,12 +181,30 @@ impl Network {
         witness: Witness,
     ) -> Network {
         let (names, sockets, lookups) = Default::default();
-        Network(Arc::new(Inner { grants, witness, resolver, names, sockets, lookups }))
+        let inner = Arc::new(Inner { grants, resolver, names, sockets, lookups });
+        Network { inner, witness }
+    }
+
+    /// The same network in the hands of somebody else.
+    pub(crate) fn seen_by(&self, witness: Witness) -> Network {
+        Network { inner: Arc::clone(&self.inner), witness }
+    }
+
+    /// Another handle on the same, for what goes on when the function that began it has returned: observers
+    /// are told that function all the same.
+    pub fn for_later(&self) -> Network {
+        self.seen_by(self.witness.for_later())
+    }
+
+    /// One where nothing is granted.
+    pub(crate) fn nothing(&self) -> Network {
+        let resolver = Arc::clone(&self.inner.resolver);
+        Network::build(NetGrants::default(), resolver, self.witness.clone())
     }
 
     /// What the guest was refused so far.
     pub fn denials(&self) -> crate::host::Denials {
-        self.0.witness.denials.clone()
+        self.witness.denials.clone()
     }
 
     /// Decides an operation, notes the answer, and fails if it is no.
@@ -193,21 +213,24 @@ impl Network {
             Ok(ground) => {
                 let need = || self.need(operation);
                 let word = operation.word(Some(&ground));
-                self.0.witness.tell(word, Verdict::Granted, Some(&ground), need);
+                self.witness.tell(word, Verdict::Granted, Some(&ground), need);
                 return Ok(ground);
             }
             Err(refusal) => refusal,
         };
         let need = self.need(operation);
         let never = matches!(refusal, Refusal::Never(_));
-        if !never && self.0.witness.unmet(&need) {
-            self.0.witness.tell(operation.word(None), Verdict::Allowed, None, || need);
-            return Ok(Ground::Allowed);
-        }
-        self.0.witness.tell(operation.word(None), Verdict::Denied, None, || need.clone());
         // Who sends datagrams to the guest is nothing the guest does.
-        if !matches!(operation, Operation::Receive { .. }) {
-            self.0.witness.deny(match refusal {
+        let received = matches!(operation, Operation::Receive { .. });
+        let answer = if never || received { Answer::No } else { self.witness.unmet(&need) };
+        if let Some(verdict) = answer.verdict() {
+            let ground = Ground::Allowed;
+            self.witness.tell(operation.word(None), verdict, Some(&ground), || need);
+            return Ok(ground);
+        }
+        self.witness.tell(operation.word(None), Verdict::Denied, None, || need.clone());
+        if !received {
+            self.witness.deny(match refusal {
                 Refusal::NotGranted => {
                     let client =
                         matches!(operation, Operation::Bind { address, .. } if address.port() == 0);
@@ -230,7 +253,7 @@ impl Network {
             Operation::Receive { from } => self.decide_peer(Protocol::Udp, from),
             Operation::Send { to, answers } => match self.decide_peer(Protocol::Udp, to) {
                 Err(Refusal::NotGranted | Refusal::Scope(_)) if answers => {
-                    let mut rules = self.0.grants.listen.iter();
+                    let mut rules = self.inner.grants.listen.iter();
                     let rule = rules.find(|rule| rule.protocol == Protocol::Udp);
                     rule.map(Ground::Listen).ok_or(Refusal::NotGranted)
                 }
@@ -240,7 +263,7 @@ impl Network {
             Operation::Listen { address } => self.decide_listen(Protocol::Tcp, address),
             Operation::Resolve { name } => self.decide_name(name),
             Operation::Http { target, .. } => {
-                let rule = self.0.grants.http.iter().find(|rule| rule.covers(target));
+                let rule = self.inner.grants.http.iter().find(|rule| rule.covers(target));
                 rule.map(Ground::Http).ok_or_else(|| refused_host(&target.host))
             }
             Operation::HttpAddress { target, ip } => self.decide_http_address(target, ip),
@@ -262,7 +285,8 @@ impl Network {
             _ => {}
         }
         let names = self.names_of(ip);
-        let rules = self.0.grants.net.iter().filter(|rule| rule.covers_port(protocol, peer.port()));
+        let rules =
+            self.inner.grants.net.iter().filter(|rule| rule.covers_port(protocol, peer.port()));
         for rule in rules {
             if rule.hosts.covers_address(ip, &names) {
                 return Ok(Ground::Net(rule));
@@ -276,7 +300,7 @@ impl Network {
     fn decide_bind(&self, protocol: Protocol, at: SocketAddr) -> Result<Ground<'_>, Refusal> {
         match self.decide_listen(protocol, at) {
             Err(Refusal::NotGranted) if at.port() == 0 => {
-                let mut rules = self.0.grants.net.iter();
+                let mut rules = self.inner.grants.net.iter();
                 let rule = rules.find(|rule| rule.protocol.is_none_or(|p| p == protocol));
                 rule.map(Ground::Net).ok_or(Refusal::NotGranted)
             }
@@ -289,17 +313,17 @@ impl Network {
         if matches!(scope(ip), Scope::Multicast | Scope::Broadcast) {
             return Err(Refusal::Never("it is no address of this machine"));
         }
-        let mut rules = self.0.grants.listen.iter();
+        let mut rules = self.inner.grants.listen.iter();
         let rule = rules.find(|rule| rule.covers(protocol, ip, at.port()));
         rule.map(Ground::Listen).ok_or(Refusal::NotGranted)
     }
 
     /// Whether a name may be looked up: as such, or because it may be connected to.
     fn decide_name(&self, name: &Name) -> Result<Ground<'_>, Refusal> {
-        if let Some(rule) = self.0.grants.resolve.iter().find(|r| r.hosts.covers_name(name)) {
+        if let Some(rule) = self.inner.grants.resolve.iter().find(|r| r.hosts.covers_name(name)) {
             return Ok(Ground::Resolve(rule));
         }
-        let rule = self.0.grants.net.iter().find(|rule| rule.hosts.covers_name(name));
+        let rule = self.inner.grants.net.iter().find(|rule| rule.hosts.covers_name(name));
         rule.map(Ground::Net).ok_or(Refusal::NotGranted)
     }
 
@@ -314,12 +338,12 @@ impl Network {
             Host::Name(name) => std::slice::from_ref(name),
             Host::Address(_) => &[],
         };
-        let mut rules = self.0.grants.http.iter();
+        let mut rules = self.inner.grants.http.iter();
         if let Some(rule) = rules.find(|r| r.covers(to) && r.hosts.covers_address(ip, names)) {
             return Ok(Ground::Http(rule));
         }
         // An address that was granted as such may also be reached by a name.
-        let mut rules = self.0.grants.net.iter();
+        let mut rules = self.inner.grants.net.iter();
         let rule = rules.find(|rule| {
             rule.covers_port(Protocol::Tcp, to.port) && rule.hosts.covers_address(ip, &[])
         });
@@ -370,12 +394,12 @@ impl Network {
     }
 
     fn names_of(&self, ip: IpAddr) -> Vec<Name> {
-        self.names().of(ip, self.0.resolver.now())
+        self.names().of(ip, self.inner.resolver.now())
     }
 
     fn names(&self) -> MutexGuard<'_, Names> {
         // Nothing panics under the lock.
-        self.0.names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks a name up that may be, and remembers what was found. Takes its time.
@@ -384,7 +408,7 @@ impl Network {
             return Ok(LOCALHOST.to_vec());
         }
         let mut found = Vec::new();
-        for ip in self.0.resolver.resolve(name)?.into_iter().take(ANSWERS_MAX) {
+        for ip in self.inner.resolver.resolve(name)?.into_iter().take(ANSWERS_MAX) {
             // What is written as IPv6 but is IPv4 is for IPv4 sockets.
             let ip = ip.to_canonical();
             if !found.contains(&ip) {
@@ -395,7 +419,7 @@ impl Network {
             return Err(Error::NameUnknown);
         }
         let real: Vec<IpAddr> = found.iter().map(|&ip| canonical(ip)).collect();
-        self.names().remember(name, &real, self.0.resolver.now());
+        self.names().remember(name, &real, self.inner.resolver.now());
         Ok(found)
     }
 
@@ -413,7 +437,10 @@ impl Network {
     /// covers. Looks the name up, which takes its time.
     pub fn http_addresses(&self, target: &HttpTarget) -> Result<Vec<SocketAddr>, Error> {
         let found = match &target.host {
-            Host::Name(name) => self.resolve(name)?,
+            Host::Name(name) => {
+                let _place = self.place_of_lookup()?;
+                self.resolve(name)?
+            }
             Host::Address(ip) => vec![*ip],
         };
         let mut refused = Error::NameUnknown;
@@ -429,7 +456,7 @@ impl Network {
 
     /// Counts one more socket, until the place is dropped.
     pub(super) fn place(&self) -> Result<Place, Error> {
-        let max = self.0.grants.sockets_max.unwrap_or(SOCKETS_MAX);
+        let max = self.inner.grants.sockets_max.unwrap_or(SOCKETS_MAX);
         Place::take(self, |inner| &inner.sockets, max)
     }
 
@@ -465,7 +492,7 @@ impl Place {
         max: usize,
     ) -> Result<Place, Error> {
         let taken =
-            counter(&network.0).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+            counter(&network.inner).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
                 (taken < max).then(|| taken.saturating_add(1))
             });
         taken.map_err(|_| Error::TableFull)?;
@@ -475,7 +502,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        (self.counter)(&self.network.0).fetch_sub(1, Ordering::Relaxed);
+        (self.counter)(&self.network.inner).fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -3,16 +3,15 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use rustix::event::{EventfdFlags, eventfd};
 
 use super::gate::{Network, Operation};
 use super::http::Host;
 use crate::host::Error;
 use crate::host::poll::{Interest, Wait};
+use crate::host::signal::Signal;
 
 use super::name::Name;
 
@@ -61,8 +60,8 @@ pub struct Lookup {
 #[derive(Debug)]
 struct Pending {
     answer: Mutex<Option<Result<Vec<IpAddr>, Error>>>,
-    /// Becomes readable with the answer.
-    ready: OwnedFd,
+    /// Raised with the answer.
+    ready: Signal,
 }
 
 /// The longest text of a host that is looked at.
@@ -91,16 +90,14 @@ impl Network {
             return Ok(Lookup::ended(self.resolve(&name)?));
         }
         let place = self.place_of_lookup()?;
-        let ready = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let pending = Arc::new(Pending { answer: Mutex::new(None), ready });
+        let pending = Arc::new(Pending { answer: Mutex::new(None), ready: Signal::new()? });
         let (network, answering) = (self.clone(), Arc::clone(&pending));
         let thread = std::thread::Builder::new().name("dunlin-lookup".into()).stack_size(512 << 10);
         let started = thread.spawn(move || {
             let answer = network.resolve(&name);
             drop(place);
             *answering.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-            // The counter starts at zero, so that there is room for this.
-            let _ = rustix::io::write(&answering.ready, &1u64.to_ne_bytes());
+            answering.ready.raise();
         });
         started.map_err(|_| Error::NoMemory)?;
         Ok(Lookup { pending: Some(pending), found: VecDeque::new(), failed: None })
@@ -119,7 +116,7 @@ impl Lookup {
             let take = || pending.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
             let mut answer = take();
             if answer.is_none() {
-                match wait.ready(pending.ready.as_fd(), Interest::Read) {
+                match wait.ready(pending.ready.fd(), Interest::Read) {
                     Ok(()) => answer = take(),
                     Err(error) => {
                         self.pending = Some(pending);
@@ -144,6 +141,6 @@ impl Lookup {
 
     /// What becomes readable with the answer; nothing if that is there.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.pending.as_ref().map(|pending| pending.ready.as_fd())
+        self.pending.as_ref().map(|pending| pending.ready.fd())
     }
 }

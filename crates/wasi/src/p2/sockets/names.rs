@@ -27,7 +27,7 @@ pub(super) fn resolve_addresses(
     ctx: &mut WasiCtx,
     (_, name): (Resource<DefaultNetwork>, String),
 ) -> Told<Resource<Lookup>> {
-    match told(ctx.network.look_up(&name))? {
+    match told(ctx.realm.network.look_up(&name))? {
         Ok(lookup) => ctx.p2.table.push(lookup, 0).map(Ok),
         // Too many go on at once: some will be over soon.
         Err(ErrorCode::NewSocketLimit) => Ok(Err(ErrorCode::TemporaryResolverFailure)),

@@ -148,7 +148,7 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 pub(super) fn create(ctx: &mut WasiCtx, (family,): (IpAddressFamily,)) -> Told<This> {
-    match told(ctx.network.tcp_socket(family.into()))? {
+    match told(ctx.realm.network.tcp_socket(family.into()))? {
         Ok(socket) => ctx.p2.table.push(socket, 0).map(Ok),
         Err(code) => Ok(Err(code)),
     }

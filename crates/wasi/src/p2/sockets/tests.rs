@@ -16,27 +16,27 @@ use crate::p2::poll::{self, Pollable};
 use crate::p2::testing::charged;
 use crate::p2::{InputStream, OutputStream, streams};
 
-fn world(net: &str, listen: &str) -> WasiCtx {
+pub(super) fn world(net: &str, listen: &str) -> WasiCtx {
     let net = net.split_whitespace().map(|rule| rule.parse().unwrap()).collect();
     let listen = listen.split_whitespace().map(|rule| rule.parse().unwrap()).collect();
     let grants = NetGrants { net, listen, ..NetGrants::default() };
     charged(WasiCtx::builder().net(grants), 64 << 20)
 }
 
-fn network(ctx: &mut WasiCtx) -> Resource<DefaultNetwork> {
+pub(super) fn network(ctx: &mut WasiCtx) -> Resource<DefaultNetwork> {
     ctx.p2.table.push(DefaultNetwork, 0).unwrap()
 }
 
-fn address(text: &str) -> IpSocketAddress {
+pub(super) fn address(text: &str) -> IpSocketAddress {
     text.parse::<SocketAddr>().unwrap().into()
 }
 
-fn v4(ctx: &mut WasiCtx) -> tcp::This {
+pub(super) fn v4(ctx: &mut WasiCtx) -> tcp::This {
     tcp::create(ctx, (IpAddressFamily::Ipv4,)).unwrap().unwrap()
 }
 
 /// Waits until a socket is ready.
-fn wait_for(ctx: &mut WasiCtx, socket: tcp::This) {
+pub(super) fn wait_for(ctx: &mut WasiCtx, socket: tcp::This) {
     let pollable = Pollable::subscribe(&mut ctx.p2.table, socket).unwrap();
     poll::block(ctx, (pollable,)).unwrap();
     ctx.p2.table.remove(pollable).unwrap();

@@ -150,7 +150,7 @@ fn option<V>(
 }
 
 pub(super) fn create(ctx: &mut WasiCtx, (family,): (IpAddressFamily,)) -> Told<This> {
-    match told(ctx.network.udp_socket(family.into()))? {
+    match told(ctx.realm.network.udp_socket(family.into()))? {
         Ok(socket) => ctx.p2.table.push(Socket { socket, streams: 0 }, 0).map(Ok),
         Err(code) => Ok(Err(code)),
     }
