@@ -12,7 +12,11 @@ use dunlin_engine::{Config, Engine, Result, Store, Tier};
 use measure::{BATCH, BYTES, CITY, Case, GUEST, LARGE, NAME};
 
 #[derive(ComponentType)]
-struct Person { name: String, city: String, age: u32 }
+struct Person {
+    name: String,
+    city: String,
+    age: u32,
+}
 
 fn main() -> Result<()> {
     let mut config = Config::default();

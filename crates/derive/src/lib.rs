@@ -2,7 +2,8 @@
 //!
 //! - *In*: the declaration of a type, with attributes.
 //! - *Out*: implementations of the traits `ComponentType`, `Lift` and `Lower` of `dunlin_component`.
-//! - *Never knows about*: WIT files, plans, how values travel; what it writes calls `dunlin_component::declare`.
+//! - *Never knows about*: WIT files, plans, how values travel: what it writes calls
+//!   `dunlin_component::declare`.
 //! - *Start reading at*: `declared.rs`, then `implement.rs`.
 
 #![forbid(unsafe_code)]
@@ -30,8 +31,8 @@ pub fn facade_component_type(input: TokenStream) -> TokenStream {
 
 /// Makes a struct or enum a type of WIT.
 ///
-/// All of it is said at the same derive of the crate `dunlin`, whose code names `::dunlin::component` where this
-/// one's names `::dunlin_component`.
+/// All of it is said at the same derive of the crate `dunlin`, whose code names `::dunlin::component`
+/// where this one's names `::dunlin_component`.
 #[proc_macro_derive(ComponentType, attributes(component))]
 pub fn direct_component_type(input: TokenStream) -> TokenStream {
     component_type(&parse_macro_input!(input as DeriveInput), &quote!(::dunlin_component)).into()
