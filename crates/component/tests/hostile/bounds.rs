@@ -80,17 +80,24 @@ fn a_list_of_lists_of_fixed_length_stops_at_its_deadline() {
 fn strings_stop_at_their_deadline() {
     let encodings =
         ["string-encoding=utf8", "string-encoding=utf16", "string-encoding=latin1+utf16"];
-    // The last character of each fits into 16 bits and not into 8.
+    // Address and length of what each is full of: ASCII with a character of 16 bits at its end, ideographs,
+    // and Latin-1.
+    let text = |fill: u32, bytes: u32, len: u32, last: &str| {
+        format!(
+            "(memory.fill (i32.const 8) (i32.const {fill}) (i32.const {bytes})) {last}
+            (i32.store (i32.const 0) (i32.const 8)) (i32.store (i32.const 4) (i32.const {len}))"
+        )
+    };
+    const BYTES: u32 = 134_217_500;
     let last = [
-        // 0xd0 0xb0, in UTF-8, and what is before it is ASCII or Latin-1.
-        "(memory.fill (i32.const 8) (i32.const 0x61) (i32.const 134217500)) (i32.store16 (i32.const 134217506) (i32.const 0xb0d0)) (i32.store (i32.const 0) (i32.const 8)) (i32.store (i32.const 4) (i32.const 134217500))",
-        "(memory.fill (i32.const 8) (i32.const 0x41) (i32.const 134217500)) (i32.store (i32.const 0) (i32.const 8)) (i32.store (i32.const 4) (i32.const 67108750))",
-        "(memory.fill (i32.const 8) (i32.const 0xe9) (i32.const 134217500)) (i32.store (i32.const 0) (i32.const 8)) (i32.store (i32.const 4) (i32.const 134217500))",
+        text(0x61, BYTES, BYTES, "(i32.store16 (i32.const 134217506) (i32.const 0xb0d0))"),
+        text(0x41, BYTES, BYTES / 2, ""),
+        text(0xe9, BYTES, BYTES, ""),
     ];
     for (from, setup) in encodings.iter().zip(last) {
         for to in encodings {
             if from != &to {
-                stops_at_its_deadline(&copies("string", (from, to), setup, "(i32.const 0)"));
+                stops_at_its_deadline(&copies("string", (from, to), &setup, "(i32.const 0)"));
             }
         }
     }
@@ -172,7 +179,8 @@ fn calls_of_calls_do_not_exhaust_the_native_stack() {
 (component
   (component $Last
     (core func $get (canon context.get i32 0))
-    (core module $m (import "" "get" (func (result i32))) (func (export "f") (param i32 i32) (result i32) (local.get 1)))
+    (core module $m (import "" "get" (func (result i32)))
+      (func (export "f") (param i32 i32) (result i32) (local.get 1)))
     (core instance $i (instantiate $m (with "" (instance (export "get" (func $get))))))
     (func (export "f") (param "x" (option u32)) (result u32) (canon lift (core func $i "f"))))
   (component $Link

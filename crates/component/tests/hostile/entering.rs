@@ -128,7 +128,8 @@ fn what_a_task_keeps_is_its_own() {
           (global $seen (mut i32) (i32.const 99))
           (func (export "drop") (param i32) (global.set $seen (call $get)) (call $set (i32.const 5)))
           (func (export "seen") (result i32) (global.get $seen))
-          (func (export "text") (result i32) (call $set (i32.const 9)) (i32.store (i32.const 4) (i32.const 1)) (i32.const 0)))
+          (func (export "text") (result i32) (call $set (i32.const 9))
+            (i32.store (i32.const 4) (i32.const 1)) (i32.const 0)))
         (core func $get (canon context.get i32 0))
         (core func $set (canon context.set i32 0))
         (core instance $i (instantiate $m (with "" (instance
@@ -138,7 +139,8 @@ fn what_a_task_keeps_is_its_own() {
         (core func $new (canon resource.new $r))
         (func (export "make") (param "rep" u32) (result (own $R)) (canon lift (core func $new)))
         (func (export "seen") (result u32) (canon lift (core func $i "seen")))
-        (func (export "text") (result string) (canon lift (core func $i "text") (memory (core memory $i "memory")))))
+        (func (export "text") (result string) (canon lift (core func $i "text")
+          (memory (core memory $i "memory")))))
       (instance $d (instantiate $Defines))
       (component $Uses
         (import "d" (instance $d
