@@ -93,7 +93,8 @@ impl Ask {
         Said::Never
     }
 
-    /// Adds what was answered with `always` to the policy, after the run: until then the program is kept from it
+    /// Adds what was answered with `always` to the policy, after the run: until then the program is
+    /// kept from it
     /// by what file it is.
     pub(crate) fn keep(&self) -> Result<(), Failure> {
         let Some(path) = &self.policy else { return Ok(()) };
@@ -196,7 +197,8 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// Adds needs to a policy file: to the table of each component, or for all if there are no tables. Comments at
+/// Adds needs to a policy file: to the table of each component, or for all if there are no tables.
+/// Comments at
 /// its start are kept.
 fn add(path: &Path, needs: &[(String, Need)]) -> Result<(), Failure> {
     let input = input::read(path)?;

@@ -239,7 +239,8 @@ fn a_program_cannot_write_the_question() {
     }
 }
 
-/// A composition in which one component asks the other one to connect: with a socket of its own, then with one
+/// A composition in which one component asks the other one to connect: with a socket of its own, then
+/// with one
 /// that was passed on.
 #[test]
 fn a_question_says_who_asks_and_the_answer_is_theirs() {

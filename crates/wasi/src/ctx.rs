@@ -92,7 +92,8 @@ impl WasiCtx {
         &self.realm.stores
     }
 
-    /// A component of the guest calls this function of the host; the outermost without a name. What is done from
+    /// A component of the guest calls this function of the host; the outermost without a name. What is
+    /// done from
     /// now on takes its grants. Functions of WASI do this themselves; an embedder's own do it where they use
     /// what is granted.
     ///
@@ -312,11 +313,13 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// What is granted from here on is granted to a component inside the guest, by its name in the composition
+    /// What is granted from here on is granted to a component inside the guest, by its name in the
+    /// composition
     /// ([`Source::component`](dunlin_component::Source)); to the outermost with an empty name, as at first.
     ///
     /// From the first named component on, each has what is granted to it and nothing else, as
-    /// [`apart`](WasiCtxBuilder::apart) says. As long as none is named, all have what the outermost has. Arguments,
+    /// [`apart`](WasiCtxBuilder::apart) says. As long as none is named, all have what the outermost
+    /// has. Arguments,
     /// standard streams, clocks and random numbers are everybody's.
     pub fn of(mut self, component: impl Into<String>) -> Self {
         self.grantee = component.into();

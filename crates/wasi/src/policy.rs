@@ -62,7 +62,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// What is granted to a component; to the outermost, if the name is empty. If no component is named, all have
+    /// What is granted to a component; to the outermost, if the name is empty. If no component is
+    /// named, all have
     /// the same; if another one is, those that are not named have nothing.
     pub fn of(&self, component: &str) -> Option<&Grants> {
         match component.is_empty() || self.components.is_empty() {

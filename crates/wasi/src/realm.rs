@@ -1,7 +1,8 @@
 //! Realms: what each component of a guest is granted, and which of them the guest is in.
 //!
 //! A guest that is one component has one realm. In a composition the realm is changed with the component
-//! that calls the host ([`WasiCtx::enter`](crate::WasiCtx::enter)). Everything that is opened keeps hold of the
+//! that calls the host ([`WasiCtx::enter`](crate::WasiCtx::enter)). Everything that is opened keeps
+//! hold of the
 //! realm it was opened in, whoever comes to hold it.
 
 use std::collections::HashMap;

@@ -166,7 +166,8 @@ impl Asked {
         Asked { source: Source::Policy, lines, idle, parts, flags }
     }
 
-    /// Before a policy that tells components apart is compared with one that does not: that one grants all of it
+    /// Before a policy that tells components apart is compared with one that does not: that one grants
+    /// all of it
     /// to each of them.
     fn spread(&mut self, other: &Asked) {
         if self.source != Source::Policy || !self.parts.is_empty() || other.parts.is_empty() {

@@ -52,9 +52,11 @@ pub(crate) struct RuleFlags {
 
     /// Whether to ask at the terminal where no grant covers what the program needs.
     ///
-    /// The answer is `once`, `always`, which is also added to the file of `--policy` or `--learn`, or `never`.
+    /// The answer is `once`, `always`, which is also added to the file of `--policy` or `--learn`, or
+    /// `never`.
     /// Asked for
-    /// connections, listeners, look-ups, requests, stores, and changes in directories that are granted for reading.
+    /// connections, listeners, look-ups, requests, stores, and changes in directories that are granted
+    /// for reading.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) ask: AskFlag,
 

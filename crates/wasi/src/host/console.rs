@@ -26,7 +26,8 @@ pub fn is_interactive() -> bool {
 /// Writes a question to standard error and waits for a line on standard input: without its end, or nothing
 /// if there is none to come, or `stop` says not to wait any longer.
 ///
-/// What was typed before the question was there is no answer to it, and is thrown away. Whatever style a guest
+/// What was typed before the question was there is no answer to it, and is thrown away. Whatever style
+/// a guest
 /// has left the terminal in ends here. The question is not escaped.
 ///
 /// # Errors

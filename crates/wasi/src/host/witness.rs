@@ -1,4 +1,4 @@
-//! Who hears of what a guest asks for: the list of denials, observers with what they are told, and who is asked.
+//! Who hears of what a guest asks for: the list of denials, observers, and who is asked.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

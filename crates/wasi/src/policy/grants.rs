@@ -151,7 +151,8 @@ impl Grants {
         flags
     }
 
-    /// Grants what is needed, as narrowly as a rule can; gives whether there is a rule for it. Directories that
+    /// Grants what is needed, as narrowly as a rule can; gives whether there is a rule for it.
+    /// Directories that
     /// are not granted at all, variables and values of the configuration take more than a need says.
     pub fn add(&mut self, need: &Need) -> bool {
         let rule = need.target();

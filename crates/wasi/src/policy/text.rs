@@ -184,7 +184,8 @@ impl Policy {
         let root = Component { env, dir, network, config, store };
         if component.contains_key("") {
             let at = text.find("component.\"\"").map(|at| at..at);
-            let message = "a component without a name: what the outermost is granted stands outside of all tables";
+            let message = "a component without a name: what the outermost is granted stands outside \
+                           of all tables";
             return Err(PolicyError::new(text, at, message));
         }
         let components = component.into_iter().map(|(name, read)| (name, read.into()));
