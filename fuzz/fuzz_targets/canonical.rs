@@ -1,5 +1,5 @@
-//! Random types and values, and guests that lie about them: the engine agrees with the model of the canonical ABI
-//! in one configuration, which the first byte picks.
+//! Random types and values, and guests that lie about them: the engine agrees with the model of the
+//! canonical ABI in one configuration, which the first byte picks.
 #![no_main]
 
 use dunlin_engine::Engine;

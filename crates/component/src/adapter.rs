@@ -1,9 +1,10 @@
 //! Adapters: core functions that stand between two component instances of one whole.
 //!
 //! What a copy plan says can be said in core wasm, too. For plans that are short this is faster than to
-//! follow them, and it is no more than a guest could do: an adapter runs in the sandbox, in the tiers that guests
-//! run in, checks what it is given, and calls the host for what only the host can judge. Which calls have one is
-//! known without an instance ([`group`]); the others are [answered by the host](crate::call).
+//! follow them, and it is no more than a guest could do: an adapter runs in the sandbox, in the tiers
+//! that guests run in, checks what it is given, and calls the host for what only the host can judge.
+//! Which calls have one is known without an instance ([`group`]); the others are [answered by the
+//! host](crate::call).
 
 mod body;
 mod group;
@@ -115,8 +116,8 @@ impl Making<'_> {
         })
     }
 
-    /// What adapters call with address and length of a string: it returns if both are right, and what is there
-    /// is text.
+    /// What adapters call with address and length of a string: it returns if both are right, and what is
+    /// there is text.
     fn check_text(&mut self, options: OptionsIndex) -> Result<engine::Func> {
         let side: Side = self.side(options)?;
         let ty = FuncType::new([ValType::I32; 2], []);
@@ -128,8 +129,8 @@ impl Making<'_> {
         })
     }
 
-    /// What adapters call with address and length of a list, and size and alignment of an element, if something
-    /// is wrong with them, to say what.
+    /// What adapters call with address and length of a list, and size and alignment of an element, if
+    /// something is wrong with them, to say what.
     fn judge_list(&mut self, options: OptionsIndex) -> Result<engine::Func> {
         let side: Side = self.side(options)?;
         let ty = FuncType::new([ValType::I32; 4], []);

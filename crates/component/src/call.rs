@@ -185,8 +185,8 @@ fn begin(store: &mut RawStore<'_>, lifted: &Lifted, enter: &[Flags]) -> Result<[
     })
 }
 
-/// Ends what [`begin`] began, with what it gave: also after a trap, since the host may carry on, and whoever has
-/// called it.
+/// Ends what [`begin`] began, with what it gave: also after a trap, since the host may carry on, and
+/// whoever has called it.
 #[inline]
 fn end(store: &mut RawStore<'_>, lifted: &Lifted, context: [u64; 2]) {
     if lifted.has_context {

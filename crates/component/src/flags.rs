@@ -50,7 +50,8 @@ impl Flags {
         Ok(())
     }
 
-    /// Runs what the instance may not call out of itself during. If it fails, nobody enters the instance again.
+    /// Runs what the instance may not call out of itself during. If it fails, nobody enters the instance
+    /// again.
     #[inline]
     pub(crate) fn inside<R>(
         self,

@@ -62,8 +62,8 @@ impl<T: 'static> AsContextMut for Caller<'_, T> {
     }
 }
 
-/// A function of the host that a component imports and exports as its own: there is nothing to call in the component,
-/// but others can be [given](crate::LinkerInstance::define) it.
+/// A function of the host that a component imports and exports as its own: there is nothing to call in
+/// the component, but others can be [given](crate::LinkerInstance::define) it.
 #[derive(Clone)]
 pub struct HostFunc {
     pub(crate) function: Arc<dyn HostFunction>,

@@ -142,8 +142,9 @@ pub struct ComponentInstance {
     /// The instance whose component instantiates it; `None` for the component itself.
     pub parent: Option<ComponentInstanceIndex>,
     /// What messages and policies call it, which is no other instance's name: what the component that
-    /// instantiates it calls it or its component, or else what it is exported as, or else a number; after the name of that component and `>`, unless it is the outermost. The
-    /// outermost has the name it gives itself, if any.
+    /// instantiates it calls it or its component, or else what it is exported as, or else a number; after
+    /// the name of that component and `>`, unless it is the outermost. The outermost has the name it
+    /// gives itself, if any.
     pub name: Option<Arc<str>>,
     /// Whether something it holds can call out of it: it lowers functions, or defines builtins that
     /// can block. What cannot call out cannot be entered a second time.

@@ -98,8 +98,8 @@ pub trait NumberFunction: HostFunction {
     ) -> Result<u64, HostError>;
 }
 
-/// Numbers as native code passes them in registers: each kind in the order of parameters. There may be more than
-/// there are parameters; parameters that are more are spilled (see [`Store::spill`]).
+/// Numbers as native code passes them in registers: each kind in the order of parameters. There may be
+/// more than there are parameters; parameters that are more are spilled (see [`Store::spill`]).
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct Numbers {
@@ -308,8 +308,8 @@ impl fmt::Debug for HostFunc {
     }
 }
 
-/// Whether all of a signature are numbers, one result at most. Native code passes those in registers, and what
-/// does not fit in the spill area.
+/// Whether all of a signature are numbers, one result at most. Native code passes those in registers, and
+/// what does not fit in the spill area.
 pub(crate) fn only_numbers(ty: &FuncType) -> bool {
     let is_number =
         |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);

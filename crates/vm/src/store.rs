@@ -575,8 +575,8 @@ impl Store {
         self.shared.is_interrupted()
     }
 
-    /// Where native code passes the parameter with this index, if it does not fit into registers: so much of it
-    /// as is a number's bits. To be asked for before anything else is done.
+    /// Where native code passes the parameter with this index, if it does not fit into registers: so much
+    /// of it as is a number's bits. To be asked for before anything else is done.
     #[inline]
     pub fn spilled(&self, index: usize) -> u64 {
         self.spill.get(index).map_or(0, |value| *value as u64)

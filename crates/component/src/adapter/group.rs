@@ -1,4 +1,5 @@
-//! Which calls between the instances of a component have adapters, and the module that holds those of one step.
+//! Which calls between the instances of a component have adapters, and the module that holds those of one
+//! step.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -22,8 +22,9 @@ pub enum Called {
 }
 
 impl Store {
-    /// Calls `func` with numbers in registers, and as they were [spilled](Store::spill), if it takes and gives
-    /// numbers, is native, and nothing is in the way. `FLOATS`: whether there are floats among the parameters.
+    /// Calls `func` with numbers in registers, and as they were [spilled](Store::spill), if it takes and
+    /// gives numbers, is native, and nothing is in the way. `FLOATS`: whether there are floats among the
+    /// parameters.
     #[inline(always)]
     pub fn call_numbers<const FLOATS: bool>(&mut self, func: Func, numbers: &Numbers) -> Called {
         let Ok(place) = self.func_place(func) else { return Called::Not };
