@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use dunlin_component::Component;
 use dunlin_engine::{
     Caller, Config, Engine, ErrorKind, Extern, Func, FuncType, Instance, Linker, MemoryKind,
     Module, Result, Store, Trap, Val, ValType,
@@ -211,7 +212,7 @@ fn programs() -> Vec<(PathBuf, Vec<u8>)> {
     programs
 }
 
-/// A program cut off anywhere is no module, unless what is missing are whole sections.
+/// A program cut off anywhere is no module or component, unless what is missing are whole sections.
 #[test]
 fn prefixes() {
     let _shared = QUIET.read().unwrap_or_else(PoisonError::into_inner);
@@ -219,7 +220,11 @@ fn prefixes() {
     let programs = programs();
     on_small_stack(|| {
         for (path, bytes) in &programs {
-            assert!(Module::new(&engine, bytes).is_ok(), "{}", path.display());
+            let load = |loaded: &[u8]| match Component::is_component(bytes) {
+                true => Component::new(&engine, loaded).map(drop),
+                false => Module::new(&engine, loaded).map(drop),
+            };
+            assert!(load(bytes).is_ok(), "{}", path.display());
             let ends = section_ends(bytes);
             assert_eq!(ends.last(), Some(&bytes.len()));
             // Long ones at about as many places as short ones have, and near sections' ends.
@@ -229,7 +234,7 @@ fn prefixes() {
                 if length % step != 0 && !near {
                     continue;
                 }
-                let loaded = Module::new(&engine, &bytes[..length]);
+                let loaded = load(&bytes[..length]);
                 if let Err(error) = &loaded {
                     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
                 }
