@@ -13,8 +13,9 @@ use dunlin_testing::canonical::ours::Ours;
 use dunlin_testing::canonical::value::Nans;
 use dunlin_testing::matrix::{configurations, native};
 
-/// How many types one engine is given before another configuration has its turn.
-const TURN: u64 = 500;
+/// How many types one engine is given at most before another configuration has its turn: fewer if not all of
+/// them would have one.
+const TURN_MAX: u64 = 500;
 
 fn main() -> ExitCode {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u64>());
@@ -44,12 +45,13 @@ fn main() -> ExitCode {
 /// Every `workers`th turn, the configurations one after the other.
 fn run(worker: u64, workers: u64, types: u64, values: u64, seed: u64) -> Vec<Tally> {
     let all: Vec<_> = configurations().into_iter().chain(native()).collect();
-    let turns = (worker..types.div_ceil(TURN)).step_by(workers as usize);
+    let at_once = (types / all.len() as u64).clamp(1, TURN_MAX);
+    let turns = (worker..types.div_ceil(at_once)).step_by(workers as usize);
     let one = |turn: u64| {
         let configuration = &all[turn as usize % all.len()];
         let engine = Engine::new(&configuration.config).ok()?;
-        let first = seed + turn * TURN;
-        let types = TURN.min(seed + types - first);
+        let first = seed + turn * at_once;
+        let types = at_once.min(seed + types - first);
         let comparison =
             Comparison { seed: first, types, values, allowed: Allowed::ALL, nans: Nans::Kept };
         let mut tally = comparison.run(&mut Ours(engine));
