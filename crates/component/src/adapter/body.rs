@@ -146,7 +146,7 @@ impl<'a> Body<'a> {
             core_types(&self.call.ty.params).take(plan.params.flat as usize).collect();
         let args: Vec<u32> = types.into_iter().map(|ty| copy.code.local(ty)).collect();
         let first = args.first().copied().unwrap_or(0);
-        copy.planned(&plan.params, Spot::locals(0), Spot::locals(first))?;
+        copy.planned(&plan.params, Spot::Locals(0), Spot::Locals(first))?;
         Some(args)
     }
 
@@ -160,7 +160,7 @@ impl<'a> Body<'a> {
         match (given, result) {
             (None, None) => Some(()),
             (Some(given), Some(result)) => {
-                copy.planned(value, Spot::locals(given), Spot::locals(result))
+                copy.planned(value, Spot::Locals(given), Spot::Locals(result))
             }
             (Some(given), None) => {
                 let wanted = self.call.ty.params.len().checked_sub(1)? as u32;

@@ -86,7 +86,7 @@ pub(super) fn failure(number: u64) -> Error {
 /// What a call from an instance into another enters: the callee, and what is around it but not around the
 /// caller. `None` if one of both is around the other: what is around a component may be entered only from
 /// further out.
-pub(crate) fn crossing(
+fn crossing(
     component: &description::Component,
     caller: ComponentInstanceIndex,
     callee: ComponentInstanceIndex,

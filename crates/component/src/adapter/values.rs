@@ -34,10 +34,7 @@ pub(super) enum Spot {
 }
 
 impl Spot {
-    pub(super) fn locals(first: u32) -> Spot {
-        Spot::Locals(first)
-    }
-
+    /// Where a local points.
     pub(super) fn memory(base: u32) -> Spot {
         Spot::Memory(base, 0)
     }
@@ -204,23 +201,17 @@ impl<'a> Copy<'a> {
             Op::String => self.string(from, to),
             Op::List(element) => self.list(self.plans.value(*element), from, to),
             Op::Own(_) | Op::Borrow(_) | Op::Async(_) => None,
-            Op::S64 | Op::U64 | Op::F64 => match (from, to) {
-                (Spot::Locals(from), Spot::Locals(to)) => {
-                    self.code.out().local_get(from).local_set(to);
-                    Some(())
-                }
-                // In memory these are plain.
-                _ => None,
-            },
-            Op::F32 if !self.is_long(from) => match (from, to) {
-                (Spot::Locals(from), Spot::Locals(to)) => {
-                    self.code.out().local_get(from).local_set(to);
-                    Some(())
-                }
-                _ => None,
-            },
+            Op::S64 | Op::U64 | Op::F64 => self.as_it_is(from, to),
+            Op::F32 if !self.is_long(from) => self.as_it_is(from, to),
             op => self.number(op, plan.size, from, to),
         }
+    }
+
+    /// Copies a number whose bits all count between locals; in memory it is plain.
+    fn as_it_is(&mut self, from: Spot, to: Spot) -> Option<()> {
+        let (Spot::Locals(from), Spot::Locals(to)) = (from, to) else { return None };
+        self.code.out().local_get(from).local_set(to);
+        Some(())
     }
 
     fn value(&mut self, id: PlanId, from: Spot, to: Spot) -> Option<()> {
